@@ -1,0 +1,273 @@
+// Package protocol is the seam between ordered bytes and what they mean. It
+// names the application protocols, finds out which one a flow speaks, and
+// defines what a parser takes (bytes of one direction, in order, gaps marked)
+// and gives (transactions with named buffers, and objects). The parsers live
+// in packages below it; none of them knows flows, rules or policies.
+package protocol
+
+import "sluice/events"
+
+// ID numbers an application protocol.
+type ID uint8
+
+// The protocols that rules may name. Those without a parser are recognised or
+// refused by the rule compiler, by name.
+const (
+	Unknown ID = iota
+	// Failed: recognition has given up on the flow.
+	Failed
+	HTTP1
+	HTTP2
+	TLS
+	DNS
+	SMTP
+	FTP
+	FTPData
+	SSH
+	SMB
+	DCERPC
+	IMAP
+	POP3
+	NFS
+	TFTP
+	SIP
+	RDP
+	RFB
+	MQTT
+	KRB5
+	SNMP
+	DHCP
+	NTP
+	IKE
+	LDAP
+	QUIC
+	WebSocket
+	DoH2
+	MDNS
+	LLMNR
+	Telnet
+	PGSQL
+	Modbus
+	DNP3
+	ENIP
+	BitTorrentDHT
+	IRC
+	Jabber
+	NumIDs
+)
+
+// Any as a buffer's protocol marks buffers that every protocol may fill.
+const Any ID = 0
+
+var idNames = [NumIDs]string{
+	"unknown", "failed", "http", "http2", "tls", "dns", "smtp", "ftp", "ftp-data", "ssh", "smb", "dcerpc",
+	"imap", "pop3", "nfs", "tftp", "sip", "rdp", "rfb", "mqtt", "krb5", "snmp", "dhcp", "ntp", "ike", "ldap",
+	"quic", "websocket", "doh2", "mdns", "llmnr", "telnet", "pgsql", "modbus", "dnp3", "enip", "bittorrent-dht", "irc", "jabber",
+}
+
+// String gives the name that EVE's app_proto and rule headers use.
+func (id ID) String() string {
+	if id < NumIDs {
+		return idNames[id]
+	}
+	return "invalid"
+}
+
+// Dir is the direction of bytes within a flow: the sender of the flow's first
+// packet (or, after a correction by the stream, the TCP client) is the client.
+type Dir uint8
+
+// The two directions.
+const (
+	ToServer Dir = iota
+	ToClient
+)
+
+// Other gives the opposite direction.
+func (d Dir) Other() Dir { return d ^ 1 }
+
+// String gives the name that EVE's direction fields use.
+func (d Dir) String() string {
+	if d == ToServer {
+		return "to_server"
+	}
+	return "to_client"
+}
+
+// Dirs is a set of directions, bit 1<<Dir.
+type Dirs uint8
+
+// Sets of directions.
+const (
+	DirsToServer Dirs = 1 << ToServer
+	DirsToClient Dirs = 1 << ToClient
+	DirsBoth          = DirsToServer | DirsToClient
+)
+
+// Has reports whether d is in the set.
+func (s Dirs) Has(d Dir) bool { return s>>d&1 == 1 }
+
+// BufferID names a buffer: the protocol in the high byte, its slot in the low.
+type BufferID uint16
+
+// Buffer makes the id of a protocol's slot-th buffer.
+func Buffer(p ID, slot uint8) BufferID { return BufferID(p)<<8 | BufferID(slot) }
+
+// Protocol gives the protocol that fills the buffer; Any where several do.
+func (b BufferID) Protocol() ID { return ID(b >> 8) }
+
+// Slot gives the buffer's number within its protocol.
+func (b BufferID) Slot() uint8 { return uint8(b) }
+
+// Buffers that belong to no single protocol. They are filled by the worker.
+const (
+	// BufPayload is a packet's payload, and reassembled stream data for rules
+	// of TCP without a sticky buffer.
+	BufPayload BufferID = iota
+	// BufFileData is an object's content after transfer decoding (file.data).
+	BufFileData
+	// BufFileName is the object's name (file.name).
+	BufFileName
+	// BufFileMagic is a description of the object's type by content (file.magic).
+	BufFileMagic
+	NumAnyBuffers
+)
+
+// BufferSpec describes a buffer to the rule compiler.
+type BufferSpec struct {
+	ID BufferID
+	// Name is the sticky buffer's keyword: "http.uri".
+	Name string
+	// Dirs are the directions in which the buffer can be filled.
+	Dirs Dirs
+	// Progress is the transaction's progress in that direction from which the
+	// buffer is final and may be inspected.
+	Progress uint8
+	// Multi tells that a transaction may hold several (dns.query.name).
+	Multi bool
+	// Body tells that the buffer is an object's bytes, given to the ObjectSink
+	// rather than by Parser.Buffer.
+	Body bool
+}
+
+// Certainty is a probe's answer.
+type Certainty uint8
+
+// What a probe may answer.
+const (
+	// NotForUs: these bytes cannot be this protocol.
+	NotForUs Certainty = iota
+	// Unsure: more bytes are needed.
+	Unsure
+	// Certain: this is the protocol.
+	Certain
+)
+
+// Status is a parser's answer to bytes.
+type Status uint8
+
+// What Parse and Gap may answer.
+const (
+	// Continue: go on giving bytes.
+	Continue Status = iota
+	// Skip: nothing more is wanted of this direction (encrypted, or past what
+	// is inspected); the flow may be bypassed when both directions say so.
+	Skip
+	// Error: not the protocol after all, or broken beyond use; the parser is
+	// closed and the flow goes on as raw stream.
+	Error
+	// Switch: the rest of the flow is another protocol (STARTTLS, CONNECT,
+	// upgrades): Env.SwitchTo names it, Unknown for renewed recognition, and
+	// Env.Rest holds bytes of this call that already belong to it.
+	Switch
+)
+
+// Definition describes a protocol to the registry. It is immutable.
+type Definition struct {
+	ID ID
+	// TCP and UDP say over which transports the protocol is recognised.
+	TCP, UDP bool
+	// Ports are where servers usually listen. They order probes and decide
+	// between answers that are unsure; they never replace a probe.
+	Ports []uint16
+	// Probe looks at the first bytes of a direction. It must not keep data and
+	// must answer Certain or NotForUs once it has seen ProbeDepth bytes.
+	Probe func(dir Dir, data []byte) Certainty
+	// New makes the parser of one flow.
+	New func(env *Env) Parser
+	// Buffers lists what the protocol fills.
+	Buffers []BufferSpec
+	// Complete is the progress of a finished transaction in each direction.
+	Complete [2]uint8
+	// States names progress values for rule hooks (http1:request_headers) and
+	// explanations.
+	States [2][]string
+}
+
+// ProbeDepth is how many bytes of a direction recognition looks at, at most.
+const ProbeDepth = 4096
+
+// Parser is the state of one protocol in one flow. It belongs to the flow's
+// worker. A parser bounds all it keeps by Env.Limits.
+type Parser interface {
+	// Parse takes the next bytes of a direction, or one datagram. The parser
+	// consumes all of them; what it needs later it copies. Objects are given
+	// to env.Objects while parsing.
+	Parse(env *Env, dir Dir, data []byte) Status
+	// Gap tells that n bytes of a direction are missing.
+	Gap(env *Env, dir Dir, n uint64) Status
+	// End tells that a direction has ended (FIN, RST, end of flow). Open
+	// transactions and objects are closed as truncated where they need more.
+	End(env *Env, dir Dir)
+	// Txs gives the live transactions, oldest first.
+	Txs() *TxList
+	// Buffer gives instance i of a buffer of tx in a direction. It returns
+	// false where there is none (yet). The bytes stay valid until the next
+	// Parse, Gap or End.
+	Buffer(tx *Tx, id BufferID, dir Dir, i int) ([]byte, bool)
+	// Record fills in the protocol's part of an event about tx (event.HTTP …).
+	// It copies what it takes. With tx nil it fills what is known of the flow.
+	Record(tx *Tx, event *events.Event)
+	// Log gives the event types that a completed transaction is reported as
+	// ("http"), nil for none.
+	Log(tx *Tx) []string
+}
+
+// Env is what a worker lends to a parser for one call. Parsers do not keep it.
+type Env struct {
+	// Objects takes the objects found; never nil.
+	Objects ObjectSink
+	// Limits bound what a parser keeps; shared by all flows, not to be changed.
+	Limits *Limits
+	// Now is the packet's time in nanoseconds.
+	Now int64
+	// SrcPort and DstPort are the flow's, as its client sees them.
+	SrcPort, DstPort uint16
+	// SwitchTo and Rest go with the answer Switch.
+	SwitchTo ID
+	Rest     []byte
+	// Inline tells that data is judged before it is forwarded.
+	Inline bool
+}
+
+// Limits bound parsers. Each has a default that Default sets; configuration
+// names follow Suricata's app-layer.protocols.* where it has the same limit.
+type Limits struct {
+	// MaxTx bounds the live transactions of a flow.
+	MaxTx int
+	// MaxHeader bounds a header block or a line that has to be kept, in bytes.
+	MaxHeader int
+	// MaxDecompressed bounds the decoded bytes of one object.
+	MaxDecompressed int64
+	// MaxRatio bounds decoded bytes per encoded byte, after the first 64 KiB.
+	MaxRatio int
+	// MaxLayers bounds nested content encodings and MIME multiparts.
+	MaxLayers int
+	// MaxParts bounds the MIME parts of a message or form.
+	MaxParts int
+}
+
+// DefaultLimits gives the limits used where none are configured.
+func DefaultLimits() *Limits {
+	return &Limits{MaxTx: 512, MaxHeader: 64 << 10, MaxDecompressed: 256 << 20, MaxRatio: 1024, MaxLayers: 4, MaxParts: 1000}
+}

@@ -1,0 +1,388 @@
+// Package events is the contract with the SOC: one record type for everything
+// Sluice tells, rendered as EVE JSON (Suricata's field names wherever Suricata
+// has the event, and our own "dlp") and as OCSF. It takes filled-in Events and
+// gives bytes to sinks; it knows nothing of packets, flows, rules or policies.
+package events
+
+import "net/netip"
+
+// Event is one record. Exactly one of the parts named by Type is set for most
+// types; an alert carries its protocol's part and the flow's as well. All
+// strings and slices are the event's own (copied, masked): the worker hands an
+// Event over and does not touch it again.
+type Event struct {
+	// Time is the packet's time in nanoseconds since the epoch.
+	Time int64
+	// Seq orders the events of one packet number; set by the worker.
+	Seq uint32
+	// Type is EVE's event_type.
+	Type string
+	// FlowID is the deterministic hash of the flow's key and start; 0 omits it.
+	FlowID uint64
+	// InIface is the receiving interface; empty in replay.
+	InIface string
+	// PcapCnt is the frame's number in the capture file; 0 when live.
+	PcapCnt uint64
+	// PcapFile is the capture file's name; empty when live.
+	PcapFile string
+	VLAN     []uint16
+	Src, Dst netip.Addr
+	// SrcPort and DstPort are written when HasPorts is set.
+	SrcPort, DstPort uint16
+	HasPorts         bool
+	// ICMPType and ICMPCode are written when HasICMP is set.
+	ICMPType, ICMPCode uint8
+	HasICMP            bool
+	// Proto is EVE's proto: "TCP", "UDP", "ICMP", "IPv6-ICMP", or a number in three digits.
+	Proto string
+	// IPVersion is 4 or 6 (EVE's ip_v); 0 omits it.
+	IPVersion uint8
+	// PktSrc is EVE's pkt_src ("wire/pcap", "stream (flow timeout)", …).
+	PktSrc string
+	// Direction is EVE's direction ("to_server"); empty omits it.
+	Direction string
+	// AppProto is the application protocol's name; empty omits it.
+	AppProto   string
+	AppProtoTS string
+	AppProtoTC string
+	// TxID is written when HasTxID is set.
+	TxID    uint64
+	HasTxID bool
+	// Verdict is written into alerts and drops when not empty.
+	VerdictAction string
+	// Payload and Packet are the masked bytes of the match; base64 in EVE.
+	Payload          []byte
+	PayloadPrintable string
+	Packet           []byte
+	Stream           *int
+
+	Alert    *Alert
+	Drop     *Drop
+	Anomaly  *Anomaly
+	Flow     *Flow
+	TCP      *TCP
+	HTTP     *HTTP
+	DNS      *DNS
+	TLS      *TLS
+	SMTP     *SMTP
+	Email    *Email
+	FileInfo *FileInfo
+	Files    []FileInfo
+	DLP      *DLP
+	Stats    *Stats
+	Metadata *Metadata
+	// Extra holds parts of protocols and programs that have no field above, by
+	// their EVE name. Values must be JSON-encodable and must not change later.
+	Extra map[string]any
+}
+
+// Alert is EVE's alert object.
+type Alert struct {
+	Action      string              `json:"action"`
+	GID         uint32              `json:"gid"`
+	SignatureID uint32              `json:"signature_id"`
+	Rev         uint32              `json:"rev"`
+	Signature   string              `json:"signature"`
+	Category    string              `json:"category"`
+	Severity    int                 `json:"severity"`
+	References  []string            `json:"references,omitempty"`
+	Metadata    map[string][]string `json:"metadata,omitempty"`
+	Source      *Endpoint           `json:"source,omitempty"`
+	Target      *Endpoint           `json:"target,omitempty"`
+	Rule        string              `json:"rule,omitempty"`
+	// Enforced is ours: false in monitor and ids modes for actions that would
+	// have withheld the packet.
+	Enforced *bool `json:"enforced,omitempty"`
+}
+
+// Endpoint is one side of an alert's target keyword.
+type Endpoint struct {
+	IP   string `json:"ip"`
+	Port uint16 `json:"port,omitempty"`
+}
+
+// Metadata is EVE's metadata object: flow variables set by rules.
+type Metadata struct {
+	Flowbits []string          `json:"flowbits,omitempty"`
+	Flowints map[string]uint32 `json:"flowints,omitempty"`
+	Flowvars []map[string]any  `json:"flowvars,omitempty"`
+	Pktvars  []map[string]any  `json:"pktvars,omitempty"`
+}
+
+// Drop is EVE's drop object.
+type Drop struct {
+	Len     int     `json:"len"`
+	TOS     *int    `json:"tos,omitempty"`
+	TTL     *int    `json:"ttl,omitempty"`
+	IPID    *uint32 `json:"ipid,omitempty"`
+	TCPSeq  *uint32 `json:"tcpseq,omitempty"`
+	TCPAck  *uint32 `json:"tcpack,omitempty"`
+	TCPWin  *uint16 `json:"tcpwin,omitempty"`
+	SYN     *bool   `json:"syn,omitempty"`
+	ACK     *bool   `json:"ack,omitempty"`
+	PSH     *bool   `json:"psh,omitempty"`
+	RST     *bool   `json:"rst,omitempty"`
+	URG     *bool   `json:"urg,omitempty"`
+	FIN     *bool   `json:"fin,omitempty"`
+	TCPRes  *int    `json:"tcpres,omitempty"`
+	TCPUrgp *int    `json:"tcpurgp,omitempty"`
+	UDPLen  *int    `json:"udplen,omitempty"`
+	Reason  string  `json:"reason,omitempty"`
+	// Count is ours: how many further drops of the same flow or source this
+	// record stands for.
+	Count uint64 `json:"count,omitempty"`
+	// Source is ours: "xdp" for drops in the kernel.
+	Source string `json:"source,omitempty"`
+	// List is ours: the block list that held the address.
+	List string `json:"list,omitempty"`
+}
+
+// Anomaly is EVE's anomaly object.
+type Anomaly struct {
+	Type     string `json:"type"`
+	Event    string `json:"event"`
+	Layer    string `json:"layer,omitempty"`
+	AppProto string `json:"app_proto,omitempty"`
+}
+
+// Flow is EVE's flow object; in alerts only the first block is set.
+type Flow struct {
+	PktsToServer  uint64 `json:"pkts_toserver"`
+	PktsToClient  uint64 `json:"pkts_toclient"`
+	BytesToServer uint64 `json:"bytes_toserver"`
+	BytesToClient uint64 `json:"bytes_toclient"`
+	Start         string `json:"start"`
+	// SrcIP … are the flow's own ends, written in alerts.
+	SrcIP    string `json:"src_ip,omitempty"`
+	DestIP   string `json:"dest_ip,omitempty"`
+	SrcPort  uint16 `json:"src_port,omitempty"`
+	DestPort uint16 `json:"dest_port,omitempty"`
+
+	End     string `json:"end,omitempty"`
+	Age     *int64 `json:"age,omitempty"`
+	State   string `json:"state,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Alerted *bool  `json:"alerted,omitempty"`
+	Action  string `json:"action,omitempty"`
+	Bypass  string `json:"bypass,omitempty"`
+	// ExceptionPolicy lists limits reached: {"target":…,"policy":…}.
+	ExceptionPolicy []map[string]string `json:"exception_policy,omitempty"`
+	TxCnt           *uint64             `json:"tx_cnt,omitempty"`
+}
+
+// TCP is EVE's tcp object of a flow record.
+type TCP struct {
+	TCPFlags   string `json:"tcp_flags"`
+	TCPFlagsTS string `json:"tcp_flags_ts"`
+	TCPFlagsTC string `json:"tcp_flags_tc"`
+	SYN        bool   `json:"syn,omitempty"`
+	FIN        bool   `json:"fin,omitempty"`
+	RST        bool   `json:"rst,omitempty"`
+	PSH        bool   `json:"psh,omitempty"`
+	ACK        bool   `json:"ack,omitempty"`
+	URG        bool   `json:"urg,omitempty"`
+	ECN        bool   `json:"ecn,omitempty"`
+	CWR        bool   `json:"cwr,omitempty"`
+	State      string `json:"state,omitempty"`
+	TSMaxReg   int    `json:"ts_max_regions,omitempty"`
+	TCMaxReg   int    `json:"tc_max_regions,omitempty"`
+	TSGap      bool   `json:"ts_gap,omitempty"`
+	TCGap      bool   `json:"tc_gap,omitempty"`
+}
+
+// HTTP is EVE's http object.
+type HTTP struct {
+	Hostname        string        `json:"hostname,omitempty"`
+	HTTPPort        uint16        `json:"http_port,omitempty"`
+	URL             string        `json:"url,omitempty"`
+	UserAgent       string        `json:"http_user_agent,omitempty"`
+	XFF             string        `json:"xff,omitempty"`
+	ContentType     string        `json:"http_content_type,omitempty"`
+	ContentRange    *ContentRange `json:"content_range,omitempty"`
+	Refer           string        `json:"http_refer,omitempty"`
+	Method          string        `json:"http_method,omitempty"`
+	Protocol        string        `json:"protocol,omitempty"`
+	Status          int           `json:"status,omitempty"`
+	StatusString    string        `json:"status_string,omitempty"`
+	Redirect        string        `json:"redirect,omitempty"`
+	Length          int64         `json:"length"`
+	RequestHeaders  []HTTPHeader  `json:"request_headers,omitempty"`
+	ResponseHeaders []HTTPHeader  `json:"response_headers,omitempty"`
+}
+
+// HTTPHeader is one header as sent.
+type HTTPHeader struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// ContentRange is EVE's http.content_range.
+type ContentRange struct {
+	Raw   string `json:"raw"`
+	Start *int64 `json:"start,omitempty"`
+	End   *int64 `json:"end,omitempty"`
+	Size  *int64 `json:"size,omitempty"`
+}
+
+// DNS is EVE's dns object, version 3.
+type DNS struct {
+	Version     int                 `json:"version"`
+	Type        string              `json:"type"`
+	TxID        *uint64             `json:"tx_id,omitempty"`
+	ID          uint16              `json:"id"`
+	Flags       string              `json:"flags,omitempty"`
+	QR          bool                `json:"qr,omitempty"`
+	AA          bool                `json:"aa,omitempty"`
+	TC          bool                `json:"tc,omitempty"`
+	RD          bool                `json:"rd,omitempty"`
+	RA          bool                `json:"ra,omitempty"`
+	Z           bool                `json:"z,omitempty"`
+	Opcode      uint8               `json:"opcode"`
+	RCode       string              `json:"rcode,omitempty"`
+	Queries     []DNSQuery          `json:"queries,omitempty"`
+	Answers     []DNSAnswer         `json:"answers,omitempty"`
+	Authorities []DNSAnswer         `json:"authorities,omitempty"`
+	Additionals []DNSAnswer         `json:"additionals,omitempty"`
+	Grouped     map[string][]string `json:"grouped,omitempty"`
+}
+
+// DNSQuery is one question.
+type DNSQuery struct {
+	RRName string `json:"rrname"`
+	RRType string `json:"rrtype"`
+}
+
+// DNSAnswer is one resource record. RData is a string, or a structure for SOA,
+// SRV and the like.
+type DNSAnswer struct {
+	RRName string `json:"rrname"`
+	RRType string `json:"rrtype"`
+	TTL    uint32 `json:"ttl"`
+	RData  any    `json:"rdata,omitempty"`
+	SOA    any    `json:"soa,omitempty"`
+	SRV    any    `json:"srv,omitempty"`
+	SSHFP  any    `json:"sshfp,omitempty"`
+	OPT    any    `json:"opt,omitempty"`
+}
+
+// TLS is EVE's tls object.
+type TLS struct {
+	Subject         string   `json:"subject,omitempty"`
+	IssuerDN        string   `json:"issuerdn,omitempty"`
+	SubjectAltName  []string `json:"subjectaltname,omitempty"`
+	Serial          string   `json:"serial,omitempty"`
+	Fingerprint     string   `json:"fingerprint,omitempty"`
+	SNI             string   `json:"sni,omitempty"`
+	Version         string   `json:"version,omitempty"`
+	NotBefore       string   `json:"notbefore,omitempty"`
+	NotAfter        string   `json:"notafter,omitempty"`
+	SessionResumed  bool     `json:"session_resumed,omitempty"`
+	JA3             *JA3     `json:"ja3,omitempty"`
+	JA3S            *JA3     `json:"ja3s,omitempty"`
+	JA4             string   `json:"ja4,omitempty"`
+	ClientALPNs     []string `json:"client_alpns,omitempty"`
+	ServerALPNs     []string `json:"server_alpns,omitempty"`
+	FromProto       string   `json:"from_proto,omitempty"`
+	CertificateSize int      `json:"-"`
+}
+
+// JA3 is a fingerprint with the string it hashes.
+type JA3 struct {
+	Hash   string `json:"hash,omitempty"`
+	String string `json:"string,omitempty"`
+}
+
+// SMTP is EVE's smtp object.
+type SMTP struct {
+	Helo     string   `json:"helo,omitempty"`
+	MailFrom string   `json:"mail_from,omitempty"`
+	RcptTo   []string `json:"rcpt_to,omitempty"`
+}
+
+// Email is EVE's email object.
+type Email struct {
+	Status     string   `json:"status,omitempty"`
+	From       string   `json:"from,omitempty"`
+	To         []string `json:"to,omitempty"`
+	Cc         []string `json:"cc,omitempty"`
+	Subject    string   `json:"subject,omitempty"`
+	Date       string   `json:"date,omitempty"`
+	MessageID  string   `json:"message_id,omitempty"`
+	XMailer    string   `json:"x_mailer,omitempty"`
+	URLs       []string `json:"url,omitempty"`
+	Attachment []string `json:"attachment,omitempty"`
+	BodyMD5    string   `json:"body_md5,omitempty"`
+	SubjectMD5 string   `json:"subject_md5,omitempty"`
+}
+
+// FileInfo is EVE's fileinfo object.
+type FileInfo struct {
+	Filename string   `json:"filename"`
+	SID      []uint32 `json:"sid,omitempty"`
+	Magic    string   `json:"magic,omitempty"`
+	Gaps     bool     `json:"gaps"`
+	State    string   `json:"state"`
+	MD5      string   `json:"md5,omitempty"`
+	SHA1     string   `json:"sha1,omitempty"`
+	SHA256   string   `json:"sha256,omitempty"`
+	Stored   bool     `json:"stored"`
+	FileID   uint32   `json:"file_id,omitempty"`
+	Size     uint64   `json:"size"`
+	TxID     uint64   `json:"tx_id"`
+	Start    *uint64  `json:"start,omitempty"`
+	End      *uint64  `json:"end,omitempty"`
+}
+
+// DLP is our data-loss event.
+type DLP struct {
+	PolicyRule string `json:"policy_rule"`
+	// Level is public, internal, confidential or restricted.
+	Level string `json:"level"`
+	// Action is what the policy decided: allow, alert, block, reset, quarantine.
+	Action string `json:"action"`
+	// Enforced is false when the action was only judged (monitor, ids, replay, shadow).
+	Enforced bool `json:"enforced"`
+	// Channel is the way out: http-request, http-response, smtp, ftp, smb, raw …
+	Channel string `json:"channel"`
+	// Direction is egress, ingress, internal or external.
+	Direction string `json:"direction"`
+	Reason    string `json:"reason,omitempty"`
+	// BytesReleased counts the object's bytes that had left before the decision.
+	BytesReleased uint64       `json:"bytes_released"`
+	Object        DLPObject    `json:"object"`
+	Findings      []DLPFinding `json:"findings"`
+	Tags          []string     `json:"tags,omitempty"`
+	Shadow        bool         `json:"shadow,omitempty"`
+	Evidence      string       `json:"evidence,omitempty"`
+}
+
+// DLPObject names the object that held the findings.
+type DLPObject struct {
+	Name string `json:"name"`
+	// Type is the media type by content.
+	Type   string `json:"type"`
+	Size   uint64 `json:"size"`
+	SHA256 string `json:"sha256,omitempty"`
+	// Path names the way into containers: report.zip!/q3.xlsx!/Sheet1.
+	Path string `json:"path,omitempty"`
+}
+
+// DLPFinding counts one detector's findings in an object.
+type DLPFinding struct {
+	Detector   string `json:"detector"`
+	Count      int    `json:"count"`
+	Unique     int    `json:"unique"`
+	Confidence string `json:"confidence"`
+	// Masked shows at most the last characters of up to three values.
+	Masked []string `json:"masked"`
+	// Hashes are keyed hashes of those values for correlation.
+	Hashes []string `json:"hashes,omitempty"`
+	// Path is set where it differs from the object's.
+	Path string `json:"path,omitempty"`
+}
+
+// Stats is EVE's stats object: counters by dotted name.
+type Stats struct {
+	Uptime   int64
+	Counters map[string]uint64
+}
