@@ -199,6 +199,8 @@ type Definition struct {
 	Buffers []BufferSpec
 	// Complete is the progress of a finished transaction in each direction.
 	Complete [2]uint8
+	// First are the directions that may send the first bytes; none means both.
+	First Dirs
 	// States names progress values for rule hooks (http1:request_headers) and
 	// explanations.
 	States [2][]string
@@ -232,6 +234,10 @@ type Parser interface {
 	// ("http"), nil for none.
 	Log(tx *Tx) []string
 }
+
+// Releaser is implemented by parsers that hold pooled memory. Session.Release
+// calls it once, when the flow is gone; the parser is not used afterwards.
+type Releaser interface{ Release() }
 
 // Env is what a worker lends to a parser for one call. Parsers do not keep it.
 type Env struct {

@@ -148,6 +148,10 @@ type Object struct {
 	Unscannable string
 	// File tells that the object is reported as a file (EVE fileinfo).
 	File bool
+	// Container tells that the content is given again as further objects (a
+	// mail's parts, a form's fields): it is reported and hashed but not
+	// classified itself. Set before OpenObject.
+	Container bool
 
 	// Size counts the bytes given to ObjectData so far.
 	Size uint64
