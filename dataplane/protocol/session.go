@@ -365,7 +365,7 @@ func (s *Session) Datagram(r *Registry, env *Env, dir Dir, data []byte) Status {
 		id = pick(r.udp, mask&r.portMask(env))
 	}
 	if id == Unknown {
-		if s.tries[dir]++; s.tries[dir] >= maxTries || s.tries[dir.Other()] > 0 {
+		if s.tries[dir]++; s.tries[dir] >= maxTries {
 			s.agreed = Failed
 		}
 		return Error
