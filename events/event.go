@@ -48,8 +48,24 @@ type Event struct {
 	// TxID is written when HasTxID is set.
 	TxID    uint64
 	HasTxID bool
-	// Verdict is written into alerts and drops when not empty.
+	// VerdictAction is written into alerts and drops when not empty: EVE's
+	// verdict.action ("alert", "drop", "pass").
 	VerdictAction string
+	// VerdictReject lists how a reject was told to the ends (EVE's
+	// verdict.reject: "tcp-reset", "icmp-prohib"), VerdictRejectTarget to whom
+	// ("to_client", "to_server", "both").
+	VerdictReject       []string
+	VerdictRejectTarget string
+	// ParentID is the flow_id of the flow that carries this one (tunnels, FTP
+	// data); 0 omits it.
+	ParentID uint64
+	// Ether holds the link-layer addresses; nil omits them.
+	Ether *Ether
+	// LinkType is the LINKTYPE_ of Packet (EVE's packet_info.linktype), written
+	// when Packet is set.
+	LinkType int
+	// Aggregate tells that the record stands for more than one event; nil else.
+	Aggregate *Aggregate
 	// Payload and Packet are the masked bytes of the match; base64 in EVE.
 	Payload          []byte
 	PayloadPrintable string
@@ -74,6 +90,22 @@ type Event struct {
 	// Extra holds parts of protocols and programs that have no field above, by
 	// their EVE name. Values must be JSON-encodable and must not change later.
 	Extra map[string]any
+}
+
+// Ether is EVE's ether object, addresses as colon-separated hexadecimal.
+type Ether struct {
+	SrcMAC  string `json:"src_mac"`
+	DestMAC string `json:"dest_mac"`
+}
+
+// Aggregate counts the events that a record stands for. It is ours: storms are
+// told by their first event in full and then by counts.
+type Aggregate struct {
+	// Count is how many further events of the same kind and source were seen
+	// between First and Last, the times of the first and last of them in
+	// nanoseconds since the epoch.
+	Count       uint64
+	First, Last int64
 }
 
 // Alert is EVE's alert object.
