@@ -193,6 +193,12 @@ type Definition struct {
 	// Probe looks at the first bytes of a direction. It must not keep data and
 	// must answer Certain or NotForUs once it has seen ProbeDepth bytes.
 	Probe func(dir Dir, data []byte) Certainty
+	// ProbeDatagram looks at one datagram, where that takes another look than
+	// Probe; nil otherwise.
+	ProbeDatagram func(dir Dir, data []byte) Certainty
+	// Reversed reports whether a datagram, sent by what the flow takes for its
+	// client, is a server's; nil where that cannot be told.
+	Reversed func(data []byte) bool
 	// New makes the parser of one flow.
 	New func(env *Env) Parser
 	// Buffers lists what the protocol fills.
@@ -252,6 +258,8 @@ type Env struct {
 	// SwitchTo and Rest go with the answer Switch.
 	SwitchTo ID
 	Rest     []byte
+	// Datagram tells that Parse is given whole datagrams; the Session sets it.
+	Datagram bool
 	// Inline tells that data is judged before it is forwarded.
 	Inline bool
 }

@@ -3,14 +3,14 @@ package protocol
 // ask shows view to the probes of mask, clears those that decline, and gives
 // the protocol that is certain: one of prefer before others, then in the order
 // of definition.
-func ask(defs []*Definition, mask *uint64, dir Dir, view []byte, prefer uint64) ID {
+func ask(defs []*Definition, datagram bool, mask *uint64, dir Dir, view []byte, prefer uint64) ID {
 	var certain uint64
 	for _, d := range defs {
 		bit := uint64(1) << d.ID
 		if *mask&bit == 0 {
 			continue
 		}
-		switch d.Probe(dir, view) {
+		switch d.judge(datagram, dir, view) {
 		case NotForUs:
 			*mask &^= bit
 		case Certain:
@@ -24,6 +24,14 @@ func ask(defs []*Definition, mask *uint64, dir Dir, view []byte, prefer uint64) 
 		certain &= prefer
 	}
 	return pick(defs, certain)
+}
+
+// judge asks the probe for the transport.
+func (d *Definition) judge(datagram bool, dir Dir, view []byte) Certainty {
+	if datagram && d.ProbeDatagram != nil {
+		return d.ProbeDatagram(dir, view)
+	}
+	return d.Probe(dir, view)
 }
 
 // pick gives the first protocol of mask in the order of definition.
@@ -52,7 +60,7 @@ func (s *Session) recognise(r *Registry, env *Env, dir Dir, data []byte, off uin
 		p.n += copy(p.buf[held:], data)
 		view = p.buf[:p.n]
 	}
-	id := ask(r.tcp, &s.cand[dir], dir, view, r.portMask(env))
+	id := ask(r.tcp, false, &s.cand[dir], dir, view, r.portMask(env))
 	if id == Unknown && len(view) == ProbeDepth {
 		id = pick(r.tcp, s.cand[dir]&r.portMask(env))
 		s.cand[dir] = 0
@@ -214,7 +222,7 @@ func (s *Session) verify(r *Registry, env *Env, dir Dir, data []byte) {
 	def := r.defs[s.agreed]
 	certainty := NotForUs
 	if s.cand[dir]>>s.agreed&1 == 1 {
-		certainty = def.Probe(dir, view)
+		certainty = def.judge(false, dir, view)
 	} else if !def.TCP {
 		certainty = Certain // reached by a switch only
 	}
@@ -232,7 +240,7 @@ func (s *Session) verify(r *Registry, env *Env, dir Dir, data []byte) {
 		s.found[dir] = s.agreed
 	default:
 		s.cand[dir] &^= 1 << s.agreed
-		id := ask(r.tcp, &s.cand[dir], dir, view, r.portMask(env))
+		id := ask(r.tcp, false, &s.cand[dir], dir, view, r.portMask(env))
 		switch {
 		case id == Unknown && s.cand[dir] != 0 && len(view) < ProbeDepth:
 			if s.pend[dir] == nil {
@@ -263,12 +271,12 @@ func (s *Session) verify(r *Registry, env *Env, dir Dir, data []byte) {
 func (s *Session) verifyDatagram(r *Registry, env *Env, dir Dir, data []byte) {
 	s.state[dir] |= decided
 	view := data[:min(len(data), ProbeDepth)]
-	if r.defs[s.agreed].Probe(dir, view) != NotForUs {
+	if r.defs[s.agreed].judge(true, dir, view) != NotForUs {
 		s.found[dir] = s.agreed
 		return
 	}
 	mask := r.udpMask
-	if id := ask(r.udp, &mask, dir, view, r.portMask(env)); id != Unknown {
+	if id := ask(r.udp, true, &mask, dir, view, r.portMask(env)); id != Unknown {
 		s.events |= EventMismatchBothDirections
 		s.found[dir] = id
 		return

@@ -48,7 +48,7 @@ func NewRegistry(defs ...*Definition) (*Registry, error) {
 			return nil, fmt.Errorf("register protocol: no valid id")
 		case r.defs[d.ID] != nil:
 			return nil, fmt.Errorf("register protocol %s: defined twice", d.ID)
-		case d.Probe == nil && (d.TCP || d.UDP):
+		case d.Probe == nil && (d.TCP || d.UDP && d.ProbeDatagram == nil):
 			return nil, fmt.Errorf("register protocol %s: no probe", d.ID)
 		}
 		r.defs[d.ID] = d
@@ -135,4 +135,16 @@ func (r *Registry) portMask(env *Env) uint64 {
 		return m
 	}
 	return r.ports[env.SrcPort]
+}
+
+// Reversed reports whether the first datagram of a flow shows that its sender
+// is the server, so that the flow's ends are to be swapped before anything
+// else sees it.
+func (r *Registry) Reversed(data []byte) bool {
+	for _, d := range r.udp {
+		if d.Reversed != nil && d.Reversed(data) {
+			return true
+		}
+	}
+	return false
 }

@@ -194,6 +194,7 @@ func (s *Session) Data(r *Registry, env *Env, dir Dir, data []byte) Status {
 	if len(data) == 0 {
 		return Continue
 	}
+	env.Datagram = false
 	off := s.offset[dir]
 	s.offset[dir] += uint64(len(data))
 	return s.data(r, env, dir, data, off)
@@ -294,6 +295,7 @@ func restLen(dir, d Dir, rest []byte) uint64 {
 
 // Gap tells that n bytes of a direction are missing. The answer is Data's.
 func (s *Session) Gap(r *Registry, env *Env, dir Dir, n uint64) Status {
+	env.Datagram = false
 	off := s.offset[dir]
 	s.offset[dir] += n
 	if s.parser != nil && s.agreed != Failed {
@@ -341,6 +343,7 @@ func (s *Session) End(r *Registry, env *Env, dir Dir) {
 // Datagram takes one datagram. The answers are those of Data; a datagram that
 // nobody took is raw, whatever is recognised later.
 func (s *Session) Datagram(r *Registry, env *Env, dir Dir, data []byte) Status {
+	env.Datagram = true
 	off := s.offset[dir]
 	s.offset[dir] += uint64(len(data))
 	if s.parser != nil && s.agreed != Failed {
@@ -360,7 +363,7 @@ func (s *Session) Datagram(r *Registry, env *Env, dir Dir, data []byte) Status {
 	}
 	view := data[:min(len(data), ProbeDepth)]
 	mask := r.udpMask
-	id := ask(r.udp, &mask, dir, view, r.portMask(env))
+	id := ask(r.udp, true, &mask, dir, view, r.portMask(env))
 	if id == Unknown {
 		id = pick(r.udp, mask&r.portMask(env))
 	}

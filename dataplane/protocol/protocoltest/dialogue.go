@@ -98,7 +98,7 @@ type Result struct {
 
 // NewEnv makes an environment with default limits for a dialogue.
 func NewEnv(d Dialogue, sink *Sink) *protocol.Env {
-	return &protocol.Env{Objects: sink, Limits: protocol.DefaultLimits(), Now: 1, SrcPort: d.SrcPort, DstPort: d.DstPort}
+	return &protocol.Env{Objects: sink, Limits: protocol.DefaultLimits(), Now: 1, SrcPort: d.SrcPort, DstPort: d.DstPort, Datagram: d.UDP}
 }
 
 // Run feeds a new parser of def with the dialogue, ends both directions and
