@@ -100,6 +100,8 @@ const (
 	KindText
 	// KindFile is a transferred file (FTP, SMB, TFTP …).
 	KindFile
+	// KindStream is the bytes of a connection that no protocol claimed.
+	KindStream
 )
 
 // ObjectState says how an object ended.
