@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Constants that C and Go share. The Go twins are in
+ * dataplane/fastpath/reason.go and are compared by a test. */
+#ifndef SLUICE_CONST_H
+#define SLUICE_CONST_H
+
+/* Of the maps and structs; a daemon adopts only what carries its own. */
+#define SLUICE_LAYOUT 1
+
+/* What became of a frame. The first few let it pass. */
+enum sluice_reason {
+	REASON_PASS = 0,
+	REASON_ALLOWED,	  /* on the allow list */
+	REASON_NOT_IP,	  /* ARP, LLDP, STP ... */
+	REASON_UNPARSED,  /* IP, but its headers end early or never */
+	REASON_BLOCK_SRC, /* block list, by source */
+	REASON_BLOCK_DST, /* block list, by destination */
+	REASON_FLOW,	  /* the daemon dropped this flow */
+	REASON_FRAGMENT,  /* its first fragment was dropped */
+	REASON_LAND,	  /* source and destination are the same */
+	REASON_TCP_FLAGS, /* flags no stack sends */
+	REASON_LENGTH,	  /* header lengths that contradict each other */
+	REASON_RATE_SYN,
+	REASON_RATE_UDP,
+	REASON_RATE_ICMP,
+	REASON_MAX,
+};
+#define REASON_FIRST_DROP REASON_BLOCK_SRC
+
+/* Bits of sluice_settings.malformed. */
+#define MALFORMED_LAND	    (1 << 0)
+#define MALFORMED_TCP_FLAGS (1 << 1)
+#define MALFORMED_LENGTH    (1 << 2)
+
+/* Bits of sluice_settings.active: tables with nothing in them are not asked. */
+#define ACTIVE_ALLOW4	 (1 << 0)
+#define ACTIVE_ALLOW6	 (1 << 1)
+#define ACTIVE_BLOCK4	 (1 << 2)
+#define ACTIVE_BLOCK6	 (1 << 3)
+#define ACTIVE_BLOCK6_ALL (1 << 4) /* a prefix shorter than the filter's 32 bits */
+#define ACTIVE_FLOWS	 (1 << 5)
+#define ACTIVE_FRAGMENTS (1 << 6)
+
+/* Bits of block_value.flags; none means both. */
+#define BLOCK_SRC (1 << 0)
+#define BLOCK_DST (1 << 1)
+
+/* Bits of flow_drop.flags. */
+#define FLOW_UNTIL_SYN (1 << 0) /* a new handshake of the same ports clears it */
+
+enum sluice_rate { RATE_SYN = 0, RATE_UDP, RATE_ICMP, RATE_MAX };
+
+#ifndef MAX_FRAGMENTS
+#define MAX_FRAGMENTS 65536
+#endif
+#ifndef MAX_LISTS
+#define MAX_LISTS 256
+#endif
+/* How long a dropped first fragment condemns the rest: the reassembly
+ * time-out of common stacks. */
+#define FRAGMENT_NS (30ULL * 1000000000ULL)
+#define SECOND_NS 1000000000ULL
+
+/* Filters in front of the tries: a bit per IPv4 /24, and a bit per hash of an
+ * IPv6 address's first 32 bits. */
+#define FILTER4_WORDS (1 << 18)
+#define FILTER6_WORDS (1 << 13)
+#define FILTER6_SHIFT 13 /* 32 - log2(bits) */
+#define FILTER6_MULTIPLIER 0x9E3779B1U
+
+#define ETH_8021Q  0x8100
+#define ETH_8021AD 0x88A8
+#define ETH_QINQ1  0x9100
+#define ETH_IP	   0x0800
+#define ETH_IPV6   0x86DD
+
+#define IPPROTO_HOPOPTS	 0
+#define IPPROTO_ICMP	 1
+#define IPPROTO_TCP	 6
+#define IPPROTO_UDP	 17
+#define IPPROTO_ROUTING	 43
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_AH	 51
+#define IPPROTO_ICMPV6	 58
+#define IPPROTO_DSTOPTS	 60
+#define IPPROTO_SCTP	 132
+#define IPPROTO_MH	 135
+#define IPPROTO_NOTHING	 255 /* reserved by IANA: no protocol found */
+
+#define MAX_EXTENSIONS 8
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+#define TCP_URG 0x20
+
+#endif

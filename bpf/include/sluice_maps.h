@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Maps of the XDP program. Sizes are knobs that the daemon sets at load. */
+#ifndef SLUICE_MAPS_H
+#define SLUICE_MAPS_H
+
+#include "sluice_structs.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct lpm4);
+	__type(value, struct block_value);
+} block4 SEC(".maps"), allow4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct lpm6);
+	__type(value, struct block_value);
+} block6 SEC(".maps"), allow6 SEC(".maps");
+
+/* A trie costs a microsecond when it is large; nearly all addresses are in no
+ * list. One bit says "certainly not" for the price of an array. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FILTER4_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} filter4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FILTER6_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} filter6 SEC(".maps");
+
+/* Not LRU: the daemon expires it, so that no counter is lost. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct flow_key);
+	__type(value, struct flow_drop);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_FRAGMENTS);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_value);
+} fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 16);
+	__type(key, struct bucket_key);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, REASON_MAX);
+	__type(key, __u32);
+	__type(value, struct counter);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_LISTS);
+	__type(key, __u32);
+	__type(value, struct list_counter);
+} lists SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} samples SEC(".maps");
+
+volatile struct sluice_settings settings;
+
+/* bpf2go gives Go the layout of types that something names. */
+const struct drop_record *unused_drop_record __attribute__((unused));
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Keeps the host's own stack away from inline frames while the daemon works,
+ * and stands in for the daemon when it does not. No helper used is reserved to
+ * GPL programs. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#include "sluice_structs.h"
+
+/* Of linux/bpf.h since 6.6 and linux/pkt_cls.h. */
+#define TCX_NEXT -1
+#define TC_OK 0
+#define TC_DROP 2
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct wire);
+} wires SEC(".maps");
+
+volatile struct guard_state guard;
+
+/* Ahead of the wire by a link that dies with the daemon. */
+SEC("tcx/ingress")
+int sluice_guard(struct __sk_buff *skb)
+{
+	__u64 heartbeat = guard.heartbeat, timeout = guard.timeout;
+	__u64 now;
+
+	if (timeout) {
+		now = bpf_ktime_get_ns();
+		if (now > heartbeat && now - heartbeat > timeout) {
+			__sync_fetch_and_add(&guard.yielded, 1);
+			return TCX_NEXT;
+		}
+	}
+	__sync_fetch_and_add(&guard.dropped, 1);
+	return TC_DROP;
+}
+
+/* Outlives the daemon: port to port, or nowhere. */
+SEC("tc")
+int sluice_wire(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	struct wire *w = bpf_map_lookup_elem(&wires, &ifindex);
+
+	if (!w)
+		return TC_OK;
+	__sync_fetch_and_add(&w->packets, 1);
+	__sync_fetch_and_add(&w->bytes, skb->len);
+	if (!w->peer)
+		return TC_DROP;
+	return bpf_redirect(w->peer, 0);
+}
+
+char _license[] SEC("license") = "Apache-2.0";

@@ -1,0 +1,133 @@
+package fastpath
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+)
+
+// flowDue is a dropped flow's expiry in the heap; stale where the table says
+// otherwise.
+type flowDue struct {
+	at  uint64
+	key FlowKey
+}
+
+type flowHeap []flowDue
+
+func (h flowHeap) Len() int           { return len(h) }
+func (h flowHeap) Less(i, j int) bool { return h[i].at < h[j].at }
+func (h flowHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *flowHeap) Push(x any)        { *h = append(*h, x.(flowDue)) }
+func (h *flowHeap) Pop() any {
+	old := *h
+	d := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return d
+}
+
+// flowTable is the flows that XDP drops. The FastPath's lock guards it.
+type flowTable struct {
+	m     *ebpf.Map
+	ends  map[FlowKey]uint64
+	dues  flowHeap
+	ended func(key FlowKey, packets, bytes uint64)
+}
+
+func (t *flowTable) init(m *ebpf.Map, ended func(FlowKey, uint64, uint64)) {
+	t.m, t.ended, t.ends = m, ended, map[FlowKey]uint64{}
+}
+
+func (t *flowTable) active() uint32 {
+	if len(t.ends) > 0 {
+		return activeFlows
+	}
+	return 0
+}
+
+func (t *flowTable) add(key FlowKey, expires uint64) error {
+	value := flowDrop{Expires: expires, Flags: flowUntilSYN}
+	if _, ok := t.ends[key]; ok {
+		// Renewed: what it has counted so far goes on.
+		var old flowDrop
+		if t.m.Lookup(key, &old) == nil {
+			value.Packets, value.Bytes = old.Packets, old.Bytes
+		}
+	}
+	if err := t.m.Put(key, value); err != nil {
+		if isFull(err) {
+			err = ErrFull
+		}
+		return fmt.Errorf("drop flow: %w", err)
+	}
+	t.ends[key] = expires
+	heap.Push(&t.dues, flowDue{expires, key})
+	return nil
+}
+
+func (t *flowTable) remove(key FlowKey) bool {
+	if _, ok := t.ends[key]; !ok {
+		return false
+	}
+	delete(t.ends, key)
+	var last flowDrop
+	err := t.m.LookupAndDelete(key, &last)
+	if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil {
+		if t.ended != nil {
+			t.ended(key, last.Packets, last.Bytes)
+		}
+	}
+	return true
+}
+
+func (t *flowTable) expire(now uint64) (n int) {
+	for len(t.dues) > 0 && t.dues[0].at <= now {
+		d := heap.Pop(&t.dues).(flowDue)
+		if end, ok := t.ends[d.key]; ok && end <= now {
+			t.remove(d.key)
+			n++
+		}
+	}
+	return n
+}
+
+// DropFlow drops both directions of a flow in XDP for ttl. A new TCP handshake
+// on the same ports ends it sooner, for that is another connection. Where a
+// network card strips VLAN tags before XDP, the key of a tagged flow does not
+// match: dataplane/live switches that offload off.
+func (f *FastPath) DropFlow(key FlowKey, ttl time.Duration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return ErrClosed
+	}
+	wasActive := f.flows.active()
+	if err := f.flows.add(key, monotonic()+uint64(max(ttl, 1))); err != nil {
+		return err
+	}
+	if wasActive != 0 {
+		return nil
+	}
+	return f.apply()
+}
+
+// UndropFlow lets a flow pass again. It reports whether it was dropped.
+func (f *FastPath) UndropFlow(key FlowKey) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false, ErrClosed
+	}
+	ok := f.flows.remove(key)
+	return ok, f.apply()
+}
+
+// DroppedFlows tells how many flows XDP drops at present.
+func (f *FastPath) DroppedFlows() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.flows.ends)
+}

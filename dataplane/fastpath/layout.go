@@ -1,0 +1,120 @@
+package fastpath
+
+// layoutVersion is SLUICE_LAYOUT in bpf/include/sluice_const.h: of the maps'
+// and structs' form.
+const layoutVersion = 1
+
+// Bits of settings.active (ACTIVE_…): empty tables are not asked.
+const (
+	activeAllow4 = 1 << iota
+	activeAllow6
+	activeBlock4
+	activeBlock6
+	activeBlock6All
+	activeFlows
+	activeFragments
+)
+
+const (
+	flowUntilSYN = 1 // FLOW_UNTIL_SYN
+
+	maxLists         = 256 // MAX_LISTS
+	filter4Words     = 1 << 18
+	filter6Words     = 1 << 13
+	filter6Shift     = 13
+	filter6Multipler = 0x9E3779B1
+)
+
+// lpm4 is struct lpm4 in bpf/include/sluice_structs.h.
+type lpm4 struct {
+	Bits uint32
+	Addr [4]byte
+}
+
+// lpm6 is struct lpm6.
+type lpm6 struct {
+	Bits uint32
+	Addr [16]byte
+}
+
+// blockValue is struct block_value.
+type blockValue struct {
+	Expires uint64
+	List    uint32
+	Reason  uint32
+	Flags   uint32
+	_       uint32
+}
+
+// flowDrop is struct flow_drop.
+type flowDrop struct {
+	Expires uint64
+	Packets uint64
+	Bytes   uint64
+	List    uint32
+	Flags   uint32
+}
+
+// counter is struct counter.
+type counter struct {
+	Packets uint64
+	Bytes   uint64
+	Window  uint64
+	Samples uint64
+}
+
+// listCounter is struct list_counter.
+type listCounter struct {
+	Packets uint64
+	Bytes   uint64
+}
+
+// dropRecord is struct drop_record.
+type dropRecord struct {
+	Time    uint64
+	Src     [16]byte
+	Dst     [16]byte
+	Sport   uint16
+	Dport   uint16
+	Vlan    [2]uint16
+	Ifindex uint32
+	Length  uint32
+	List    uint32
+	Entry   uint32
+	Reason  uint8
+	Proto   uint8
+	Version uint8
+	Flags   uint8
+	_       uint32
+}
+
+// rate is struct rate.
+type rate struct {
+	Cost  uint64
+	Burst uint64
+}
+
+// settings is struct sluice_settings.
+type settings struct {
+	Layout    uint32
+	Active    uint32
+	Malformed uint32
+	Samples   uint32
+	Rate      [3]rate
+}
+
+// wire is struct wire.
+type wire struct {
+	Peer    uint32
+	_       uint32
+	Packets uint64
+	Bytes   uint64
+}
+
+// guardState is struct guard_state.
+type guardState struct {
+	Heartbeat uint64
+	Timeout   uint64
+	Dropped   uint64
+	Yielded   uint64
+}
