@@ -83,7 +83,10 @@ type Packet struct {
 	// Data holds the packet's bytes: the frame's, or the reassembled datagram.
 	// L3, L4 and Payload are offsets into it; PayloadEnd is one past the last
 	// payload byte by the headers' lengths (padding excluded).
-	Data       []byte
+	Data []byte
+	// L2 is where the packet's own link header begins; it equals L3 where there
+	// is none (raw IP, IP in IP).
+	L2         uint32
 	L3, L4     uint32
 	Payload    uint32
 	PayloadEnd uint32
@@ -100,7 +103,9 @@ type Packet struct {
 	VLAN  [MaxVLAN]uint16
 	NVLAN uint8
 	// TunnelDepth is 0 for the outermost packet. TunnelID tells tunnels apart
-	// (VNI, GRE key, MPLS label …, mixed over all levels); 0 outside of tunnels.
+	// (kind, VNI, GRE key …, mixed over all levels); 0 outside of tunnels. What
+	// differs between the two directions of one tunnel is left out: MPLS labels,
+	// GTP tunnel endpoints, PPTP call ids.
 	TunnelDepth uint8
 	TunnelID    uint32
 
@@ -118,11 +123,13 @@ type Packet struct {
 	DontFragment  bool
 
 	// TCP fields; Options in TCPOpts.
-	Seq, Ack  uint32
-	Window    uint16
-	Urgent    uint16
-	TCPFlags  uint8
-	TCPOpts   TCPOptions
+	Seq, Ack uint32
+	Window   uint16
+	Urgent   uint16
+	TCPFlags uint8
+	TCPOpts  TCPOptions
+	// SPI is the security parameters index of an ESP or AH header.
+	SPI       uint32
 	ICMPType  uint8
 	ICMPCode  uint8
 	L4HdrLen  uint8
