@@ -1,0 +1,223 @@
+package rule
+
+import (
+	"strings"
+	"time"
+)
+
+func (c *context) file(name, val string) error {
+	f := FileTest{Keyword: name}
+	v, neg, err := unquote(val)
+	if err != nil {
+		return err
+	}
+	f.Neg = neg
+	switch name {
+	case "filesize":
+		f.Neg = false
+		if f.Int, err = parseInt(val, 1<<62, nil); err != nil {
+			return err
+		}
+	case "fileext", "filename":
+		f.Text = []byte(unescape(v))
+	case "filemagic":
+		f.Text = []byte(unescape(v))
+		if !c.env.FileFacts {
+			c.lack("keyword filemagic")
+		}
+	default:
+		f.Load = v
+		c.lack("keyword " + name)
+	}
+	c.r.Files = append(c.r.Files, f)
+	return nil
+}
+
+func (c *context) dataset(name, val string) error {
+	d := &Dataset{IsRep: name == "datarep"}
+	parts := fieldsOf(val)
+	it := Item{Op: OpDataset, Data: d}
+	if d.IsRep {
+		return unevaluated("keyword datarep")
+	}
+	for i, p := range parts {
+		word, arg, _ := strings.Cut(p, " ")
+		arg = strings.TrimSpace(arg)
+		switch {
+		case i == 0:
+			switch p {
+			case "set", "unset", "isset", "isnotset":
+				d.Op = p
+			default:
+				return faultf("unknown operation %q%s", clip(p), didYouMean(p, []string{"set", "unset", "isset", "isnotset"}))
+			}
+		case i == 1:
+			d.Name = p
+			if bitName(p) != nil {
+				return faultf("%q is no name for a set", clip(p))
+			}
+		case word == "type":
+			switch arg {
+			case "string", "md5", "sha256", "ipv4", "ip":
+				d.Type = arg
+			default:
+				return faultf("unknown type %q%s", clip(arg), didYouMean(arg, []string{"string", "md5", "sha256", "ipv4", "ip"}))
+			}
+		case word == "load":
+			d.Load = arg
+		case word == "save", word == "state":
+			if word == "state" {
+				d.Load = arg
+			}
+			d.Save = arg
+		case word == "memcap", word == "hashsize":
+			n, err := parseUint(arg, 1<<40)
+			if err != nil {
+				return err
+			}
+			d.Limit = n
+		case word == "format":
+			if arg != "csv" {
+				return unevaluated("dataset format " + clip(arg))
+			}
+		default:
+			return unevaluated("dataset option " + clip(word))
+		}
+	}
+	if d.Name == "" {
+		return faultf("needs an operation and a name")
+	}
+	if d.Type == "" {
+		return faultf("needs a type")
+	}
+	if d.Save != "" {
+		return unevaluated("saving datasets")
+	}
+	if c.name == "" {
+		return faultf("needs a sticky buffer before it")
+	}
+	return c.add(it)
+}
+
+func (c *context) tlsVersion(_, val string) error {
+	if err := c.needProto("tls"); err != nil {
+		return err
+	}
+	versions := map[string]uint64{"1.0": 0x301, "1.1": 0x302, "1.2": 0x303, "1.3": 0x304, "sslv2": 2, "sslv3": 0x300,
+		"tls1.0": 0x301, "tls1.1": 0x302, "tls1.2": 0x303, "tls1.3": 0x304}
+	v, _, err := unquote(val)
+	if err != nil {
+		return err
+	}
+	var pos, neg []uint64
+	for _, p := range fieldsOf(v) {
+		negated := strings.HasPrefix(p, "!")
+		n, ok := versions[strings.ToLower(strings.TrimPrefix(p, "!"))]
+		if !ok {
+			if x, err := parseUint(p, 65535); err == nil && strings.HasPrefix(p, "0x") {
+				n = x
+			} else {
+				return faultf("unknown version %q", clip(p))
+			}
+		}
+		if negated {
+			neg = append(neg, n)
+		} else {
+			pos = append(pos, n)
+		}
+	}
+	if len(pos) > 0 && len(neg) > 0 {
+		return faultf("mixes versions wanted and not wanted")
+	}
+	for _, n := range neg {
+		c.r.Fields = append(c.r.Fields, FieldTest{Keyword: "tls.version", Int: IntTest{Op: '!', A: n}, Col: c.col})
+	}
+	if len(pos) > 1 {
+		return unevaluated("several versions")
+	}
+	if len(pos) == 1 {
+		c.r.Fields = append(c.r.Fields, FieldTest{Keyword: "tls.version", Int: IntTest{Op: '=', A: pos[0]}, Col: c.col})
+	}
+	if c.env.Field == nil || !c.env.Field("tls.version") {
+		return unevaluated("keyword tls.version")
+	}
+	return nil
+}
+
+// The states of ssl_state as bits of the field of that name.
+const (
+	StateClientHello = 1 << iota
+	StateServerHello
+	StateClientKeyx
+	StateServerKeyx
+	StateUnknown
+)
+
+func (c *context) sslState(_, val string) error {
+	if err := c.needProto("tls"); err != nil {
+		return err
+	}
+	states := map[string]uint64{"client_hello": StateClientHello, "server_hello": StateServerHello, "client_keyx": StateClientKeyx,
+		"server_keyx": StateServerKeyx, "unknown": StateUnknown}
+	var mask uint64
+	neg := false
+	for _, p := range strings.FieldsFunc(val, func(r rune) bool { return r == ',' || r == '|' }) {
+		p = strings.TrimSpace(p)
+		if strings.HasPrefix(p, "!") {
+			neg, p = true, p[1:]
+		}
+		s, ok := states[strings.ToLower(p)]
+		if !ok {
+			return faultf("unknown state %q", clip(p))
+		}
+		mask |= s
+	}
+	t := IntTest{Op: '|', A: mask}
+	if neg {
+		t.Op = '&'
+	}
+	c.r.Fields = append(c.r.Fields, FieldTest{Keyword: "ssl_state", Int: t, Col: c.col})
+	if c.env.Field == nil || !c.env.Field("ssl_state") {
+		return unevaluated("keyword ssl_state")
+	}
+	return nil
+}
+
+func certDate(s string) (uint64, error) {
+	s = strings.TrimSpace(s)
+	for _, layout := range []string{"2006", "2006-01", "2006-01-02", "2006-01-02 15", "2006-01-02 15:04", "2006-01-02 15:04:05",
+		"2006-01-02T15", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, s); err == nil && t.Unix() >= 0 {
+			return uint64(t.Unix()), nil
+		}
+	}
+	return 0, faultf("%q is no date", clip(s))
+}
+
+func (c *context) certTime(name, val string) error {
+	if err := c.needProto("tls"); err != nil {
+		return err
+	}
+	t := IntTest{Op: '='}
+	var err error
+	if lo, hi, ok := strings.Cut(val, "<>"); ok {
+		t.Op = 'i'
+		if t.A, err = certDate(lo); err != nil {
+			return err
+		}
+		t.B, err = certDate(hi)
+	} else {
+		if val[0] == '<' || val[0] == '>' {
+			t.Op, val = val[0], val[1:]
+		}
+		t.A, err = certDate(val)
+	}
+	if err != nil {
+		return err
+	}
+	c.r.Fields = append(c.r.Fields, FieldTest{Keyword: name, Int: t, Col: c.col})
+	if c.env.Field == nil || !c.env.Field(name) {
+		return unevaluated("keyword " + name)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+
+	"sluice/dataplane/protocol"
+)
+
+// finish checks the rule as a whole.
+func (c *context) finish() error {
+	r := c.r
+	if r.SID == 0 {
+		return &fault{keyword: "sid", msg: "is missing: every rule needs a number of its own"}
+	}
+	if r.Classtype != "" && c.env.Classes != nil {
+		if cl, ok := c.env.Classes[r.Classtype]; ok {
+			r.Category = cl.Description
+			if r.Priority == 0 {
+				r.Priority = cl.Priority
+			}
+		}
+	}
+	if r.Priority == 0 {
+		r.Priority = 3
+	}
+	// Lists can be empty after an old modifier has taken the content away.
+	keep := r.Lists[:0]
+	for _, l := range r.Lists {
+		if len(l.Items) > 0 || l.Absent != AbsentFails {
+			keep = append(keep, l)
+		}
+	}
+	r.Lists = keep
+	if c.name != "" && c.list < 0 && c.base64 == nil && !slices.ContainsFunc(r.Lists, func(l List) bool { return l.Name == c.name }) {
+		return &fault{col: c.lastSet, keyword: c.name, msg: "no test follows this buffer"}
+	}
+	for i := range r.Lists {
+		if err := c.finishList(&r.Lists[i]); err != nil {
+			return err
+		}
+	}
+	return c.finishProto()
+}
+
+func (c *context) finishList(l *List) error {
+	if err := finishItems(l.Items); err != nil {
+		return err
+	}
+	at := func(format string, args ...any) error {
+		return &fault{col: l.Col, keyword: l.Name, msg: fmt.Sprintf(format, args...)}
+	}
+	if l.Local != NotLocal || l.Name == "" {
+		return nil
+	}
+	d := l.Buffer.Dirs
+	if d != 0 && !c.r.Transactional {
+		if c.r.Flow.ToServer && !d.Has(protocol.ToServer) {
+			return at("is filled by the server's answer, and flow asks for to_server: it can never match")
+		}
+		if c.r.Flow.ToClient && !d.Has(protocol.ToClient) {
+			return at("is filled by the client's request, and flow asks for to_client: it can never match")
+		}
+	}
+	if l.Buffer.Body && l.Buffer.ID == protocol.BufFileMagic && !c.env.FileFacts {
+		c.lack("buffer " + l.Name)
+	}
+	if p := l.Buffer.ID.Protocol(); p != protocol.Any && l.Buffer.Name != "" {
+		c.needApps = append(c.needApps, p)
+	}
+	return nil
+}
+
+func finishItems(items []Item) error {
+	for i := range items {
+		it := &items[i]
+		if i > 0 && it.Relative {
+			// The occurrence to try again is the positive test before.
+			for j := i - 1; j >= 0; j-- {
+				if !items[j].Neg {
+					items[j].RelativeNext = true
+					break
+				}
+			}
+		}
+		if it.Op == OpContent {
+			if it.FastPattern && it.Neg && (it.HasOffset || it.HasDepth || it.HasDistance || it.HasWithin) {
+				return &fault{col: it.Col, keyword: "fast_pattern", msg: "cannot be on a negated content with a position"}
+			}
+			if it.HasOffset && it.HasDepth && it.Offset.Var == 0 && it.Depth.Var == 0 && !it.StartsWith && it.Depth.V < int64(len(it.Pattern)) {
+				return &fault{col: it.Col, keyword: "depth", msg: "is less than the content's length: it can never match"}
+			}
+		}
+		if it.Base64 != nil {
+			if err := finishItems(it.Base64.Items); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// finishProto brings the header's protocol and what the buffers need together.
+func (c *context) finishProto() error {
+	r := c.r
+	for _, id := range c.needApps {
+		if len(r.Proto.Apps) > 0 {
+			if !compatible(r.Proto.Apps, id) {
+				return faultf("the rule is for %s, and its keywords for %s: it can never match", r.Proto.Name, id)
+			}
+			// http as a header covers two protocols; a buffer settles which.
+			if slices.Contains(r.Proto.Apps, id) {
+				r.Proto.Apps = []protocol.ID{id}
+			}
+			continue
+		}
+		switch r.Proto.Transport {
+		case AnyIP, TCP, UDP:
+		default:
+			return faultf("the rule is for %s, and its keywords for %s: it can never match", r.Proto.Name, id)
+		}
+		if r.Proto.PacketOnly {
+			return faultf("tcp-pkt cannot be combined with keywords of %s", id)
+		}
+		r.Proto.Apps = []protocol.ID{id}
+	}
+	return nil
+}
+
+func compatible(apps []protocol.ID, id protocol.ID) bool {
+	if slices.Contains(apps, id) {
+		return true
+	}
+	// A QUIC hello fills TLS buffers, DNS over HTTPS the ones of DNS.
+	return slices.Contains(apps, protocol.QUIC) && id == protocol.TLS || slices.Contains(apps, protocol.MDNS) && id == protocol.DNS ||
+		slices.Contains(apps, protocol.LLMNR) && id == protocol.DNS || slices.Contains(apps, protocol.HTTP2) && id == protocol.HTTP1 ||
+		slices.Contains(apps, protocol.DoH2) && id == protocol.HTTP2 || slices.Contains(apps, protocol.DCERPC) && id == protocol.SMB ||
+		slices.Contains(apps, protocol.SMB) && id == protocol.DCERPC
+}

@@ -1,0 +1,505 @@
+package rule
+
+import (
+	"sluice/dataplane/decode"
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/verdict"
+	"sluice/internal/pcre"
+)
+
+// Action is what a rule asks for.
+type Action uint8
+
+// The actions in the order in which rules are evaluated.
+const (
+	Pass Action = iota
+	Drop
+	Reject
+	RejectSrc
+	RejectDst
+	RejectBoth
+	Alert
+	Config
+)
+
+var actionNames = []string{"pass", "drop", "reject", "rejectsrc", "rejectdst", "rejectboth", "alert", "config"}
+
+// String gives the action as rules spell it.
+func (a Action) String() string { return actionNames[a] }
+
+// Order gives the place of the action in evaluation: pass, drop, reject, alert.
+func (a Action) Order() int {
+	switch a {
+	case Pass:
+		return 0
+	case Drop:
+		return 1
+	case Alert, Config:
+		return 3
+	}
+	return 2
+}
+
+// Verdict gives what happens to the traffic; a pass rule gives None.
+func (a Action) Verdict(scope Scope) verdict.Action {
+	switch a {
+	case Alert:
+		return verdict.Alert
+	case Drop:
+		if scope == ScopePacket {
+			return verdict.DropPacket
+		}
+		return verdict.DropFlow
+	case Reject, RejectSrc, RejectDst, RejectBoth:
+		return verdict.Reject
+	}
+	return verdict.None
+}
+
+// Scope is what an action applies to.
+type Scope uint8
+
+// The scopes; by default the kind of match decides.
+const (
+	ScopeDefault Scope = iota
+	ScopePacket
+	ScopeFlow
+	ScopeHook
+	ScopeTx
+)
+
+// KV is a metadata entry.
+type KV struct{ Key, Value string }
+
+// Reference is a rule's pointer to further reading.
+type Reference struct {
+	Type, Value string
+	// URL is the whole address where the type's prefix is known.
+	URL string
+}
+
+// Transport is what a rule's header asks of the packet below the application.
+type Transport uint8
+
+// The transports.
+const (
+	AnyIP Transport = iota
+	TCP
+	UDP
+	ICMP
+	ICMPv6
+	AnyICMP
+	SCTP
+	ProtoNum
+	NonIP
+)
+
+// Proto is a rule header's protocol.
+type Proto struct {
+	Name      string
+	Transport Transport
+	// Num is the IP protocol where Transport is ProtoNum.
+	Num uint8
+	// IPVersion is 4 or 6 where the name fixes it.
+	IPVersion uint8
+	// PacketOnly (tcp-pkt) keeps the rule off the stream, StreamOnly
+	// (tcp-stream) off packets.
+	PacketOnly, StreamOnly bool
+	// Apps are the application protocols any of which satisfies the rule.
+	Apps []protocol.ID
+	// Hook names the transaction state after the colon (http1:request_line).
+	Hook string
+}
+
+// FlowOpt is the flow keyword.
+type FlowOpt struct {
+	Set                         bool
+	Established, NotEstablished bool
+	ToServer, ToClient          bool
+	OnlyStream, NoStream        bool
+	OnlyFrag, NoFrag            bool
+	Stateless                   bool
+}
+
+// Num is a number or a variable of byte_extract or byte_math.
+type Num struct {
+	V int64
+	// Var is the variable's index plus one; 0 for a plain number.
+	Var uint8
+}
+
+// Op is a kind of Item.
+type Op uint8
+
+// The kinds of items of a List.
+const (
+	OpContent Op = iota
+	OpPCRE
+	OpIsDataAt
+	OpByteTest
+	OpByteJump
+	OpByteExtract
+	OpByteMath
+	OpBsize
+	OpBase64
+	OpDataset
+	OpEntropy
+	OpASN1
+	OpFTPBounce
+	OpASCII
+)
+
+// Item is one test of a List on a buffer.
+type Item struct {
+	Op  Op
+	Neg bool
+	// Relative tells that the item counts from the end of the match before it.
+	Relative bool
+	// RelativeNext tells that the next item of the list is relative: a failure
+	// there makes this one look for another occurrence.
+	RelativeNext bool
+
+	// Content.
+	Pattern                             []byte
+	NoCase                              bool
+	HasOffset, HasDepth                 bool
+	HasDistance, HasWithin              bool
+	StartsWith, EndsWith                bool
+	Offset, Depth, Distance, Within     Num
+	FastPattern, FastOnly, HasFastRange bool
+	FastOffset, FastLen                 int
+	Rawbytes                            bool
+
+	PCRE   *PCRE
+	Byte   *ByteOp
+	Int    IntTest
+	At     Num // isdataat
+	Base64 *Base64
+	Data   *Dataset
+	Ent    *Entropy
+	ASN1   *ASN1
+	Col    int
+}
+
+// PCRE is an expression with what to do with its captures.
+type PCRE struct {
+	Expr     string
+	Flags    pcre.Flag
+	Re       *pcre.Regexp
+	Captures []Capture
+}
+
+// Capture names what a group's bytes are kept as.
+type Capture struct {
+	Group int
+	// Scope is "flow", "pkt" or "alert".
+	Scope, Name string
+	// Int tells that the bytes are a decimal number for flowint.
+	Int bool
+}
+
+// Endian is a byte order.
+type Endian uint8
+
+// The byte orders.
+const (
+	Big Endian = iota
+	Little
+)
+
+// ByteOp is byte_test, byte_jump, byte_extract or byte_math.
+type ByteOp struct {
+	NBytes Num
+	// Oper is one of < > = ! & ^ for tests (with OrEqual), + - * / < > for maths.
+	Oper          byte
+	NotOper       bool
+	OrEqual       bool
+	Value         Num
+	Offset        Num
+	Endian        Endian
+	String        bool
+	Base          int
+	Mask          uint64
+	Shift         uint8
+	DCE           bool
+	Multiplier    int64
+	Align         int
+	FromBeginning bool
+	FromEnd       bool
+	PostOffset    Num
+	// Result is the variable written, its index plus one.
+	Result uint8
+}
+
+// Base64 is base64_decode; Items are tested on what was decoded.
+type Base64 struct {
+	Bytes, Offset int
+	// Mode is rfc4648 unless RFC2045 is set.
+	RFC2045, Strict bool
+	Items           []Item
+}
+
+// Entropy is the entropy keyword.
+type Entropy struct {
+	Op            byte
+	Value         float64
+	Bytes, Offset int
+}
+
+// ASN1 is the asn1 keyword.
+type ASN1 struct {
+	BitstringOverflow, DoubleOverflow bool
+	OversizeLength                    uint32
+	HasOversize                       bool
+	AbsoluteOffset, RelativeOffset    int
+	HasAbsolute, HasRelative          bool
+}
+
+// Dataset is the dataset and datarep keyword.
+type Dataset struct {
+	Name, Type      string
+	Op              string
+	Load, Save      string
+	RepOp           byte
+	RepValue        uint64
+	Hashsize, Limit uint64
+	IsRep           bool
+}
+
+// Transform is a change of a buffer before it is inspected.
+type Transform struct {
+	Name string
+	// Arg is the option: a key, an expression.
+	Arg  string
+	Key  []byte
+	PCRE *pcre.Regexp
+}
+
+// Absent is the absent keyword.
+type Absent uint8
+
+// What a missing buffer means.
+const (
+	AbsentFails Absent = iota
+	// AbsentOnly: the buffer must be missing.
+	AbsentOnly
+	// AbsentOrElse: the buffer is missing or its items hold.
+	AbsentOrElse
+)
+
+// List is a buffer with the tests on it.
+type List struct {
+	// Name is the sticky buffer's keyword, empty for the payload.
+	Name       string
+	Buffer     protocol.BufferSpec
+	Transforms []Transform
+	Items      []Item
+	Absent     Absent
+	// Local tells that the buffer is a packet's own (tcp.hdr, ip.src …).
+	Local Local
+	Col   int
+}
+
+// Local names the buffers that are taken from the packet itself.
+type Local uint8
+
+// The packet's own buffers.
+const (
+	NotLocal Local = iota
+	LocalIPv4Hdr
+	LocalIPv6Hdr
+	LocalTCPHdr
+	LocalUDPHdr
+	LocalICMPv4Hdr
+	LocalICMPv6Hdr
+	LocalIPSrc
+	LocalIPDst
+	LocalTCPOpts
+)
+
+// TestKind is a kind of Test.
+type TestKind uint8
+
+// The tests on a packet or a flow.
+const (
+	TestDsize TestKind = iota
+	TestTCPFlags
+	TestTTL
+	TestTOS
+	TestIPID
+	TestSeq
+	TestAck
+	TestWindow
+	TestICMPType
+	TestICMPCode
+	TestICMPID
+	TestICMPSeq
+	TestFragBits
+	TestFragOffset
+	TestIPProto
+	TestSameIP
+	TestIPOpts
+	TestMSS
+	TestWScale
+	TestICMPv6MTU
+	TestStreamSize
+	TestFlowAge
+	TestFlowPkts
+	TestFlowBytes
+	TestVLAN
+	TestVLANLayers
+	TestAppProto
+	TestDecodeEvent
+	TestStreamEvent
+	TestChecksum
+	TestRPC
+	TestL3Proto
+	TestFlowElephant
+)
+
+// Test is a test on a packet or its flow.
+type Test struct {
+	Kind TestKind
+	Int  IntTest
+	Neg  bool
+	// Flags, Ignore and Mode are of tcp flags ('+', '*', '!' or 0 for exact)
+	// and fragbits.
+	Flags, Ignore, Mode uint8
+	// Dir picks a direction (0 either, 1 to server, 2 to client, 3 both) of
+	// stream_size, flow.pkts and flow.bytes.
+	Dir    uint8
+	Layer  int8
+	App    protocol.ID
+	Event  decode.Event
+	Option uint8
+	RPC    [3]int64
+	// What is the header whose checksum is meant: ipv4, tcpv4, tcpv6 …; Valid
+	// tells whether it must be right.
+	What  string
+	Valid bool
+	Col   int
+}
+
+// FieldTest is a test of a number that a protocol keeps in a transaction.
+type FieldTest struct {
+	Keyword string
+	Int     IntTest
+	Col     int
+}
+
+// AppEvent is the app-layer-event keyword: an anomaly of a transaction.
+type AppEvent struct {
+	Proto protocol.ID
+	Name  string
+}
+
+// BitScope is where a bit lives.
+type BitScope uint8
+
+// The scopes of bits.
+const (
+	BitFlow BitScope = iota
+	BitHostSrc
+	BitHostDst
+	BitPair
+	BitTx
+)
+
+// BitOp is a use of flowbits, xbits or hostbits.
+type BitOp struct {
+	// Op is set, unset, toggle, isset or isnotset.
+	Op    string
+	Scope BitScope
+	// Names has several members for or-groups of isset and isnotset.
+	Names  []string
+	Expire uint32
+}
+
+// Test reports whether the operation is a condition rather than an effect.
+func (b *BitOp) Test() bool { return b.Op == "isset" || b.Op == "isnotset" }
+
+// FlowInt is the flowint keyword.
+type FlowInt struct {
+	Name string
+	// Op is +, -, = (effects), <, <=, >, >=, ==, !=, isset or isnotset.
+	Op    string
+	Value uint32
+	// From names the variable used instead of Value.
+	From string
+}
+
+// Test reports whether the operation is a condition.
+func (f *FlowInt) Test() bool { return f.Op != "+" && f.Op != "-" && f.Op != "=" }
+
+// Threshold is the threshold or detection_filter keyword.
+type Threshold struct {
+	// Type is limit, threshold, both, backoff or detection_filter.
+	Type string
+	// Track is by_src, by_dst, by_both, by_rule or by_flow.
+	Track             string
+	Count, Seconds    uint32
+	Multiplier        uint32
+	HasUniqueOn       bool
+	UniqueSrc, Unique uint16
+}
+
+// Tag is the tag keyword.
+type Tag struct {
+	Session   bool
+	Count     uint32
+	Metric    string
+	Direction string
+}
+
+// FileTest is a test on a file: name, extension, magic or hash list.
+type FileTest struct {
+	Keyword string
+	Neg     bool
+	Text    []byte
+	// Load names the list of hashes.
+	Load string
+	Int  IntTest
+}
+
+// Rule is one parsed rule.
+type Rule struct {
+	File string
+	Line int
+	// Text is the rule as written, continuations joined, without the comment sign.
+	Text    string
+	Enabled bool
+
+	Action        Action
+	Scope         Scope
+	GID, SID, Rev uint32
+	Msg           string
+	Classtype     string
+	Category      string
+	Priority      int
+	Metadata      []KV
+	References    []Reference
+	Target        string
+	NoAlert       bool
+
+	Proto             Proto
+	Src, Dst          *AddrSet
+	SrcPort, DstPort  *PortSet
+	Bidirectional     bool
+	Transactional     bool
+	Flow              FlowOpt
+	Lists             []List
+	Tests             []Test
+	Fields            []FieldTest
+	AppEvents         []AppEvent
+	Files             []FileTest
+	Bits              []BitOp
+	FlowInts          []FlowInt
+	Threshold         *Threshold
+	DetectionFilter   *Threshold
+	Tag               *Tag
+	Filestore, Bypass bool
+	// Vars counts the variables of byte_extract and byte_math.
+	Vars int
+	// Requires holds reasons not to load the rule that are no fault of it.
+	Skipped string
+}
