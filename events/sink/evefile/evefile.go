@@ -1,0 +1,121 @@
+// Package evefile writes rendered events to a file, one JSON object a line, as
+// log shippers and Suricata's own readers expect it. It takes records from the
+// publisher and gives lines; it knows nothing of what they hold.
+package evefile
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"sluice/events"
+)
+
+// Config says where the lines go.
+type Config struct {
+	// Path is the file, appended to; "-" is standard output.
+	Path string
+	// Truncate begins a file anew instead of appending; replay does so.
+	Truncate bool
+	// Mode is the permission of a new file; 0640 when 0.
+	Mode os.FileMode
+	// Types are the event types written; nil writes all.
+	Types map[string]bool
+}
+
+// Sink appends lines to a file. Reopen may be called at any time; all else
+// belongs to the publisher's goroutine.
+type Sink struct {
+	cfg    Config
+	f      *os.File
+	w      *bufio.Writer
+	reopen atomic.Bool
+}
+
+// New opens the file.
+func New(cfg Config) (*Sink, error) {
+	if cfg.Mode == 0 {
+		cfg.Mode = 0o640
+	}
+	s := &Sink{cfg: cfg}
+	if err := s.open(cfg.Truncate); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Sink) open(truncate bool) error {
+	f := os.Stdout
+	if s.cfg.Path != "-" {
+		flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
+		if truncate {
+			flags |= os.O_TRUNC
+		}
+		var err error
+		if f, err = os.OpenFile(s.cfg.Path, flags, s.cfg.Mode); err != nil {
+			return fmt.Errorf("open event file: %w", err)
+		}
+	}
+	s.f = f
+	if s.w == nil {
+		s.w = bufio.NewWriterSize(f, 256<<10)
+	} else {
+		s.w.Reset(f)
+	}
+	return nil
+}
+
+// Name gives "eve".
+func (s *Sink) Name() string { return "eve" }
+
+// Reopen makes the next Write open the path anew, after a rotation has moved
+// the file away. It is safe for concurrent use.
+func (s *Sink) Reopen() { s.reopen.Store(true) }
+
+// Write appends one line a record and hands them to the operating system.
+func (s *Sink) Write(_ context.Context, records []events.Record) error {
+	if s.reopen.Swap(false) && s.cfg.Path != "-" {
+		old := s.f
+		// The old file stays where the new one cannot be opened.
+		if err := s.open(false); err != nil {
+			s.reopen.Store(true)
+			return err
+		}
+		if err := old.Close(); err != nil {
+			return fmt.Errorf("close rotated event file: %w", err)
+		}
+	}
+	for i := range records {
+		if s.cfg.Types != nil && !s.cfg.Types[records[i].Type] {
+			continue
+		}
+		s.w.Write(records[i].JSON) // an error stays with the writer and Flush tells it
+		s.w.WriteByte('\n')
+	}
+	if err := s.w.Flush(); err != nil {
+		s.w.Reset(s.f) // a full disk may have room again later
+		return fmt.Errorf("write event file: %w", err)
+	}
+	return nil
+}
+
+// Close syncs and closes the file; standard output stays open.
+func (s *Sink) Close(context.Context) error {
+	err := s.w.Flush()
+	if s.cfg.Path == "-" {
+		return err
+	}
+	serr := s.f.Sync()
+	if errors.Is(serr, os.ErrInvalid) || !isRegular(s.f) {
+		serr = nil // pipes and devices cannot be synced
+	}
+	return errors.Join(err, serr, s.f.Close())
+}
+
+func isRegular(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
+}

@@ -1,0 +1,78 @@
+package evefile
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sluice/events"
+)
+
+func recs(lines ...string) []events.Record {
+	var out []events.Record
+	for _, l := range lines {
+		out = append(out, events.Record{Type: "http", JSON: []byte(l)})
+	}
+	return out
+}
+
+func TestWriteReopenClose(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "eve.json")
+	if err := os.WriteFile(path, []byte("old\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Config{Path: path, Types: map[string]bool{"http": true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(r ...events.Record) {
+		t.Helper()
+		if err := s.Write(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(path, content string) {
+		t.Helper()
+		b, err := os.ReadFile(path)
+		if err != nil || string(b) != content {
+			t.Fatalf("%s: %q, %v; want %q", path, b, err, content)
+		}
+	}
+	write(recs("a", "b")...)
+	write(events.Record{Type: "flow", JSON: []byte("not wanted")})
+	want(path, "old\na\nb\n")
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	write(recs("c")...)
+	s.Reopen()
+	write(recs("d")...)
+	want(path+".1", "old\na\nb\nc\n")
+	want(path, "d\n")
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err = New(Config{Path: path, Truncate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(recs("e")...)
+	s.Close(t.Context())
+	want(path, "e\n")
+}
+
+func TestErrors(t *testing.T) {
+	if _, err := New(Config{Path: filepath.Join(t.TempDir(), "no", "such", "folder")}); err == nil {
+		t.Fatal("no error for a missing folder")
+	}
+	s, err := New(Config{Path: "/dev/full"})
+	if err != nil {
+		t.Skip("this system has no /dev/full to try a full disk with")
+	}
+	for range 2 {
+		if err := s.Write(t.Context(), recs("x")); err == nil {
+			t.Fatal("no error from a full disk")
+		}
+	}
+	s.Close(t.Context())
+}
