@@ -1,0 +1,68 @@
+package classifiers
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"sluice/internal/hs"
+)
+
+var shared = sync.OnceValues(func() (*Catalog, error) {
+	return New(Config{Key: [32]byte{1}})
+})
+
+// newScanner gives a scanner on the one catalogue that the tests share.
+func newScanner(t testing.TB) *Scanner {
+	t.Helper()
+	c, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc, err := hs.NewScanner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.NewScanner(sc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func found(res Result, id string, min Confidence) bool {
+	for _, f := range res.Findings {
+		if f.Detector == id && f.Confidence >= min {
+			return true
+		}
+	}
+	return false
+}
+
+// TestCases checks every detector against the cases it ships with.
+func TestCases(t *testing.T) {
+	s := newScanner(t)
+	for _, d := range s.c.Detectors() {
+		if len(d.Good) == 0 {
+			t.Errorf("%s has no case to find", d.ID)
+		}
+		for _, text := range d.Good {
+			if res := s.ScanBytes([]byte(text), ObjectMeta{}); !found(res, d.ID, Medium) {
+				t.Errorf("%s is not found in %q: %+v", d.ID, text, res.Findings)
+			}
+		}
+		for _, text := range d.Bad {
+			if res := s.ScanBytes([]byte(text), ObjectMeta{}); found(res, d.ID, Medium) {
+				t.Errorf("%s is found in %q: %+v", d.ID, text, res.Findings)
+			}
+		}
+	}
+}
+
+func TestIDs(t *testing.T) {
+	for _, id := range IDs() {
+		if strings.ToLower(id) != id || strings.Count(id, ".") < 1 {
+			t.Errorf("bad id %q", id)
+		}
+	}
+}

@@ -1,0 +1,350 @@
+package classifiers
+
+import (
+	"bytes"
+	"slices"
+	"unicode"
+	"unicode/utf8"
+)
+
+// lexicon finds the detectors' context words in text: whole words, split at
+// anything but letters and at camelCase humps, whatever their case, phrases of up
+// to four words; and, in scripts written without spaces, wherever they stand.
+//
+// It is consulted only around values that have already passed their validator, so
+// the words cost nothing on text without such values.
+type lexicon struct {
+	// lists[i] are the detectors (place in dets, times two, plus one when the
+	// word speaks against) of the words whose hash maps to i.
+	lists [][]uint16
+	byKey map[uint64]uint16
+	// first filters by the hash of a phrase's first word.
+	first map[uint64]uint8
+	// dense are the words of scripts without spaces.
+	dense []denseWord
+}
+
+type denseWord struct {
+	text []byte
+	list uint16
+}
+
+const (
+	hashSeed  = 14695981039346656037
+	hashPrime = 1099511628211
+)
+
+func hashRune(h uint64, r rune) uint64 {
+	for r >= 0x80 {
+		h = (h ^ uint64(r&0x7f|0x80)) * hashPrime
+		r >>= 7
+	}
+	return (h ^ uint64(r)) * hashPrime
+}
+
+// build indexes the words of all detectors.
+func (x *lexicon) build(dets []Detector) {
+	x.byKey = make(map[uint64]uint16)
+	x.first = make(map[uint64]uint8)
+	add := func(w string, ref uint16) {
+		if isDense([]byte(w)) {
+			for i := range x.dense {
+				if string(x.dense[i].text) == w {
+					x.lists[x.dense[i].list] = append(x.lists[x.dense[i].list], ref)
+					return
+				}
+			}
+			x.dense = append(x.dense, denseWord{[]byte(w), uint16(len(x.lists))})
+			x.lists = append(x.lists, []uint16{ref})
+			return
+		}
+		key, firstKey, words := phraseKey(w)
+		x.first[firstKey] = max(x.first[firstKey], words)
+		at, ok := x.byKey[key]
+		if !ok {
+			at = uint16(len(x.lists))
+			x.byKey[key] = at
+			x.lists = append(x.lists, nil)
+		}
+		if !slices.Contains(x.lists[at], ref) {
+			x.lists[at] = append(x.lists[at], ref)
+		}
+	}
+	for i := range dets {
+		for _, w := range dets[i].Context {
+			add(w, uint16(i)<<1)
+		}
+		for _, w := range dets[i].Against {
+			add(w, uint16(i)<<1|1)
+		}
+	}
+}
+
+// phraseKey hashes a phrase as the reader of text does, with the hash of its
+// first word and the number of words.
+func phraseKey(s string) (key, first uint64, words uint8) {
+	r := wordReader{b: []byte(s)}
+	h := uint64(hashSeed)
+	for {
+		_, _, wh, ok := r.next()
+		if !ok {
+			break
+		}
+		if words == 0 {
+			h, first = wh, wh
+		} else {
+			h = joinWords(h, wh)
+		}
+		words++
+	}
+	return h, first, words
+}
+
+func joinWords(a, b uint64) uint64 { return (a*31 ^ b) * hashPrime }
+
+// wordReader splits text into words and hashes each.
+type wordReader struct {
+	b   []byte
+	pos int
+}
+
+// maxWord is the greatest length of a word in bytes; the rest of a longer one is
+// skipped.
+const maxWord = 48
+
+// next gives the next word's place and the hash of its lower-case letters.
+func (r *wordReader) next() (start, end int, hash uint64, ok bool) {
+	b, i := r.b, r.pos
+	for i < len(b) {
+		c := b[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
+			break
+		}
+		if c >= 0x80 {
+			if ru, n := utf8.DecodeRune(b[i:]); isWordRune(ru) {
+				break
+			} else {
+				i += n
+				continue
+			}
+		}
+		i++
+	}
+	if i >= len(b) {
+		r.pos = i
+		return 0, 0, 0, false
+	}
+	start = i
+	h := uint64(hashSeed)
+	prevLower := false
+	for i < len(b) {
+		if i-start >= maxWord && !isDense(b[start:]) {
+			// No word of any lexicon: skip what is left of it.
+			for i < len(b) && (b[i] >= 0x80 || b[i]|0x20 >= 'a' && b[i]|0x20 <= 'z') {
+				i++
+			}
+			h = 0
+			break
+		}
+		c := b[i]
+		switch {
+		case c >= 'a' && c <= 'z':
+			h = (h ^ uint64(c)) * hashPrime
+			prevLower = true
+			i++
+		case c >= 'A' && c <= 'Z':
+			if prevLower {
+				goto done
+			}
+			h = (h ^ uint64(c|0x20)) * hashPrime
+			i++
+		case c >= 0x80:
+			ru, n := utf8.DecodeRune(b[i:])
+			if !isWordRune(ru) {
+				goto done
+			}
+			h = hashRune(h, unicode.ToLower(ru))
+			prevLower = true
+			i += n
+		default:
+			goto done
+		}
+	}
+done:
+	r.pos = i
+	return start, i, h, true
+}
+
+func isWordRune(r rune) bool {
+	return unicode.IsLetter(r) || unicode.Is(unicode.Mn, r)
+}
+
+// isDense reports whether text begins in a script that is written without
+// spaces between words (Thai, Chinese, Japanese, Korean).
+func isDense(b []byte) bool {
+	if len(b) < 3 || b[0] < 0xe0 || b[0] > 0xed {
+		return false
+	}
+	r, _ := utf8.DecodeRune(b)
+	return r >= 0x0e00 && r < 0x0e80 || r >= 0x3040 && r < 0xa000 || r >= 0xac00 && r < 0xd7b0
+}
+
+// ctxMark is a context word seen: where, how long, and which list.
+type ctxMark struct {
+	at   uint64
+	n    uint8
+	list uint16
+}
+
+// contextMarks are the context words of the stretch [from, to) of a stream, read
+// when first needed.
+type contextMarks struct {
+	from, to uint64
+	m        []ctxMark
+}
+
+// maxMarks bounds the words kept; the stretch never needs more.
+const maxMarks = 512
+
+// phraseReach is how far beyond a stretch's end a phrase may be read.
+const phraseReach = 160
+
+// cover reads the words that begin in [from, to), using what is known already.
+func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
+	end := v.base + uint64(len(v.b))
+	from, to = max(from, v.base), min(to, end)
+	if from < c.from || from > c.to || c.to == 0 {
+		c.from, c.to, c.m = from, from, c.m[:0]
+	}
+	if to <= c.to {
+		return
+	}
+	if len(c.m) > maxMarks/2 {
+		n := 0
+		for n < len(c.m) && c.m[n].at < from {
+			n++
+		}
+		c.m = c.m[:copy(c.m, c.m[n:])]
+		c.from = max(c.from, from)
+	}
+	b := v.b[:min(uint64(len(v.b)), to-v.base+phraseReach)]
+	begin := int(c.to - v.base)
+	r := wordReader{b: b, pos: boundary(b, begin)}
+	stop := int(to - v.base)
+	for {
+		start, wend, h, ok := r.next()
+		if !ok || start >= stop {
+			break
+		}
+		if isDense(b[start:]) {
+			x.readDense(c, v.base, b, max(start, begin), min(wend, stop))
+			continue
+		}
+		if start < begin {
+			continue // read before, or not wanted
+		}
+		at := v.base + uint64(start)
+		// A plural counts as its word.
+		words, known := x.first[h]
+		if !known && wend-start > 3 && b[wend-1]|0x20 == 's' {
+			one := wordReader{b: b[start : wend-1]}
+			if _, _, h2, ok := one.next(); ok {
+				h = h2
+				words, known = x.first[h]
+			}
+		}
+		if !known {
+			continue
+		}
+		if list, ok := x.byKey[h]; ok {
+			c.add(at, wend-start, list)
+		}
+		sub := wordReader{b: b, pos: wend}
+		key := h
+		for n := uint8(1); n < words; n++ {
+			s2, e2, h2, ok := sub.next()
+			if !ok || s2-wend > 4 || e2-start > phraseReach-20 {
+				break
+			}
+			wend = e2
+			key = joinWords(key, h2)
+			if list, ok := x.byKey[key]; ok {
+				c.add(at, e2-start, list)
+			}
+		}
+	}
+	c.to = max(c.to, to)
+}
+
+// boundary gives a place at or shortly before i where no word is cut.
+func boundary(b []byte, i int) int {
+	for k := i; k > 0 && k > i-64; k-- {
+		if c := b[k-1] | 0x20; c < 0x80 && (c < 'a' || c > 'z') {
+			return k
+		}
+	}
+	for i > 0 && i < len(b) && b[i]&0xc0 == 0x80 {
+		i--
+	}
+	return i
+}
+
+func (c *contextMarks) add(at uint64, n int, list uint16) {
+	if len(c.m) < maxMarks {
+		c.m = append(c.m, ctxMark{at, uint8(min(n, 255)), list})
+	}
+}
+
+func (x *lexicon) readDense(c *contextMarks, base uint64, b []byte, from, to int) {
+	for i := from; i < to; i++ {
+		if b[i]&0xc0 == 0x80 {
+			continue
+		}
+		for k := range x.dense {
+			if bytes.HasPrefix(b[i:], x.dense[k].text) {
+				c.add(base+uint64(i), len(x.dense[k].text), x.dense[k].list)
+			}
+		}
+	}
+}
+
+// context tells whether words near [start, end) speak for the detector, and
+// whether words close before it speak against.
+func (s *Scanner) context(st *Stream, v *window2, det uint16, start, end int) (pro, con bool) {
+	from, to := v.base+uint64(start), v.base+uint64(end)
+	lo := uint64(0)
+	if from > contextBefore {
+		lo = from - contextBefore
+	}
+	st.ctx.cover(&s.c.words, v, lo, to+contextAfter)
+	lists := s.c.words.lists
+	want := det << 1
+	for i := range st.ctx.m {
+		m := &st.ctx.m[i]
+		if m.at < lo || m.at >= to+contextAfter || m.at >= from && m.at < to {
+			continue
+		}
+		for _, ref := range lists[m.list] {
+			if ref|1 != want|1 {
+				continue
+			}
+			switch {
+			case ref&1 == 0 && m.n <= 3:
+				if m.at < from && from-m.at <= contextNear || m.at >= to && m.at-to <= 12 {
+					pro = true
+				}
+			case ref&1 == 0:
+				pro = true
+			case m.at < from && from-m.at <= contextNear:
+				con = true
+			}
+		}
+	}
+	if st.csv.state == 0 {
+		st.csv.learn(&s.c.words, st.head)
+	}
+	if !pro && st.csv.speaksFor(v, want, start) {
+		pro = true
+	}
+	return pro, con
+}

@@ -1,0 +1,166 @@
+package classifiers
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf16"
+)
+
+// scanCut scans data cut at the given places, through the streaming database as
+// the worker does.
+func scanCut(t testing.TB, s *Scanner, data []byte, cuts []int) Result {
+	t.Helper()
+	st := s.Open(ObjectMeta{})
+	h, err := s.sc.Open(s.c.stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { s.sc.CloseStream(h) }()
+	at := 0
+	for _, c := range append(cuts, len(data)) {
+		hits, err := s.sc.ScanStream(h, data[at:c])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Write(st, data[at:c], hits)
+		at = c
+	}
+	return s.Close(st)
+}
+
+// same compares what must not depend on how the bytes came.
+func same(t testing.TB, what string, data []byte, a, b Result) {
+	t.Helper()
+	if len(a.Findings) == MaxFindings || a.Dropped > 0 {
+		return
+	}
+	if !reflect.DeepEqual(a.Findings, b.Findings) || a.Type != b.Type || a.Unscannable != b.Unscannable || a.Level != b.Level {
+		t.Fatalf("%s: findings differ for %q\n%+v\n%+v", what, data, a.Findings, b.Findings)
+	}
+	for i := range a.Counts {
+		if a.Counts[i].Total != b.Counts[i].Total || a.Counts[i].Unique != b.Counts[i].Unique {
+			t.Fatalf("%s: counts differ: %+v %+v", what, a.Counts[i], b.Counts[i])
+		}
+	}
+}
+
+func encode16(s string) []byte {
+	var out []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		out = append(out, byte(u), byte(u>>8))
+	}
+	return out
+}
+
+// samples are texts with something of every kind, and the seeds of the fuzzer.
+func samples(t testing.TB) [][]byte {
+	s := newScanner(t)
+	var all []string
+	for _, d := range s.c.Detectors() {
+		all = append(all, d.Good...)
+		all = append(all, d.Bad...)
+	}
+	secret := "the card number is 4111 1111 1111 1111 and the IBAN DE89 3704 0044 0532 0130 00, key AKIAQYLPMN5HHHFPZAM2 CONFIDENTIAL"
+	b64 := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(secret+"\n", 3)))
+	lines := ""
+	for i := 0; i < len(b64); i += 76 {
+		lines += b64[i:min(i+76, len(b64))] + "\r\n"
+	}
+	out := [][]byte{
+		[]byte(strings.Join(all, "\n")),
+		[]byte(strings.Repeat("x", 3000) + secret + strings.Repeat("y ", 3000) + secret),
+		[]byte(`{"data":"` + b64 + `"}`),
+		[]byte("header\r\n\r\n" + lines + "\r\ntail " + secret),
+		append([]byte("\xff\xfe"), encode16(secret+strings.Repeat(" filler", 40)+secret)...),
+		[]byte("a=1&b=" + url.QueryEscape(secret) + "&c=" + url.PathEscape(secret) + " HTTP/1.1\r\n" + strings.Repeat("filler ", 100)),
+		[]byte("name,card_number,iban\n" + strings.Repeat("jo,4111111111111111,DE89370400440532013000\n", 50)),
+	}
+	return out
+}
+
+func TestAnyCutGivesTheSameFindings(t *testing.T) {
+	s := newScanner(t)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i, data := range samples(t) {
+		whole := s.ScanBytes(data, ObjectMeta{})
+		if len(whole.Findings) == 0 {
+			t.Errorf("sample %d: nothing found", i)
+		}
+		for _, size := range []int{1, 3, 64, 100, 1460, 4096} {
+			var cuts []int
+			for c := size; c < len(data); c += size {
+				cuts = append(cuts, c)
+			}
+			same(t, fmt.Sprintf("sample %d in pieces of %d", i, size), data, whole, scanCut(t, s, data, cuts))
+		}
+		for range 30 {
+			var cuts []int
+			for c := rnd.IntN(len(data)); c < len(data); c += 1 + rnd.IntN(len(data)/2+1) {
+				cuts = append(cuts, c)
+			}
+			same(t, fmt.Sprintf("sample %d cut at %v", i, cuts), data, whole, scanCut(t, s, data, cuts))
+		}
+	}
+}
+
+// FuzzScan holds that any cut of any bytes gives the same findings, in bounds.
+func FuzzScan(f *testing.F) {
+	for _, d := range samples(f) {
+		f.Add(d, uint64(1))
+	}
+	f.Add([]byte("4111-1111-1111-1111 1111 12 34 <% %4"), uint64(7))
+	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
+		s := newScanner(t)
+		whole := s.ScanBytes(data, ObjectMeta{})
+		for _, fi := range whole.Findings {
+			if fi.End > uint64(len(data)) || fi.Start > fi.End {
+				t.Fatalf("finding out of bounds: %+v of %d", fi, len(data))
+			}
+		}
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		var cuts []int
+		for c := 1 + rnd.IntN(64); c < len(data); c += 1 + rnd.IntN(300) {
+			cuts = append(cuts, c)
+		}
+		same(t, fmt.Sprintf("cut at %v", cuts), data, whole, scanCut(t, s, data, cuts))
+		if m, _ := s.Mask(data); len(m) != len(data) {
+			t.Fatal("masking changed the length")
+		}
+	})
+}
+
+func TestDecodedIsFoundWithOriginalOffsets(t *testing.T) {
+	s := newScanner(t)
+	secret := "payment card 4012888888881881 expires 12/29, thank you very much"
+	at := strings.Index(secret, "4012")
+	pre := "some text before "
+	f := func(name string, data []byte, path string, start, end int) {
+		t.Helper()
+		res := s.ScanBytes(data, ObjectMeta{})
+		for _, x := range res.Findings {
+			if x.Detector == "pay.card" && x.Path == path {
+				if int(x.Start) != start || int(x.End) != end {
+					t.Errorf("%s: found at %d-%d, want %d-%d", name, x.Start, x.End, start, end)
+				}
+				return
+			}
+		}
+		t.Errorf("%s: not found: %+v", name, res.Findings)
+	}
+	b := base64.StdEncoding.EncodeToString([]byte(secret))
+	f("base64", []byte(pre+`"`+b+`"`), "base64", len(pre)+1+at/3*4+at%3, len(pre)+1+(at+16)/3*4+(at+16)%3+1)
+	f("utf-16", encode16(pre+secret), "utf-16le", 2*(len(pre)+at), 2*(len(pre)+at+16))
+	q := "q=payment+card+4012%2D8888%2d8888%2D1881&x=%20"
+	f("percent", []byte("GET /?"+q), "percent", 6+15, 6+15+16+9-0)
+	twice := base64.StdEncoding.EncodeToString(encode16(secret))
+	res := s.ScanBytes([]byte(twice), ObjectMeta{})
+	if !bytes.Contains([]byte(fmt.Sprint(res.Findings)), []byte("base64/utf-16le")) {
+		t.Errorf("nested: %+v", res.Findings)
+	}
+}

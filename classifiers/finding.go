@@ -1,0 +1,248 @@
+package classifiers
+
+import (
+	"crypto/sha256"
+	"slices"
+)
+
+// Finding is one value found. It holds no more of the value than Masked.
+type Finding struct {
+	// Detector is the detector's id, such as "pay.card".
+	Detector string
+	// Start and End are byte offsets into the object's original bytes, before
+	// any decoding; End is one past the last byte.
+	Start, End uint64
+	Confidence Confidence
+	Level      Level
+	// Tags name regulations and standards. Shared with the catalogue: read only.
+	Tags []string
+	// Masked shows at most the value's last four characters.
+	Masked string
+	// Hash is a keyed hash of the normalised value: equal values have equal
+	// hashes under one key.
+	Hash [16]byte
+	// Path is the way through encodings, outermost first ("base64",
+	// "base64/utf-16le"); empty for plain content.
+	Path string
+}
+
+// Count sums one detector's findings in an object.
+type Count struct {
+	Detector string
+	// Level is the detector's level for these findings, raised where the
+	// detector says that many unique values weigh more.
+	Level Level
+	// Confidence is the highest seen.
+	Confidence Confidence
+	Tags       []string
+	// Total and Unique count findings and different values by confidence: index
+	// c counts those of confidence c or greater. Unique stops at MaxUnique.
+	Total, Unique [3]uint32
+	// Masked and Hashes belong to up to three values of the highest confidence.
+	Masked []string
+	Hashes [][16]byte
+}
+
+// MaxUnique is where the counting of a detector's different values stops; no
+// threshold above it can be reached.
+const MaxUnique = 4096
+
+// MaxFindings bounds the findings kept for an object; the counts go on.
+const MaxFindings = 1024
+
+// ObjectMeta is what is known of an object before its first byte.
+type ObjectMeta struct {
+	// Name is the file name as sent; may be empty.
+	Name string
+	// ContentType is the declared media type; may be empty or wrong.
+	ContentType string
+	// MinConfidence leaves out findings below it.
+	MinConfidence Confidence
+	// Raw says that the bytes are a connection's, not an object's: no media type
+	// is told from them.
+	Raw bool
+}
+
+// Result is what an object was found to hold.
+type Result struct {
+	// Findings are ordered by Start, then Detector; at most MaxFindings.
+	Findings []Finding
+	// Level is the highest level among findings of medium confidence or more.
+	Level Level
+	// Counts are ordered by detector.
+	Counts []Count
+	// Type is the media type by content; empty when unknown.
+	Type string
+	// Size is the number of bytes seen.
+	Size uint64
+	// Unscannable is the reason why the content could not be read to the end;
+	// empty when it was.
+	Unscannable string
+	// Dropped counts candidates that were left out at a bound.
+	Dropped uint64
+}
+
+// tally is a detector's sum within one object while it streams.
+type tally struct {
+	det    uint16
+	level  Level
+	total  [3]uint32
+	unique [3]uint32
+	best   Confidence
+	masked []string
+	hashes [][16]byte
+}
+
+// seenKey names a value of one detector.
+type seenKey struct {
+	det  uint16
+	hash [16]byte
+}
+
+// add counts a value. The value's unique counts follow the highest confidence
+// it was found with.
+func (r *record) add(c *Catalog, det uint16, conf Confidence, level Level, hash [16]byte, masked string) {
+	var t *tally
+	for i := range r.tallies {
+		if r.tallies[i].det == det {
+			t = &r.tallies[i]
+			break
+		}
+	}
+	if t == nil {
+		r.tallies = append(r.tallies, tally{det: det})
+		t = &r.tallies[len(r.tallies)-1]
+	}
+	t.level = max(t.level, level)
+	for i := Confidence(0); i <= conf; i++ {
+		t.total[i]++
+	}
+	if r.seen == nil {
+		r.seen = make(map[seenKey]Confidence)
+	}
+	key := seenKey{det, hash}
+	old, known := r.seen[key]
+	from := Confidence(0)
+	if known {
+		from = old + 1
+	} else if t.unique[0] >= MaxUnique {
+		return
+	}
+	if known && conf <= old {
+		return
+	}
+	r.seen[key] = conf
+	for i := from; i <= conf; i++ {
+		t.unique[i]++
+	}
+	if conf > t.best {
+		t.best, t.masked, t.hashes = conf, t.masked[:0], t.hashes[:0]
+	}
+	if conf == t.best && len(t.hashes) < 3 && !slices.Contains(t.hashes, hash) {
+		t.masked = append(t.masked, masked)
+		t.hashes = append(t.hashes, hash)
+	}
+}
+
+// record is what was found in a stream and all that was decoded from it.
+type record struct {
+	findings []Finding
+	tallies  []tally
+	seen     map[seenKey]Confidence
+	dropped  uint64
+}
+
+func (r *record) reset() {
+	clear(r.findings)
+	r.findings = r.findings[:0]
+	clear(r.tallies)
+	r.tallies = r.tallies[:0]
+	if len(r.seen) > 256 {
+		r.seen = nil
+	} else {
+		clear(r.seen)
+	}
+	r.dropped = 0
+}
+
+// counts renders the tallies, ordered by detector.
+func (r *record) counts(c *Catalog) []Count {
+	if len(r.tallies) == 0 {
+		return nil
+	}
+	out := make([]Count, 0, len(r.tallies))
+	for i := range r.tallies {
+		t := &r.tallies[i]
+		d := &c.dets[t.det]
+		n := Count{Detector: d.ID, Level: t.level, Confidence: t.best, Tags: d.Tags, Total: t.total, Unique: t.unique,
+			Masked: slices.Clone(t.masked), Hashes: slices.Clone(t.hashes)}
+		if d.Bulk > 0 && t.unique[Medium] >= uint32(d.Bulk) {
+			n.Level = max(n.Level, d.BulkLevel)
+		}
+		out = append(out, n)
+	}
+	slices.SortFunc(out, func(a, b Count) int {
+		if a.Detector < b.Detector {
+			return -1
+		}
+		if a.Detector > b.Detector {
+			return 1
+		}
+		return 0
+	})
+	return out
+}
+
+// highest gives the level of an object with these counts.
+func highest(counts []Count) Level {
+	var l Level
+	for i := range counts {
+		if counts[i].Confidence >= Medium {
+			l = max(l, counts[i].Level)
+		}
+	}
+	return l
+}
+
+// hash gives the keyed hash of a normalised value: SHA-256 over a full block of
+// key and the value, cut to half so that it cannot be continued. It does not
+// allocate for values up to 192 bytes.
+func (c *Catalog) hash(det uint16, value []byte) (out [16]byte) {
+	var buf [64 + 2 + 192]byte
+	n := copy(buf[:], c.key[:])
+	buf[n], buf[n+1] = byte(c.dets[det].hashID), byte(c.dets[det].hashID>>8)
+	n += 2
+	var sum [32]byte
+	if len(value) <= 192 {
+		n += copy(buf[n:], value)
+		sum = sha256.Sum256(buf[:n])
+	} else {
+		inner := sha256.Sum256(value)
+		n += copy(buf[n:], inner[:])
+		sum = sha256.Sum256(buf[:n])
+	}
+	copy(out[:], sum[:])
+	return out
+}
+
+// masked shows the end of a value: its last four characters where at least
+// eight others stay hidden, its last two where at least four do, else nothing.
+// Secrets of fewer than sixteen characters show nothing.
+func masked(value []byte, secret bool) string {
+	show := 0
+	switch n := len(value); {
+	case secret && n < 16:
+	case n >= 12:
+		show = 4
+	case n >= 6:
+		show = 2
+	}
+	const stars = "********"
+	tail := value[len(value)-show:]
+	for _, b := range tail {
+		if b < 0x21 || b > 0x7e {
+			return stars
+		}
+	}
+	return stars + string(tail)
+}

@@ -1,0 +1,87 @@
+package classifiers
+
+import "bytes"
+
+// header is the first line of a table: which detectors its columns' names speak
+// for.
+type header struct {
+	state byte // 0 not looked at, 1 none, 2 a header
+	sep   byte
+	cols  [][]uint16
+}
+
+// maxColumns bounds the columns of a header.
+const maxColumns = 64
+
+// learn reads the header once enough of the object is there.
+func (h *header) learn(x *lexicon, head []byte) {
+	h.state = 1
+	line := head
+	if i := bytes.IndexAny(head, "\r\n"); i >= 0 {
+		line = head[:i]
+	}
+	var best byte
+	n := 0
+	for _, c := range []byte{',', ';', '\t', '|'} {
+		if k := bytes.Count(line, []byte{c}); k > n {
+			best, n = c, k
+		}
+	}
+	if n < 1 || n > maxColumns {
+		return
+	}
+	any := false
+	for _, col := range bytes.Split(line, []byte{best}) {
+		var refs []uint16
+		if len(col) <= 64 && len(col) > 0 {
+			var m contextMarks
+			m.cover(x, &window2{b: col}, 0, uint64(len(col)))
+			for _, k := range m.m {
+				refs = append(refs, x.lists[k.list]...)
+				any = true
+			}
+		}
+		h.cols = append(h.cols, refs)
+	}
+	if any {
+		h.state, h.sep = 2, best
+	} else {
+		h.cols = nil
+	}
+}
+
+// speaksFor reports whether the name of the column in which position at stands
+// speaks for a detector.
+func (h *header) speaksFor(v *window2, want uint16, at int) bool {
+	if h.state != 2 {
+		return false
+	}
+	col, quoted := 0, false
+	for i := at - 1; ; i-- {
+		if i < 0 {
+			if v.base != 0 {
+				return false
+			}
+			break
+		}
+		c := v.b[i]
+		if c == '\n' {
+			break
+		}
+		if c == '"' {
+			quoted = !quoted
+		}
+		if c == h.sep {
+			col++
+		}
+	}
+	if col >= len(h.cols) {
+		return false
+	}
+	for _, ref := range h.cols[col] {
+		if ref == want {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,8 @@
+package classifiers
+
+import "slices"
+
+// numbers gives all detectors of structured values.
+func numbers() []*number {
+	return slices.Concat(payment, nationalUS)
+}

@@ -1,0 +1,446 @@
+package classifiers
+
+import "bytes"
+
+// part is one token of a run: its place in the view, its place in the
+// normalised letters, and the separator before it.
+type part struct {
+	start, end int
+	off, n     int
+	sep        byte // separator to the token before
+	seplen     int
+	digits     bool // has three digits in a row: nominated by itself
+	alpha      bool // letters only
+}
+
+// candidate is a span that a detector has confirmed.
+type candidate struct {
+	det        uint16
+	start, end int
+	score      int8
+	level      Level
+	off, n     int
+}
+
+const (
+	// maxLeft and maxRight bound the tokens taken before and after a nominated one.
+	maxLeft, maxRight = 7, 11
+	// maxToken is the longest token looked at; longer ones are hashes, base64 …
+	maxToken = maxValue
+)
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+func isAlpha(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+func isAlnum(c byte) bool { return isDigit(c) || isAlpha(c) }
+func isHex(c byte) bool   { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
+
+// separator reads what may stand between two groups of a value at b[i:]: one
+// character, two spaces, or a hyphen between spaces. It gives its length and
+// kind; '~' where it is unusual, 0 where there is none.
+func separator(b []byte, i int) (n int, kind byte) {
+	if i >= len(b) {
+		return 0, 0
+	}
+	switch b[i] {
+	case ' ':
+		if i+1 < len(b) && b[i+1] == ' ' {
+			return 2, '~'
+		}
+		if i+2 < len(b) && b[i+1] == '-' && b[i+2] == ' ' {
+			return 3, '~'
+		}
+		return 1, ' '
+	case '-', '.', '/', ':', '+', '_':
+		return 1, b[i]
+	case '\t':
+		return 1, '~'
+	case 0xc2: // no-break space, soft hyphen
+		if i+1 < len(b) && b[i+1] == 0xa0 {
+			return 2, ' '
+		}
+		if i+1 < len(b) && b[i+1] == 0xad {
+			return 2, '-'
+		}
+	case 0xe2: // U+2007…U+200B spaces, U+2010…U+2015 hyphens and dashes, U+202F
+		if i+2 < len(b) && b[i+1] == 0x80 {
+			switch c := b[i+2]; {
+			case c >= 0x80 && c <= 0x8b || c == 0xaf:
+				return 3, ' '
+			case c >= 0x90 && c <= 0x95:
+				return 3, '-'
+			}
+		}
+	}
+	return 0, 0
+}
+
+// separatorBefore reads a separator that ends at b[i].
+func separatorBefore(b []byte, i int) (n int, kind byte) {
+	for n := 1; n <= 3 && n <= i; n++ {
+		if got, k := separator(b, i-n); got == n {
+			if n == 1 && k == ' ' {
+				// Prefer the longer reading.
+				if i >= 2 && b[i-2] == ' ' {
+					return 2, '~'
+				}
+				if i >= 3 && b[i-2] == '-' && b[i-3] == ' ' {
+					return 3, '~'
+				}
+			}
+			return n, k
+		}
+	}
+	return 0, 0
+}
+
+// hasDigits3 reports whether three digits stand in a row.
+func hasDigits3(b []byte) bool {
+	run := 0
+	for _, c := range b {
+		if isDigit(c) {
+			if run++; run == 3 {
+				return true
+			}
+		} else {
+			run = 0
+		}
+	}
+	return false
+}
+
+// judgeDigits takes the token around a run of digits, and the tokens joined to
+// it, and tries every span of them whose first nominated token it is: so each
+// span is tried once, whatever it is part of.
+func (s *Scanner) judgeDigits(st *Stream, v *window2) {
+	b := v.b
+	l, r := v.at-1, v.at
+	for l > 0 && isAlnum(b[l-1]) && r-l <= maxToken {
+		l--
+	}
+	for r < len(b) && isAlnum(b[r]) && r-l <= maxToken {
+		r++
+	}
+	if v.base+uint64(r) <= st.tokenDone {
+		return
+	}
+	st.tokenDone = v.base + uint64(r)
+	if r-l > maxToken {
+		return
+	}
+	var parts [maxLeft + 1 + maxRight]part
+	// Leftwards: tokens that nothing else nominates, up to the room there is.
+	nl, room := 0, maxValue-(r-l)
+	for at := l; nl < maxLeft; nl++ {
+		n, kind := separatorBefore(b, at)
+		if n == 0 {
+			break
+		}
+		e := at - n
+		a := e
+		for a > 0 && isAlnum(b[a-1]) && e-a <= room {
+			a--
+		}
+		if a == e || e-a > room || hasDigits3(b[a:e]) {
+			break
+		}
+		p := part{start: a, end: e, n: e - a, alpha: allAlpha(b[a:e])}
+		if p.alpha && p.n > 4 {
+			break
+		}
+		// The separator belongs to the token after it.
+		if nl == 0 {
+			parts[maxLeft].sep, parts[maxLeft].seplen = kind, n
+		} else {
+			parts[maxLeft-nl].sep, parts[maxLeft-nl].seplen = kind, n
+		}
+		parts[maxLeft-nl-1] = p
+		room -= p.n
+		at = a
+	}
+	first := maxLeft - nl
+	parts[maxLeft].start, parts[maxLeft].end, parts[maxLeft].n = l, r, r-l
+	last := maxLeft
+	room = maxValue - (r - l)
+	for at := r; last < maxLeft+maxRight; {
+		n, kind := separator(b, at)
+		if n == 0 {
+			break
+		}
+		a := at + n
+		e := a
+		for e < len(b) && isAlnum(b[e]) && e-a <= room {
+			e++
+		}
+		if a == e || e-a > room {
+			break
+		}
+		p := part{start: a, end: e, n: e - a, sep: kind, seplen: n, alpha: allAlpha(b[a:e])}
+		if p.alpha && p.n > 4 {
+			break
+		}
+		last++
+		parts[last] = p
+		room -= p.n
+		at = e
+	}
+	// Normalise once; masks over all the letters tell the shape of any span.
+	val := s.val[:0]
+	var digits, letters uint64
+	var lower uint64
+	total := 0
+	for i := first; i <= last; i++ {
+		total += parts[i].n
+	}
+	for total > 64 {
+		// The masks hold 64: give up what is farthest to the left.
+		total -= parts[first].n
+		first++
+	}
+	for i := first; i <= last; i++ {
+		parts[i].off = len(val)
+		for _, c := range b[parts[i].start:parts[i].end] {
+			bit := uint64(1) << len(val)
+			switch {
+			case isDigit(c):
+				digits |= bit
+			case c >= 'a':
+				letters |= bit
+				lower |= bit
+				c -= 0x20
+			default:
+				letters |= bit
+			}
+			val = append(val, c)
+		}
+	}
+	s.cand = s.cand[:0]
+	for i := first; i <= maxLeft; i++ {
+		for j := maxLeft; j <= last; j++ {
+			off := parts[i].off
+			n := parts[j].off + parts[j].n - off
+			if n > maxValue {
+				break
+			}
+			shapes := s.c.byLen[n]
+			if len(shapes) == 0 {
+				continue
+			}
+			m := uint64(1)<<n - 1
+			d, a := digits>>off&m, letters>>off&m
+			var va value
+			ready := false
+			for k := range shapes {
+				sh := &shapes[k]
+				if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
+					continue
+				}
+				if !ready {
+					ready = true
+					s.value(&va, b, parts[:], i, j, first, last)
+					va.b = val[off : off+n]
+					va.lower = lower>>off&m != 0
+				}
+				s.tryNumber(st, v, sh.num, &va, parts[i].start, parts[j].end, off, n)
+			}
+		}
+	}
+	s.settleCandidates(st, v, val)
+}
+
+func allAlpha(b []byte) bool {
+	for _, c := range b {
+		if !isAlpha(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// value fills in how the span from part i to part j stands in the text.
+func (s *Scanner) value(va *value, b []byte, parts []part, i, j, first, last int) {
+	va.lens = va.lens[:0]
+	if cap(va.lens) == 0 {
+		va.lens = s.lens[:0]
+	}
+	va.sep = 0
+	for k := i; k <= j; k++ {
+		va.lens = append(va.lens, uint8(parts[k].n))
+		if k == i {
+			continue
+		}
+		switch {
+		case k == i+1:
+			va.sep = parts[k].sep
+		case va.sep != parts[k].sep:
+			va.sep = '~'
+		}
+	}
+	start, end := parts[i].start, parts[j].end
+	va.raw, va.before, va.after = b[start:end], b[:start], b[end:]
+	va.left, va.right = 0, 0
+	if n, kind := separatorBefore(b, start); n > 0 && start-n > 0 && isAlnum(b[start-n-1]) {
+		va.left = kind
+		if kind == ' ' && !isDigit(b[start-n-1]) || kind == '~' && b[start-1] != '-' {
+			va.left = 0
+		}
+	}
+	if n, kind := separator(b, end); n > 0 && end+n < len(b) && isAlnum(b[end+n]) {
+		va.right = kind
+		if kind == ' ' && !isDigit(b[end+n]) || kind == '~' {
+			va.right = 0
+		}
+	}
+}
+
+// tryNumber asks one detector about one span.
+func (s *Scanner) tryNumber(st *Stream, v *window2, num uint16, va *value, start, end, off, n int) {
+	spec := s.c.nums[num]
+	if spec.valid != nil && !spec.valid(va) {
+		return
+	}
+	usual := false
+	score := spec.plain
+	if va.sep != 0 {
+		gs := s.c.groups[num]
+		usual = len(gs) == 0 && va.sep != '~'
+		for i := range gs {
+			if gs[i].fits(va) {
+				usual = true
+				break
+			}
+		}
+		score = spec.odd
+		if usual {
+			score = spec.usual
+		}
+		// Strange separators are no writing of a value but accident.
+		if va.sep == '_' || va.sep == '+' && !usual {
+			return
+		}
+	}
+	// A piece of something longer.
+	if !spec.joined && s.joined(va, &score) {
+		return
+	}
+	if score <= 0 && spec.withContext <= 0 {
+		return
+	}
+	det := s.c.numDet[num]
+	pro, con := s.context(st, v, det, start, end)
+	switch {
+	case pro:
+		if score >= 2 || usual || va.sep == 0 {
+			score = max(score+1, spec.withContext)
+		} else {
+			score = max(score, min(spec.withContext, 2))
+		}
+	case con && score > 1:
+		score--
+	}
+	if spec.judge != nil {
+		score = spec.judge(va, score, pro)
+	}
+	if score <= 0 {
+		return
+	}
+	s.cand = append(s.cand, candidate{det: det, start: start, end: end, score: min(score, 3), level: spec.Level, off: off, n: n})
+}
+
+// joined reports whether the span is only a part of a longer thing (a UUID, a
+// decimal fraction, a dotted or hyphenated number); where that is likely but not
+// sure, it lowers the score.
+func (s *Scanner) joined(va *value, score *int8) bool {
+	for i, k := range [2]byte{va.left, va.right} {
+		var next byte
+		if i == 0 {
+			next = lastNonSep(va.before)
+		} else {
+			next = firstNonSep(va.after)
+		}
+		switch k {
+		case '-', '_', '+':
+			return true
+		case '.':
+			if isDigit(next) {
+				return true
+			}
+			*score--
+		case '/', ':':
+			if i == 0 && k == ':' && isAlpha(next) {
+				break // "SSN:078…"
+			}
+			if isDigit(next) && va.sep == k {
+				return true
+			}
+			if k == '/' || isDigit(next) {
+				*score--
+			}
+		case ' ':
+			if va.sep == ' ' && isDigit(next) {
+				// One of many groups: part of a longer row of numbers.
+				*score--
+			}
+		}
+	}
+	if len(va.after) > 0 && va.after[0] == '@' || len(va.before) > 0 && va.before[len(va.before)-1] == '@' {
+		return true
+	}
+	if n := len(va.before); n > 1 && va.before[n-1] == '.' && isDigit(va.before[n-2]) {
+		return true
+	}
+	// "#" and "$" before, as in colours and money.
+	if n := len(va.before); n > 0 && (va.before[n-1] == '$' || bytes.HasSuffix(va.before, []byte("€"))) {
+		*score--
+	}
+	return false
+}
+
+func lastNonSep(b []byte) byte {
+	for i := len(b) - 1; i >= 0 && i > len(b)-4; i-- {
+		if isAlnum(b[i]) {
+			return b[i]
+		}
+	}
+	return 0
+}
+
+func firstNonSep(b []byte) byte {
+	for i := 0; i < len(b) && i < 4; i++ {
+		if isAlnum(b[i]) {
+			return b[i]
+		}
+	}
+	return 0
+}
+
+// settleCandidates reports the confirmed spans, but for those inside a longer
+// one that is as likely.
+func (s *Scanner) settleCandidates(st *Stream, v *window2, val []byte) {
+	for i := range s.cand {
+		c := &s.cand[i]
+		hidden := false
+		if v.base+uint64(c.end) <= st.covered && c.score < 3 {
+			hidden = true
+		}
+		for j := range s.cand {
+			o := &s.cand[j]
+			if o.n > c.n && o.start <= c.start && o.end >= c.end && o.score >= max(c.score, 2) && o.det != c.det || o.det == c.det && j != i && o.start <= c.start && o.end >= c.end && (o.score > c.score || o.score == c.score && (o.n > c.n || j < i)) {
+				hidden = true
+				break
+			}
+		}
+		if hidden {
+			c.level = 255
+		}
+	}
+	for i := range s.cand {
+		c := &s.cand[i]
+		if c.level == 255 {
+			continue
+		}
+		s.emit(st, v, c.det, c.start, c.end, Confidence(c.score-1), c.level, val[c.off:c.off+c.n])
+		if c.score >= 2 {
+			st.covered = max(st.covered, v.base+uint64(c.end))
+		}
+	}
+}

@@ -1,0 +1,401 @@
+package classifiers
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"sluice/internal/hs"
+)
+
+// pending is a hit that waits for the bytes after it.
+type pending struct {
+	to  uint64
+	pat uint32
+}
+
+// Stream is the state of one object's bytes. Its memory does not grow with the
+// object: a window of bytes, the hits waiting in it, and bounded findings.
+type Stream struct {
+	meta ObjectMeta
+	// buf holds the last bytes before end.
+	buf []byte
+	end uint64
+	// head is the object's first bytes, to tell its type.
+	head []byte
+
+	pend []pending
+	// digitTo is the end of the last digit hit, contiguous ones being one run.
+	digitTo uint64
+	// tokenDone is where the last judged token ended, covered where the last
+	// value of medium confidence did.
+	tokenDone, covered uint64
+	lastSpan           [2]uint64
+	ctx                contextMarks
+	csv                header
+
+	rec *record
+	own record
+	// The rest is for content that was decoded out of another stream.
+	depth  uint8
+	path   string
+	parent *Stream
+	pos    offsetMap
+	hsst   hs.Stream
+	dec    decoders
+
+	// unscannable is the first reason why something could not be read.
+	unscannable string
+}
+
+// Scanner judges for one worker: it is not safe for concurrent use. It borrows
+// a Hyperscan scanner for decoded content and whole buffers; hits handed to
+// Write may come from the same one, they are copied before it is used again.
+type Scanner struct {
+	c    *Catalog
+	sc   *hs.Scanner
+	free []*Stream
+	big  []byte
+	hits []hs.Hit
+	val  [maxValue + 64]byte
+	lens [maxLeft + 1 + maxRight]uint8
+	cand []candidate
+	// Counters: objects closed, candidates left out at a bound.
+	Objects, Dropped uint64
+}
+
+// NewScanner makes a worker's scanner. sc's scratch space is grown for the
+// catalogue's own databases; sc stays the caller's.
+func (c *Catalog) NewScanner(sc *hs.Scanner) (*Scanner, error) {
+	if err := sc.Prepare(c.block, c.stream); err != nil {
+		return nil, err
+	}
+	return &Scanner{c: c, sc: sc}, nil
+}
+
+// Databases gives the databases that the scanner uses on its own.
+func (s *Scanner) Databases() []*hs.DB { return []*hs.DB{s.c.block, s.c.stream} }
+
+const maxFreeStreams = 1024
+
+// Open begins an object.
+func (s *Scanner) Open(meta ObjectMeta) *Stream {
+	st := s.get()
+	st.meta = meta
+	st.rec = &st.own
+	return st
+}
+
+func (s *Scanner) get() *Stream {
+	if n := len(s.free); n > 0 {
+		st := s.free[n-1]
+		s.free = s.free[:n-1]
+		return st
+	}
+	return &Stream{buf: make([]byte, 0, window)}
+}
+
+const (
+	// window is the memory of a stream's bytes; larger writes borrow the
+	// scanner's.
+	window = 8 << 10
+	// keep is how many bytes a stream needs from before a write.
+	keep    = behind + ahead
+	headLen = 512
+)
+
+func (s *Scanner) put(st *Stream) {
+	st.own.reset()
+	if cap(st.buf) > 2*window {
+		st.buf = make([]byte, 0, window)
+	}
+	*st = Stream{buf: st.buf[:0], head: st.head[:0], pend: st.pend[:0], own: st.own, ctx: contextMarks{m: st.ctx.m[:0]}, pos: offsetMap{p: st.pos.p[:0]}}
+	if len(s.free) < maxFreeStreams {
+		s.free = append(s.free, st)
+	}
+}
+
+// Write takes the object's next bytes and the hits that the shared pass found
+// in them: To counts from the object's first byte, IDs are those of Patterns.
+// data and hits are borrowed for the call. How the bytes are cut makes no
+// difference to the findings.
+func (s *Scanner) Write(st *Stream, data []byte, hits []hs.Hit) {
+	if len(data) > piece {
+		// Decoding scans, and so ends the life of hits that came from the same
+		// Hyperscan scanner.
+		s.hits = append(s.hits[:0], hits...)
+		hits = s.hits
+	}
+	for len(data) > piece {
+		to := st.end + piece
+		n := 0
+		for n < len(hits) && hits[n].To <= to {
+			n++
+		}
+		s.write(st, data[:piece], hits[:n])
+		data, hits = data[piece:], hits[n:]
+	}
+	s.write(st, data, hits)
+}
+
+func (s *Scanner) write(st *Stream, data []byte, hits []hs.Hit) {
+	if len(st.head) < headLen {
+		st.head = append(st.head, data[:min(len(data), headLen-len(st.head))]...)
+	}
+	var view []byte
+	large := len(st.buf)+len(data) > window
+	if large {
+		if tail := len(st.buf) - keep; tail > 0 {
+			st.buf = st.buf[:copy(st.buf, st.buf[tail:])]
+		}
+		large = len(st.buf)+len(data) > window
+	}
+	if large {
+		s.big = append(append(s.big[:0], st.buf...), data...)
+		view = s.big
+	} else {
+		st.buf = append(st.buf, data...)
+		view = st.buf
+	}
+	st.end += uint64(len(data))
+	base := st.end - uint64(len(view))
+
+	s.nominate(st, view, base, hits)
+	s.settle(st, view, base, st.end, false)
+	if st.depth < maxDepth {
+		// From here on, Hyperscan may be called and hits be gone. A decoded
+		// stream's bytes are in s.big too: the view must be the stream's own.
+		s.decode(st, view, base, false)
+	}
+	if large {
+		st.buf = append(st.buf[:0], view[max(0, len(view)-keep):]...)
+	}
+}
+
+// nominate queues the hits, judging those whose view is complete on the way: so
+// the state in which a hit is judged does not depend on how many came at once.
+func (s *Scanner) nominate(st *Stream, view []byte, base uint64, hits []hs.Hit) {
+	for i := range hits {
+		h := &hits[i]
+		if h.ID >= uint32(len(s.c.pats)) {
+			continue
+		}
+		if s.c.pats[h.ID].kind == patDigits {
+			// The digits of one run are one nomination.
+			cont := st.digitTo != 0 && h.To <= st.digitTo+1
+			st.digitTo = h.To
+			if cont {
+				continue
+			}
+		}
+		s.settle(st, view, base, h.To, true)
+		if len(st.pend) >= maxPending {
+			st.rec.dropped++
+			s.Dropped++
+			continue
+		}
+		st.pend = append(st.pend, pending{h.To, h.ID})
+		// Hits that end together come in no fixed order.
+		for j := len(st.pend) - 1; j > 0 && st.pend[j].to == st.pend[j-1].to && st.pend[j].pat < st.pend[j-1].pat; j-- {
+			st.pend[j], st.pend[j-1] = st.pend[j-1], st.pend[j]
+		}
+	}
+}
+
+// settle judges the queued hits whose view ends at upto or before; with strict,
+// before it.
+func (s *Scanner) settle(st *Stream, view []byte, base, upto uint64, strict bool) {
+	n := 0
+	for n < len(st.pend) {
+		need := st.pend[n].to + ahead
+		if need > upto || strict && need == upto {
+			break
+		}
+		s.judge(st, view, base, st.pend[n])
+		n++
+	}
+	if n > 0 {
+		st.pend = st.pend[:copy(st.pend, st.pend[n:])]
+	}
+}
+
+// judge hands a hit to its detectors, with the view that belongs to it.
+func (s *Scanner) judge(st *Stream, view []byte, base uint64, p pending) {
+	lo, hi := base, base+uint64(len(view))
+	if p.to > lo+behind {
+		lo = p.to - behind
+	}
+	hi = min(hi, p.to+ahead)
+	v := window2{b: view[lo-base : hi-base], base: lo, at: int(p.to - lo)}
+	pat := &s.c.pats[p.pat]
+	switch pat.kind {
+	case patDigits:
+		s.judgeDigits(st, &v)
+	case patToken:
+		s.judgeTokens(st, &v, pat)
+	case patMark:
+		s.judgeMarks(st, &v, pat)
+	case patPrivateKey:
+		s.judgePrivateKey(st, &v)
+	case patAt:
+		s.judgeEmail(st, &v)
+	case patScheme:
+		s.judgeURL(st, &v)
+	case patIPv4:
+		s.judgeIPv4(st, &v)
+	case patAssign:
+		s.judgeAssign(st, &v, int(pat.n))
+	}
+}
+
+// window2 is what a judge sees: b begins at offset base of the stream, the hit
+// ends before b[at].
+type window2 struct {
+	b    []byte
+	base uint64
+	at   int
+}
+
+// emit records a finding of the detector at det.
+func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf Confidence, level Level, normal []byte) {
+	if conf < st.meta.MinConfidence {
+		return
+	}
+	d := &s.c.dets[det]
+	if conf == High {
+		level = max(level, d.HighLevel)
+	}
+	from, to := v.base+uint64(start), v.base+uint64(end)
+	if st.parent != nil {
+		decoded := to - from
+		for p := st; p.parent != nil; p = p.parent {
+			from, to = p.pos.origin(from), p.pos.originEnd(to)
+		}
+		if st.dec.verbatim && to-from == decoded {
+			return // the same bytes stand in the parent
+		}
+	}
+	hash := s.c.hash(det, normal)
+	r := st.rec
+	for i := len(r.findings) - 1; i >= 0 && i >= len(r.findings)-8; i-- {
+		if f := &r.findings[i]; f.Start == from && f.End == to && f.Detector == d.ID {
+			return
+		}
+	}
+	m := masked(normal, d.Secret)
+	r.add(s.c, det, conf, level, hash, m)
+	if len(r.findings) < MaxFindings {
+		r.findings = append(r.findings, Finding{Detector: d.ID, Start: from, End: to, Confidence: conf, Level: level, Tags: d.Tags, Masked: m, Hash: hash, Path: st.path})
+	} else {
+		r.dropped++
+	}
+}
+
+// finish judges what waits when no more bytes come.
+func (s *Scanner) finish(st *Stream) {
+	view := st.buf
+	base := st.end - uint64(len(view))
+	for _, p := range st.pend {
+		s.judge(st, view, base, p)
+	}
+	st.pend = st.pend[:0]
+	if st.depth < maxDepth {
+		s.decode(st, view, base, true)
+	}
+}
+
+// Close ends an object and gives what it holds. st must not be used again.
+func (s *Scanner) Close(st *Stream) Result {
+	s.finish(st)
+	s.Objects++
+	res := Result{Counts: st.rec.counts(s.c), Size: st.end, Unscannable: st.unscannable, Dropped: st.rec.dropped}
+	if len(st.rec.findings) > 0 {
+		res.Findings = slices.Clone(st.rec.findings)
+		slices.SortStableFunc(res.Findings, func(a, b Finding) int {
+			if a.Start != b.Start {
+				if a.Start < b.Start {
+					return -1
+				}
+				return 1
+			}
+			return strings.Compare(a.Detector, b.Detector)
+		})
+	}
+	res.Level = highest(res.Counts)
+	if !st.meta.Raw {
+		res.Type = TypeOf(st.head)
+	}
+	if res.Unscannable == "" {
+		res.Unscannable = unreadable(st.head)
+	}
+	s.put(st)
+	return res
+}
+
+// Abandon gives a stream's memory back without a result.
+func (s *Scanner) Abandon(st *Stream) {
+	s.dropDecoders(st)
+	s.put(st)
+}
+
+// Found reports how many findings there are so far, to tell cheaply whether a
+// write brought new ones.
+func (st *Stream) Found() int { return len(st.rec.findings) + int(st.rec.dropped) }
+
+// Findings gives the findings so far in the order in which they were made,
+// valid until the next call for the stream.
+func (st *Stream) Findings() []Finding { return st.rec.findings }
+
+// Counts gives the sums of the findings so far, as Result.Counts will.
+func (s *Scanner) Counts(st *Stream) []Count { return st.rec.counts(s.c) }
+
+// Size gives the number of bytes written.
+func (st *Stream) Size() uint64 { return st.end }
+
+// Type gives the media type by content as far as it can be told yet.
+func (st *Stream) Type() string { return TypeOf(st.head) }
+
+// Unscannable gives the reason why the content cannot be read to the end, as
+// far as it is known yet.
+func (st *Stream) Unscannable() string {
+	if st.unscannable != "" {
+		return st.unscannable
+	}
+	return unreadable(st.head)
+}
+
+// ScanBytes judges a whole buffer. It does its own Hyperscan pass.
+func (s *Scanner) ScanBytes(data []byte, meta ObjectMeta) Result {
+	st := s.Open(meta)
+	if len(data) <= piece {
+		hits, err := s.sc.Scan(s.c.block, data)
+		st.failed(err)
+		s.write(st, data, hits)
+		return s.Close(st)
+	}
+	h, err := s.sc.Open(s.c.stream)
+	st.failed(err)
+	if err == nil {
+		for len(data) > 0 {
+			n := min(len(data), piece)
+			hits, err := s.sc.ScanStream(h, data[:n])
+			st.failed(err)
+			s.write(st, data[:n], hits)
+			data = data[n:]
+		}
+		s.sc.CloseStream(h)
+	}
+	return s.Close(st)
+}
+
+// failed notes that a scan did not finish.
+func (st *Stream) failed(err error) {
+	if err == nil || st.unscannable != "" {
+		return
+	}
+	if errors.Is(err, hs.ErrTooManyHits) {
+		st.unscannable = "too-many-hits"
+	} else {
+		st.unscannable = "scan-failed"
+	}
+}
