@@ -245,6 +245,15 @@ type Parser interface {
 // calls it once, when the flow is gone; the parser is not used afterwards.
 type Releaser interface{ Release() }
 
+// Refuser is implemented by parsers whose protocol lets a server turn down what
+// the client has just sent.
+type Refuser interface {
+	// Refusal gives the bytes that can be sent to the client now, in place of
+	// the server's, before the connection is reset. ok is false where the state
+	// of the dialogue allows none. The slice must not be changed.
+	Refusal() (reply []byte, ok bool)
+}
+
 // Env is what a worker lends to a parser for one call. Parsers do not keep it.
 type Env struct {
 	// Objects takes the objects found; never nil.
@@ -279,6 +288,11 @@ type Limits struct {
 	MaxLayers int
 	// MaxParts bounds the MIME parts of a message or form.
 	MaxParts int
+	// MaxMIMEDepth bounds nested multiparts and attached messages of a mail; 0
+	// means 16. Forwarded mail nests deeper than content encodings do.
+	MaxMIMEDepth int
+	// MailMD5 asks for the digests of a mail's subject and body in its event.
+	MailMD5 bool
 }
 
 // DefaultLimits gives the limits used where none are configured.

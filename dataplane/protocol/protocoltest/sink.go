@@ -64,16 +64,18 @@ func (s *Sink) ObjectData(o *protocol.Object, data []byte) {
 	if len(data) == 0 {
 		s.fault("empty data for object %q", o.Name)
 	}
-	r.Data = append(r.Data, data...)
 	if o.Size != uint64(len(r.Data)) {
-		s.fault("object %q: size %d after %d bytes", o.Name, o.Size, len(r.Data))
+		s.fault("object %q: size %d before, %d bytes given: the count is the sink's", o.Name, o.Size, len(r.Data))
 	}
+	r.Data = append(r.Data, data...)
+	o.Size += uint64(len(data))
 }
 
 // ObjectGap implements protocol.ObjectSink.
 func (s *Sink) ObjectGap(o *protocol.Object, n uint64) {
 	if r := s.open[o]; r != nil {
 		r.Missing += n
+		o.Gaps = true
 	} else {
 		s.fault("gap in object %q that is not open", o.Name)
 	}
