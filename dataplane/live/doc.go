@@ -1,0 +1,41 @@
+// Package live runs the loops that move frames between interfaces and workers.
+// It prepares the ports of a host, opens their sockets, gives each worker's
+// frames to its Processor, sends on what the Processor lets pass and what it
+// wants injected, and undoes all of it on Close.
+//
+// It takes interface names and Processors, and gives counts. It knows nothing
+// of packets beyond their frame: what is forwarded and what is withheld is the
+// Processor's decision alone.
+package live
+
+import (
+	"sluice/dataplane/capture"
+)
+
+// Injection is a frame to be sent that nobody received: a reset, a refusal.
+type Injection struct {
+	// Port is the port to send it out of.
+	Port uint8
+	// Frame is complete, VLAN tags and checksums included.
+	Frame []byte
+}
+
+// Processor judges frames. Each worker has one, and calls it from one thread.
+type Processor interface {
+	// Process judges the frames of b, all of one port, and sets forward[i] for
+	// each frame that is to go on. forward has the length of b.Frames and
+	// arrives all false; a tap ignores it. Frames are borrowed to its return.
+	Process(b *capture.Batch, forward []bool)
+	// Tick is called about every TickInterval with the wall-clock time in
+	// nanoseconds since the epoch, traffic or none.
+	Tick(now int64)
+	// Injections gives frames to send, asked for after each Process and Tick.
+	// They must stay unchanged to the next call of any method.
+	Injections() []Injection
+}
+
+// Ports of a bridge, as in capture.Frame.Port and Injection.Port.
+const (
+	Inside  = 0
+	Outside = 1
+)

@@ -1,0 +1,254 @@
+package live
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/dataplane/capture"
+	"sluice/dataplane/fastpath"
+)
+
+// TickInterval is how often a Processor's Tick is called.
+const TickInterval = 20 * time.Millisecond
+
+// WorkerStats counts what one worker did since it was opened.
+type WorkerStats struct {
+	// Received is by port: frames and bytes that workers got, and what was
+	// lost before them for want of room.
+	Received [2]capture.PacketStats
+	// Sent is by port; its errors are frames lost on the way out.
+	Sent [2]capture.SendStats
+	// Forwarded and Withheld are the Processor's decisions; Injected its own frames.
+	Forwarded, Withheld, Injected uint64
+	// Discarded were waiting when the worker came back from a hang: the wire
+	// program had forwarded them already.
+	Discarded uint64
+}
+
+// worker is one thread's share of the ports.
+type worker struct {
+	index int
+	cpu   int // -1 for any
+	// in are its sockets by port number; out its senders: one for each port, or
+	// one for all injections of a tap.
+	in     []*capture.PacketSocket
+	out    []*capture.PacketSender
+	bridge bool
+	proc   Processor
+	heart  *heart
+	// yields tells that the wire takes over when heartbeats stop.
+	yields bool
+
+	batch   capture.Batch
+	forward []bool
+	poll    []unix.PollFd
+	wake    int
+	stopped atomic.Bool
+
+	forwarded, withheld, injected, discarded atomic.Uint64
+}
+
+func newWorker(index, cpu int) (*worker, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, os.NewSyscallError("eventfd", err)
+	}
+	return &worker{index: index, cpu: cpu, wake: fd}, nil
+}
+
+// stop makes run return soon. It may be called from any goroutine.
+func (w *worker) stop() {
+	w.stopped.Store(true)
+	one := [8]byte{1}
+	_, _ = unix.Write(w.wake, one[:])
+}
+
+func (w *worker) close() {
+	for _, s := range w.in {
+		s.Close()
+	}
+	for _, s := range w.out {
+		s.Close()
+	}
+	if w.wake >= 0 {
+		unix.Close(w.wake)
+		w.wake = -1
+	}
+}
+
+// run moves frames until stop.
+func (w *worker) run() error {
+	// Never unlocked: the thread ends with the worker, and its affinity with it.
+	runtime.LockOSThread()
+	if w.cpu >= 0 {
+		var set unix.CPUSet
+		set.Set(w.cpu)
+		if err := unix.SchedSetaffinity(0, &set); err != nil {
+			return fmt.Errorf("bind worker %d to CPU %d: %w", w.index, w.cpu, err)
+		}
+	}
+	w.poll = w.poll[:0]
+	for _, s := range w.in {
+		w.poll = append(w.poll, unix.PollFd{Fd: int32(s.FD()), Events: unix.POLLIN})
+	}
+	w.poll = append(w.poll, unix.PollFd{Fd: int32(w.wake), Events: unix.POLLIN})
+
+	beat := monotonic()
+	var tick int64
+	for !w.stopped.Load() {
+		now := monotonic()
+		if now-beat >= int64(beatInterval) || beat > now {
+			if w.yields && now-beat > int64(fastpath.HeartbeatTimeout) {
+				w.discard()
+				now = monotonic()
+			}
+			w.heart.beat(w.index, now)
+			beat = now
+		}
+		if now-tick >= int64(TickInterval) {
+			w.proc.Tick(time.Now().UnixNano())
+			w.inject()
+			tick = now
+		}
+		busy, err := w.round()
+		if err != nil {
+			return err
+		}
+		if busy {
+			continue
+		}
+		if _, err := unix.Poll(w.poll, int(TickInterval/time.Millisecond)); err != nil && err != unix.EINTR {
+			return os.NewSyscallError("poll", err)
+		}
+	}
+	return nil
+}
+
+// round takes one batch from each port.
+func (w *worker) round() (busy bool, err error) {
+	for _, s := range w.in {
+		if err := s.TryRead(&w.batch); err != nil {
+			return false, fmt.Errorf("worker %d: receive: %w", w.index, err)
+		}
+		n := len(w.batch.Frames)
+		if n == 0 {
+			continue
+		}
+		busy = true
+		if cap(w.forward) < n {
+			w.forward = make([]bool, n)
+		}
+		w.forward = w.forward[:n]
+		clear(w.forward)
+		w.proc.Process(&w.batch, w.forward)
+		if w.bridge {
+			w.send()
+		}
+		w.inject()
+	}
+	return busy, nil
+}
+
+// send forwards what the Processor let pass out of the other port.
+func (w *worker) send() {
+	out := w.out[1-w.batch.Frames[0].Port]
+	forwarded := 0
+	for i, ok := range w.forward {
+		if ok {
+			out.Add(&w.batch.Frames[i])
+			forwarded++
+		}
+	}
+	out.Flush()
+	w.forwarded.Add(uint64(forwarded))
+	if held := len(w.forward) - forwarded; held > 0 {
+		w.withheld.Add(uint64(held))
+	}
+}
+
+func (w *worker) inject() {
+	list := w.proc.Injections()
+	if len(list) == 0 || len(w.out) == 0 {
+		return
+	}
+	for i := range list {
+		out := w.out[0]
+		if int(list[i].Port) < len(w.out) {
+			out = w.out[list[i].Port]
+		}
+		out.AddRaw(list[i].Frame)
+	}
+	for _, out := range w.out {
+		out.Flush()
+	}
+	w.injected.Add(uint64(len(list)))
+}
+
+// discard empties the sockets of what the wire has forwarded meanwhile. It is
+// bounded: frames that arrive during it are not all discarded.
+func (w *worker) discard() {
+	var n uint64
+	for _, s := range w.in {
+		for range 1 << 14 {
+			if err := s.TryRead(&w.batch); err != nil || len(w.batch.Frames) == 0 {
+				break
+			}
+			n += uint64(len(w.batch.Frames))
+		}
+	}
+	w.discarded.Add(n)
+}
+
+func (w *worker) stats() WorkerStats {
+	st := WorkerStats{
+		Forwarded: w.forwarded.Load(), Withheld: w.withheld.Load(),
+		Injected: w.injected.Load(), Discarded: w.discarded.Load(),
+	}
+	for i, s := range w.in {
+		r := s.Stats()
+		p := &st.Received[min(i, 1)]
+		p.Frames += r.Frames
+		p.Bytes += r.Bytes
+		p.Dropped += r.Dropped
+		p.Truncated += r.Truncated
+	}
+	for i, s := range w.out {
+		if i < len(st.Sent) {
+			st.Sent[i] = s.Stats()
+		}
+	}
+	return st
+}
+
+// runAll runs workers until one fails or done is closed, and waits for all.
+func runAll(workers []*worker, done <-chan struct{}) error {
+	errs := make(chan error, len(workers))
+	for _, w := range workers {
+		go func() { errs <- w.run() }()
+	}
+	finished := make(chan struct{})
+	go func() {
+		select {
+		case <-done:
+		case <-finished:
+		}
+		for _, w := range workers {
+			w.stop()
+		}
+	}()
+	var first error
+	for i := range workers {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+		}
+		if i == 0 {
+			close(finished) // one that ends takes the others along
+		}
+	}
+	return first
+}
