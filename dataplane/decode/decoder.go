@@ -47,9 +47,9 @@ type Decoder struct {
 	verify, aggregate bool
 	// routed is the packet whose destination is not its last (IPv6 routing).
 	routed *Packet
-	cfg               Config
-	defrag            defragger
-	pkts              []Packet
+	cfg    Config
+	defrag defragger
+	pkts   []Packet
 }
 
 // New gives a Decoder.
@@ -130,7 +130,6 @@ const (
 	tunGeneve
 	tunTeredo
 	tunGTP
-	tunNSH
 )
 
 // tunnel begins the packet that outer carries at off up to end; nil when there

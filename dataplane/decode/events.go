@@ -99,7 +99,6 @@ const (
 	EvGREVersion1Flags
 	EvGREVersion1NoKey
 	EvGREVersion1WrongProtocol
-	EvGREVersion1MalformedSREHdr
 	EvGREVersion1HdrTooBig
 	EvVLANHeaderTooSmall
 	EvVLANUnknownType
@@ -236,7 +235,6 @@ var _ = RegisterEvents(1, []string{
 	"gre.version1_flags",
 	"gre.version1_no_key",
 	"gre.version1_wrong_protocol",
-	"gre.version1_malformed_sre_hdr",
 	"gre.version1_hdr_too_big",
 	"vlan.header_too_small",
 	"vlan.unknown_type",

@@ -221,8 +221,7 @@ func (d *Decoder) mpls(p *Packet, off int) {
 	}
 }
 
-// nsh takes a network service header (RFC 8300); a packet of its own begins
-// behind it.
+// nsh takes a network service header (RFC 8300).
 func (d *Decoder) nsh(p *Packet, off int) {
 	if !d.layer(p) {
 		return
@@ -256,27 +255,23 @@ func (d *Decoder) nsh(p *Packet, off int) {
 		d.invalid(p, EvNSHBadHeaderLength)
 		return
 	}
-	p.Payload = uint32(at)
-	// The path identifier differs by direction, so it is no part of the key.
-	switch next {
-	case 1, 2, 3, 5:
-	default:
-		p.event(d, EvNSHUnknownPayload)
-		return
-	}
-	q := d.tunnel(p, tunNSH, 0, at, end)
-	if q == nil {
-		return
-	}
+	p.at(at)
+	// The header only steers: what follows is the frame's own packet.
 	switch next {
 	case 1:
-		d.ipv4(q, at)
+		p.EtherType = etherIPv4
+		d.ipv4(p, at)
 	case 2:
-		d.ipv6(q, at)
+		p.EtherType = etherIPv6
+		d.ipv6(p, at)
 	case 3:
-		d.ethernet(q, at)
+		if d.layer(p) {
+			d.ethernet(p, at)
+		}
 	case 5:
-		d.mpls(q, at)
+		d.mpls(p, at)
+	default:
+		p.event(d, EvNSHUnknownPayload)
 	}
 }
 
