@@ -25,7 +25,7 @@ var payment = []*number{
 				return max(score, 1)
 			}
 			if testCard(v.b) {
-				return min(score, 3)
+				return min(score, 2)
 			}
 			return score
 		},

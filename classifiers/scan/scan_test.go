@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScanJSONL(t *testing.T) {
-	in := `{"id":1,"text":"card 4111 1111 1111 1111"}
+	in := `{"id":1,"text":"card 4539 5787 6362 1486"}
 not json
 
 {"id":"b","text":"nothing here"}
@@ -44,7 +44,7 @@ not json
 		t.Fatalf("%d lines: %s", len(lines), out.String())
 	}
 	for i, want := range []string{
-		`{"id":1,"level":"restricted","findings":[{"detector":"pay.card","start":5,"end":24,"confidence":"high","level":"restricted","tags":["PCI DSS","GLBA"],"masked":"********1111"}]}`,
+		`{"id":1,"level":"restricted","findings":[{"detector":"pay.card","start":5,"end":24,"confidence":"high","level":"restricted","tags":["PCI DSS","GLBA"],"masked":"********1486"}]}`,
 		`"error":"bad JSON`,
 		`{"id":"b","level":"public","findings":[]}`,
 		`{"id":{"x":[1]},"findings":[],"error":"no \"text\" in the line"}`,
