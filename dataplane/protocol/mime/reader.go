@@ -147,7 +147,7 @@ func (r *Reader) Close(env *protocol.Env, truncated bool) {
 	}
 	switch r.mode {
 	case modeHeader:
-		if len(r.block) > 0 || r.over || r.opt.Whole {
+		if len(r.block) > 0 || r.over || r.opt.Whole && !truncated {
 			// A message may be all header.
 			r.endHeader(env)
 		}
