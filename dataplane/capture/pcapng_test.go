@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/gopacket"
@@ -200,4 +201,42 @@ func TestPcapngDamage(t *testing.T) {
 	f("byte order", 1, base+8, func(w *ng) { w.section(); w.out[base+8] = 0 })
 	f("resolution", 1, base, func(w *ng) { w.iface(1, 0, w.option(9, []byte{0xff})) })
 	f("new section forgets interfaces", 1, base+28+8, func(w *ng) { w.section(); w.enhanced(0, 1, 3, []byte("two")) })
+}
+
+// TestOneByteReads holds that records may be split anywhere: a stream that
+// gives single bytes leads to the same frames as the mapped file.
+func TestOneByteReads(t *testing.T) {
+	w := &ng{ByteOrder: binary.BigEndian}
+	w.section()
+	w.iface(1, 0)
+	for i := range 300 {
+		w.enhanced(0, uint64(i), 60, bytes.Repeat([]byte{byte(i)}, i), w.option(1, []byte("comment")))
+	}
+	for name, data := range map[string][]byte{"pcapng": w.out, "pcap": pcapFile(binary.BigEndian, magicNano, 300), "cut": w.out[:len(w.out)-9]} {
+		want, wantErr := readAll(t, write(t, "x", data))
+		f := &File{path: "x", in: &input{}, num: 1}
+		if err := f.in.stream(iotest.OneByteReader(bytes.NewReader(data))); err != nil {
+			t.Fatal(err)
+		}
+		f.in.buf = make([]byte, 0, 64) // grows, and slides
+		if err := f.begin(); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		var b Batch
+		var err error
+		for err == nil {
+			err = f.ReadBatch(&b)
+			for _, g := range b.Frames {
+				if w := want[n]; !bytes.Equal(g.Data, w.Data) || g.Time != w.Time || g.Num != w.Num {
+					t.Fatalf("%s: frame %d: %+v, want %+v", name, n, g, w)
+				}
+				n++
+			}
+		}
+		var fe, wantFE *FormatError
+		if n != len(want) || errors.As(err, &fe) != errors.As(wantErr, &wantFE) || fe != nil && fe.Offset != wantFE.Offset {
+			t.Errorf("%s: %d of %d frames, %v, want %v", name, n, len(want), err, wantErr)
+		}
+	}
 }

@@ -20,36 +20,49 @@ func sum(acc uint64, b []byte) uint64 {
 		acc, c = bits.Add64(acc, binary.LittleEndian.Uint64(w[40:]), c)
 		acc, c = bits.Add64(acc, binary.LittleEndian.Uint64(w[48:]), c)
 		acc, c = bits.Add64(acc, binary.LittleEndian.Uint64(w[56:]), c)
+		// Twice, as a word of ones and a carry can carry again.
 		acc, c = bits.Add64(acc, 0, c)
 		acc += c
 		b = b[64:]
 	}
-	for len(b) >= 8 {
+	if len(b) < 8 {
+		return addCarry(acc, tailBytes(b))
+	}
+	for len(b) > 8 {
 		acc, c = bits.Add64(acc, binary.LittleEndian.Uint64(b), 0)
 		acc += c
+		if len(b) < 16 {
+			// The last word overlaps what is counted already: shift that out.
+			last := binary.LittleEndian.Uint64(b[len(b)-8:])
+			return addCarry(acc, last>>(uint(16-len(b))*8&63))
+		}
 		b = b[8:]
 	}
-	if len(b) == 0 {
-		return acc
-	}
-	var tail uint64
-	if len(b) >= 4 {
-		tail = uint64(binary.LittleEndian.Uint32(b))
-		b = b[4:]
-		tail |= tailBytes(b) << 32
-	} else {
-		tail = tailBytes(b)
-	}
-	acc, c = bits.Add64(acc, tail, 0)
-	return acc + c
+	return addCarry(acc, binary.LittleEndian.Uint64(b))
 }
 
-// tailBytes gives up to three bytes as a little-endian number.
+func addCarry(a, b uint64) uint64 {
+	s, c := bits.Add64(a, b, 0)
+	return s + c
+}
+
+// tailBytes gives up to seven bytes as a little-endian number.
 func tailBytes(b []byte) (v uint64) {
+	if len(b) >= 4 {
+		return uint64(binary.LittleEndian.Uint32(b)) | tailBytes(b[4:])<<32
+	}
 	for i := len(b) - 1; i >= 0; i-- {
 		v = v<<8 | uint64(b[i])
 	}
 	return v
+}
+
+// sum20 is sum over an IPv4 header without options.
+func sum20(b []byte) uint64 {
+	b = b[:20]
+	acc, c := bits.Add64(binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), 0)
+	acc, c = bits.Add64(acc, uint64(binary.LittleEndian.Uint32(b[16:])), c)
+	return acc + c
 }
 
 // fold gives the 16-bit ones' complement sum.

@@ -114,7 +114,9 @@ func (d *Decoder) add(data []byte) *Packet {
 	}
 	p := &d.pkts[d.n]
 	d.n++
-	*p = Packet{Frame: d.frame, Data: data, PayloadEnd: uint32(len(data)), Time: d.frame.Time}
+	// Zeroed first and then filled: a literal would be built aside and copied.
+	*p = Packet{}
+	p.Frame, p.Data, p.PayloadEnd, p.Time = d.frame, data, uint32(len(data)), d.frame.Time
 	return p
 }
 

@@ -50,7 +50,7 @@ func (d *Decoder) ipv4(p *Packet, off int) {
 		total = len(b)
 	}
 	p.PayloadEnd = uint32(off + total)
-	if d.verify && !d.aggregate && fold(sum(0, b[:hl])) != 0xffff {
+	if d.verify && !d.aggregate && !goodHeader(b, hl) {
 		p.Flags |= FlagBadIPChecksum
 		d.Counters.BadIPChecksum++
 	}
@@ -69,6 +69,14 @@ func (d *Decoder) ipv4(p *Packet, off int) {
 		}
 	}
 	d.transport(p, off+hl, off+total)
+}
+
+// goodHeader verifies the checksum of a header of hl bytes.
+func goodHeader(b []byte, hl int) bool {
+	if hl == ipv4HdrLen {
+		return fold(sum20(b)) == 0xffff
+	}
+	return fold(sum(0, b[:hl])) == 0xffff
 }
 
 // cut handles a packet whose header promises more bytes than there are. Where

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/gopacket/layers"
+	"pgregory.net/rapid"
 
 	"sluice/dataplane/capture"
 )
@@ -265,4 +266,33 @@ func eventBytes(es []Event) []byte {
 		b = append(b, byte(e>>8), byte(e))
 	}
 	return b
+}
+
+// TestSum compares the unrolled sum with the definition, for bytes that carry
+// much.
+func TestSum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 0x7f, 0x80, 0xfe, 0xff, 0xff, 0xff}), 0, 400).Draw(t, "bytes")
+		acc := rapid.SampledFrom([]uint64{0, 1, 1 << 63, 1<<64 - 2, 1<<64 - 1}).Draw(t, "acc")
+		want := uint64(fold(acc))
+		for i := 0; i < len(b); i += 2 {
+			v := uint64(b[i])
+			if i+1 < len(b) {
+				v |= uint64(b[i+1]) << 8
+			}
+			want += v
+		}
+		for want > 0xffff {
+			want = want>>16 + want&0xffff
+		}
+		// Zero has two forms in ones' complement arithmetic.
+		if got := fold(sum(acc, b)); uint64(got)%0xffff != want%0xffff {
+			t.Fatalf("%x: got %04x, want %04x", b, got, want)
+		}
+		if len(b) >= 20 {
+			if got, want := fold(sum20(b)), fold(sum(0, b[:20])); got%0xffff != want%0xffff {
+				t.Fatalf("%x: got %04x, want %04x", b[:20], got, want)
+			}
+		}
+	})
 }
