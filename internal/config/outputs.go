@@ -1,0 +1,179 @@
+package config
+
+// Outputs says where events go.
+type Outputs struct {
+	EVE      EVE      `yaml:"eve-log"`
+	NATS     NATS     `yaml:"nats"`
+	Metrics  Metrics  `yaml:"metrics"`
+	Evidence Evidence `yaml:"evidence"`
+	// Queue bounds events that wait for the sinks; a full one drops and counts.
+	Queue int `yaml:"queue" min:"16"`
+	// Aggregate tells storms by first events and counts.
+	Aggregate Aggregate `yaml:"aggregate"`
+}
+
+// Aggregate bounds alerts and dlp events of one rule and source.
+type Aggregate struct {
+	// Burst is how many are published in full a Window; 0 is no bound.
+	Burst  int      `yaml:"burst" min:"0"`
+	Window Duration `yaml:"window"`
+}
+
+// EVE writes events to a file.
+type EVE struct {
+	Enabled bool `yaml:"enabled"`
+	// Filetype is regular: other transports are the log shipper's trade.
+	Filetype string `yaml:"filetype" enum:"regular"`
+	// Filename is relative to default-log-dir; "-" is standard output.
+	Filename string `yaml:"filename"`
+	// Types says which events are written, and how.
+	Types EVETypes `yaml:"types"`
+	// CommunityID adds community_id, hashed with CommunityIDSeed.
+	CommunityID     bool   `yaml:"community-id"`
+	CommunityIDSeed uint16 `yaml:"community-id-seed"`
+	// PcapFile adds pcap_filename in replay.
+	PcapFile bool `yaml:"pcap-file"`
+	// Ethernet adds link-layer addresses.
+	Ethernet bool `yaml:"ethernet"`
+	// Metadata adds flow variables and application records to alerts.
+	Metadata bool `yaml:"metadata"`
+	// XFF reads the client's address from a proxy's header.
+	XFF XFF `yaml:"xff"`
+	// ForceHash hashes all files: md5, sha1, sha256.
+	ForceHash []string `yaml:"force-hash" enum:"md5|sha1|sha256"`
+}
+
+// XFF says how a proxy's header is read.
+type XFF struct {
+	Enabled bool `yaml:"enabled"`
+	// Mode adds the address as "xff" or puts it in place of the source.
+	Mode       string `yaml:"mode" enum:"extra-data|overwrite"`
+	Deployment string `yaml:"deployment" enum:"reverse|forward"`
+	Header     string `yaml:"header"`
+}
+
+// EVEType holds the options of one event type. Options that a type has no use
+// for have no effect.
+type EVEType struct {
+	// Enabled is nil unless said.
+	Enabled *bool `yaml:"enabled"`
+	// Payload, PayloadPrintable and Packet add the bytes of an alert's match;
+	// PayloadBufferSize bounds them.
+	Payload           bool `yaml:"payload"`
+	PayloadPrintable  bool `yaml:"payload-printable"`
+	PayloadBufferSize Size `yaml:"payload-buffer-size"`
+	PayloadLength     bool `yaml:"payload-length"`
+	Packet            bool `yaml:"packet"`
+	// HTTPBody and HTTPBodyPrintable add bodies to alerts.
+	HTTPBody          bool `yaml:"http-body"`
+	HTTPBodyPrintable bool `yaml:"http-body-printable"`
+	// TaggedPackets writes packets of the tag keyword.
+	TaggedPackets *bool `yaml:"tagged-packets"`
+	// Verdict adds the decision to alerts and drops.
+	Verdict bool `yaml:"verdict"`
+	// Metadata adds the application's record to alerts; unless switched off.
+	Metadata *AlertMetadata `yaml:"metadata"`
+	XFF      XFF            `yaml:"xff"`
+	// HTTP, TLS, SSH and SMTP are old names of parts of Metadata.
+	HTTP *bool `yaml:"http"`
+	TLS  *bool `yaml:"tls"`
+	SSH  *bool `yaml:"ssh"`
+	SMTP *bool `yaml:"smtp"`
+	DNP3 *bool `yaml:"dnp3"`
+
+	// Extended and Custom choose the fields of http, tls, smtp, dhcp and ftp.
+	Extended *bool    `yaml:"extended"`
+	Custom   []string `yaml:"custom"`
+	// DumpAllHeaders adds headers to http events.
+	DumpAllHeaders string `yaml:"dump-all-headers" enum:"none|request|response|both"`
+	// SessionResumption writes resumed TLS sessions; JA4 the fingerprint.
+	SessionResumption *bool  `yaml:"session-resumption"`
+	JA4               string `yaml:"ja4" enum:"auto|on|off|yes|no"`
+	// MD5 hashes mail fields.
+	MD5 []string `yaml:"md5" enum:"body|subject"`
+
+	// Types chooses record types of dns or kinds of anomaly.
+	Types     TypeChoice `yaml:"types"`
+	Version   int        `yaml:"version" min:"0" max:"3"`
+	Requests  *bool      `yaml:"requests"`
+	Responses *bool      `yaml:"responses"`
+	Formats   []string   `yaml:"formats" enum:"detailed|grouped"`
+	PacketHdr bool       `yaml:"packethdr"`
+
+	// Alerts writes a drop's alert, Flows says which drops: all or start.
+	Alerts *bool  `yaml:"alerts"`
+	Flows  string `yaml:"flows" enum:"all|start"`
+
+	// ForceMagic and ForceHash compute these for every file.
+	ForceMagic bool     `yaml:"force-magic"`
+	ForceHash  []string `yaml:"force-hash" enum:"md5|sha1|sha256"`
+
+	// ExceptionPolicy adds limits reached to flow events.
+	ExceptionPolicy bool `yaml:"exception-policy"`
+	// Totals, Threads and Deltas are of stats; totals are always written.
+	Totals  *bool `yaml:"totals"`
+	Threads *bool `yaml:"threads"`
+	Deltas  *bool `yaml:"deltas"`
+	// Passwords and StringLogLimit are of mqtt; passwords are masked always.
+	Passwords      *bool `yaml:"passwords"`
+	StringLogLimit Size  `yaml:"string-log-limit"`
+	// All is of stream.
+	All *bool `yaml:"all"`
+}
+
+// NATS publishes events.
+type NATS struct {
+	// URL is a server's address, "embedded" for one inside of the program, or
+	// "off". Empty is the command's own default.
+	URL string `yaml:"url"`
+	// User and PasswordFile, TokenFile or CredsFile authenticate. Secrets are
+	// in files, so that they show neither here nor in a process list.
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"password-file"`
+	TokenFile    string `yaml:"token-file"`
+	CredsFile    string `yaml:"creds-file"`
+	CAFile       string `yaml:"ca-file"`
+	CertFile     string `yaml:"cert-file"`
+	KeyFile      string `yaml:"key-file"`
+	// Stream and SubjectPrefix name where events go.
+	Stream        string `yaml:"stream"`
+	SubjectPrefix string `yaml:"subject-prefix"`
+	// StreamMaxSize and StreamMaxAge bound a stream that is made here.
+	StreamMaxSize Size     `yaml:"stream-max-size"`
+	StreamMaxAge  Duration `yaml:"stream-max-age"`
+	// SpoolDir and SpoolMaxSize keep events while the server is away; the
+	// folder is below state-dir when empty.
+	SpoolDir     string `yaml:"spool-dir"`
+	SpoolMaxSize Size   `yaml:"spool-max-size"`
+	// Types chooses events; empty publishes all.
+	Types []string `yaml:"types"`
+	// Embedded is for URL "embedded".
+	Embedded Embedded `yaml:"embedded"`
+	// Control answers requests on sluice.ctl.<sensor>.<verb>.
+	Control bool `yaml:"control"`
+}
+
+// Embedded is the server inside of the program, on a loopback address.
+type Embedded struct {
+	// Port 0 takes a free one, told in the state file.
+	Port int `yaml:"port" min:"0" max:"65535"`
+	// Dir is below state-dir when empty.
+	Dir     string `yaml:"dir"`
+	MaxSize Size   `yaml:"max-size"`
+}
+
+// Metrics serves Prometheus.
+type Metrics struct {
+	Enabled bool `yaml:"enabled"`
+	// Listen is a loopback address and port.
+	Listen string `yaml:"listen"`
+}
+
+// Evidence keeps what a dlp event was about, encrypted.
+type Evidence struct {
+	// Dir switches it on.
+	Dir string `yaml:"dir"`
+	// Recipients are age public keys.
+	Recipients []string `yaml:"recipients"`
+	MaxSize    Size     `yaml:"max-size"`
+}

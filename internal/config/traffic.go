@@ -1,0 +1,227 @@
+package config
+
+// Stream tunes the tracking and reassembly of TCP.
+type Stream struct {
+	// Memcap bounds connections' state, over all workers.
+	Memcap       Size            `yaml:"memcap"`
+	MemcapPolicy ExceptionPolicy `yaml:"memcap-policy"`
+	// Midstream picks connections up that began before the capture.
+	Midstream       bool            `yaml:"midstream"`
+	MidstreamPolicy ExceptionPolicy `yaml:"midstream-policy"`
+	// AsyncOneside follows connections of which one side is seen.
+	AsyncOneside bool `yaml:"async-oneside"`
+	// Inline inspects data at arrival; auto does in inline modes.
+	Inline string `yaml:"inline" enum:"auto|yes|no"`
+	// DropInvalid drops segments that are not part of their connection, inline.
+	DropInvalid bool `yaml:"drop-invalid"`
+	// Bypass stops inspecting a connection past the reassembly depth.
+	Bypass bool `yaml:"bypass"`
+	// ChecksumValidation leaves out segments with wrong checksums.
+	ChecksumValidation bool `yaml:"checksum-validation"`
+	// MaxSynQueued and MaxSynackQueued bound SYNs and SYN/ACKs that wait for an
+	// answer in one flow.
+	MaxSynQueued    int        `yaml:"max-syn-queued" min:"0" max:"255"`
+	MaxSynackQueued int        `yaml:"max-synack-queued" min:"0" max:"255"`
+	Reassembly      Reassembly `yaml:"reassembly"`
+}
+
+// Reassembly bounds the bytes of connections.
+type Reassembly struct {
+	// Memcap bounds buffered bytes, over all workers.
+	Memcap       Size            `yaml:"memcap"`
+	MemcapPolicy ExceptionPolicy `yaml:"memcap-policy"`
+	// Depth bounds the bytes of a direction that are inspected; 0 is no bound.
+	Depth Size `yaml:"depth"`
+	// ToServerChunkSize and ToClientChunkSize are how much is collected before
+	// raw stream rules look at it, outside of inline modes.
+	ToServerChunkSize Size `yaml:"toserver-chunk-size"`
+	ToClientChunkSize Size `yaml:"toclient-chunk-size"`
+	// Raw lets rules look at the raw stream.
+	Raw bool `yaml:"raw"`
+	// MaxRegions bounds the holes of a direction; 0 is the stream's own bound.
+	MaxRegions int    `yaml:"max-regions" min:"0" max:"1000"`
+	Urgent     Urgent `yaml:"urgent"`
+}
+
+// Urgent says what happens to urgent data.
+type Urgent struct {
+	Policy string `yaml:"policy" enum:"oob|inline|drop|gap"`
+	// OOBLimitPolicy is for more urgent bytes than are followed.
+	OOBLimitPolicy string `yaml:"oob-limit-policy" enum:"inline|drop|gap"`
+}
+
+// Defrag bounds the reassembly of IP fragments.
+type Defrag struct {
+	Memcap       Size            `yaml:"memcap"`
+	MemcapPolicy ExceptionPolicy `yaml:"memcap-policy"`
+	// Trackers bounds datagrams in pieces, MaxFrags all pieces.
+	Trackers int `yaml:"trackers" min:"1"`
+	MaxFrags int `yaml:"max-frags" min:"1"`
+	// Timeout forgets a datagram that is not completed.
+	Timeout Duration `yaml:"timeout"`
+}
+
+// Flow bounds the flow tables.
+type Flow struct {
+	Memcap       Size            `yaml:"memcap"`
+	MemcapPolicy ExceptionPolicy `yaml:"memcap-policy"`
+	// MaxFlows bounds flows over all workers; 0 derives it from Memcap.
+	MaxFlows int `yaml:"max-flows" min:"0"`
+	// EmergencyRecovery is the percentage of free room at which short timeouts end.
+	EmergencyRecovery int `yaml:"emergency-recovery" min:"1" max:"100"`
+}
+
+// FlowTimeouts ends idle flows.
+type FlowTimeouts struct {
+	Default Timeouts `yaml:"default"`
+	TCP     Timeouts `yaml:"tcp"`
+	UDP     Timeouts `yaml:"udp"`
+	ICMP    Timeouts `yaml:"icmp"`
+}
+
+// Timeouts of one kind of flow. The emergency ones hold while the table is full.
+type Timeouts struct {
+	New                  Duration `yaml:"new"`
+	Established          Duration `yaml:"established"`
+	Closed               Duration `yaml:"closed"`
+	Bypassed             Duration `yaml:"bypassed"`
+	EmergencyNew         Duration `yaml:"emergency-new"`
+	EmergencyEstablished Duration `yaml:"emergency-established"`
+	EmergencyClosed      Duration `yaml:"emergency-closed"`
+	EmergencyBypassed    Duration `yaml:"emergency-bypassed"`
+}
+
+// VLAN says whether tags tell flows apart.
+type VLAN struct {
+	UseForTracking bool `yaml:"use-for-tracking"`
+}
+
+// Decoder says what is unwrapped.
+type Decoder struct {
+	Teredo Tunnel `yaml:"teredo"`
+	VXLAN  Tunnel `yaml:"vxlan"`
+	Geneve Tunnel `yaml:"geneve"`
+	// MaxLayers bounds headers in one frame.
+	MaxLayers      int            `yaml:"max-layers" min:"1" max:"255"`
+	RecursionLevel RecursionLevel `yaml:"recursion-level"`
+}
+
+// Tunnel is a tunnel over UDP.
+type Tunnel struct {
+	Enabled bool `yaml:"enabled"`
+	// Ports is a port group of rules: "4789", "[4789, $VXLAN_PORTS]".
+	Ports string `yaml:"ports"`
+}
+
+// RecursionLevel says whether the depth of encapsulation tells flows apart.
+type RecursionLevel struct {
+	UseForTracking bool `yaml:"use-for-tracking"`
+}
+
+// Protocol tunes one protocol's parser. Zero values mean the parser's own
+// defaults; a setting that its protocol has no use for is an error.
+type Protocol struct {
+	// Enabled is yes, no or detection-only; empty is yes.
+	Enabled string `yaml:"enabled" enum:"yes|no|detection-only"`
+	// DetectionPorts are where servers listen, as port groups.
+	DetectionPorts PortPair `yaml:"detection-ports"`
+	// TCP and UDP hold the same by transport (dns).
+	TCP *Transport `yaml:"tcp" only:"dns krb5"`
+	UDP *Transport `yaml:"udp" only:"dns krb5"`
+	// MaxTx bounds live transactions.
+	MaxTx int `yaml:"max-tx" min:"0" max:"65535"`
+	// StreamDepth replaces stream.reassembly.depth; nil leaves that.
+	StreamDepth *Size `yaml:"stream-depth"`
+	// EncryptionHandling says what happens once a connection is encrypted.
+	EncryptionHandling string `yaml:"encryption-handling" enum:"track-only|bypass|full" only:"tls ssh smtp"`
+	// JA3 and JA4 compute fingerprints; auto does when a rule needs them.
+	JA3 string `yaml:"ja3-fingerprints" enum:"auto|yes|no" only:"tls quic"`
+	JA4 string `yaml:"ja4-fingerprints" enum:"auto|yes|no" only:"tls quic"`
+	// Hassh is the same for SSH.
+	Hassh string `yaml:"hassh" enum:"auto|yes|no" only:"ssh"`
+	// LibHTP has this name for habit's sake: it tunes our own HTTP parser.
+	LibHTP LibHTP `yaml:"libhtp" only:"http"`
+	MIME   MIME   `yaml:"mime" only:"smtp"`
+	// RawExtraction stores mails as sent; not together with mime.decode-mime.
+	RawExtraction bool `yaml:"raw-extraction" only:"smtp"`
+	// InspectedTracker bounds what rules see of mail attachments.
+	InspectedTracker InspectedTracker `yaml:"inspected-tracker" only:"smtp"`
+	// MaxMsgLength bounds one message.
+	MaxMsgLength Size `yaml:"max-msg-length" only:"mqtt"`
+	// MaxStreams, MaxTableSize and MaxReassemblySize bound HTTP/2.
+	MaxStreams        int  `yaml:"max-streams" min:"0" only:"http2"`
+	MaxTableSize      Size `yaml:"max-table-size" only:"http2"`
+	MaxReassemblySize Size `yaml:"max-reassembly-size" only:"http2"`
+	// MaxSize bounds WebSocket payload that is kept.
+	MaxPayloadSize Size `yaml:"max-payload-size" only:"websocket"`
+	// MaxReadSize and the others bound SMB transactions.
+	MaxReadSize       Size `yaml:"max-read-size" only:"smb"`
+	MaxWriteSize      Size `yaml:"max-write-size" only:"smb"`
+	MaxReadQueueSize  Size `yaml:"max-read-queue-size" only:"smb"`
+	MaxReadQueueCnt   int  `yaml:"max-read-queue-cnt" min:"0" only:"smb"`
+	MaxWriteQueueSize Size `yaml:"max-write-queue-size" only:"smb"`
+	MaxWriteQueueCnt  int  `yaml:"max-write-queue-cnt" min:"0" only:"smb"`
+}
+
+// Transport is a protocol's setting over one transport.
+type Transport struct {
+	Enabled        string   `yaml:"enabled" enum:"yes|no|detection-only"`
+	DetectionPorts PortPair `yaml:"detection-ports"`
+}
+
+// PortPair holds port groups of destination and source.
+type PortPair struct {
+	DP string `yaml:"dp"`
+	SP string `yaml:"sp"`
+}
+
+// LibHTP tunes HTTP.
+type LibHTP struct {
+	DefaultConfig HTTPConfig `yaml:"default-config"`
+}
+
+// HTTPConfig bounds HTTP/1 bodies and says how URIs are normalised.
+type HTTPConfig struct {
+	// Personality is accepted for habit's sake; all servers are read alike.
+	Personality string `yaml:"personality" enum:"IDS|Generic|Minimal|IIS_4_0|IIS_5_0|IIS_5_1|IIS_6_0|IIS_7_0|IIS_7_5|Apache|Apache_2_2|Apache_2"`
+	// RequestBodyLimit and ResponseBodyLimit bound what rules see of a body; 0
+	// is no bound. Classification has limits of its own.
+	RequestBodyLimit  *Size `yaml:"request-body-limit"`
+	ResponseBodyLimit *Size `yaml:"response-body-limit"`
+	// The inspection sizes say how bodies are cut for rules outside of inline modes.
+	RequestBodyMinimalInspectSize  Size `yaml:"request-body-minimal-inspect-size"`
+	RequestBodyInspectWindow       Size `yaml:"request-body-inspect-window"`
+	ResponseBodyMinimalInspectSize Size `yaml:"response-body-minimal-inspect-size"`
+	ResponseBodyInspectWindow      Size `yaml:"response-body-inspect-window"`
+	// ResponseBodyDecompressLayerLimit bounds nested content encodings; 0 decodes none.
+	ResponseBodyDecompressLayerLimit *int `yaml:"response-body-decompress-layer-limit" min:"0" max:"16"`
+	// HTTPBodyInline inspects bodies at arrival.
+	HTTPBodyInline string `yaml:"http-body-inline" enum:"auto|yes|no"`
+	// DoubleDecodePath and DoubleDecodeQuery decode percent signs twice.
+	DoubleDecodePath  bool `yaml:"double-decode-path"`
+	DoubleDecodeQuery bool `yaml:"double-decode-query"`
+	// MaxTx bounds a connection's live transactions, as app-layer.protocols.http.max-tx.
+	MaxTx int `yaml:"max-tx" min:"0"`
+	// CompressionBombLimit bounds decoded bytes of one body.
+	CompressionBombLimit Size `yaml:"compression-bomb-limit"`
+	LZMAEnabled          bool `yaml:"lzma-enabled"`
+}
+
+// MIME tunes the reading of mails.
+type MIME struct {
+	DecodeMIME            *bool    `yaml:"decode-mime"`
+	DecodeBase64          *bool    `yaml:"decode-base64"`
+	DecodeQuotedPrintable *bool    `yaml:"decode-quoted-printable"`
+	HeaderValueDepth      Size     `yaml:"header-value-depth"`
+	ExtractURLs           *bool    `yaml:"extract-urls"`
+	ExtractURLsSchemes    []string `yaml:"extract-urls-schemes"`
+	LogURLScheme          bool     `yaml:"log-url-scheme"`
+	BodyMD5               string   `yaml:"body-md5" enum:"auto|yes|no"`
+}
+
+// InspectedTracker bounds what rules see of an attachment.
+type InspectedTracker struct {
+	ContentLimit          Size `yaml:"content-limit"`
+	ContentInspectMinSize Size `yaml:"content-inspect-min-size"`
+	ContentInspectWindow  Size `yaml:"content-inspect-window"`
+}
