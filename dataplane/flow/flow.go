@@ -50,7 +50,7 @@ type Flow struct {
 	// unless the TCP handshake tells otherwise. For ICMP the ports hold type and code.
 	Client, Server         decode.Addr
 	ClientPort, ServerPort uint16
-	// SrcIsLow tells that Client is Key.Addr[0].
+	// ClientIsLow tells that Client is Key.Addr[0].
 	ClientIsLow bool
 	State       State
 	Proto       uint8
@@ -88,9 +88,42 @@ type Flow struct {
 	table entry
 }
 
+// entry is what the table keeps in a flow. Links are flow indexes plus one; 0
+// ends a list.
+type entry struct {
+	hash uint64
+	// due is the tick of the wheel's slot that the flow is in; since is when it
+	// entered its state's list (packet time).
+	due   int64
+	since int64
+	// self is the flow's own index.
+	self uint32
+	// wheelNext and wheelPrev link flows of a slot, ageNext and agePrev those of
+	// a state by time of entry.
+	wheelNext, wheelPrev uint32
+	ageNext, agePrev     uint32
+	live                 bool
+}
+
 // DirOf gives the direction of a packet of this flow.
 func (f *Flow) DirOf(p *decode.Packet) protocol.Dir {
-	if p.Src == f.Client && p.SrcPort == f.ClientPort {
+	if p.Src != f.Client {
+		return protocol.ToClient
+	}
+	if p.Flags&decode.FlagHasPorts != 0 && p.SrcPort != f.ClientPort {
+		return protocol.ToClient
+	}
+	if p.Src == f.Server && (f.Proto == decode.ProtoICMP || f.Proto == decode.ProtoICMPv6) {
+		_, low, _ := KeyOf(p, true)
+		return f.dir(low) // a host that talks to itself
+	}
+	return protocol.ToServer
+}
+
+// dir gives the direction of a packet whose source is the key's lower end, or
+// is not.
+func (f *Flow) dir(low bool) protocol.Dir {
+	if low == f.ClientIsLow {
 		return protocol.ToServer
 	}
 	return protocol.ToClient

@@ -16,6 +16,10 @@ const (
 	hole       // urgent data that is reported as a gap
 )
 
+// maxLag is how far acknowledgements may run ahead of the data seen before the
+// missing bytes are taken as lost.
+const maxLag = 1 << 28
+
 // immediate reports whether data is given on arrival.
 func (e *Engine) immediate(s *Session) bool { return e.cfg.Inline || s.flags&sAsync != 0 }
 
@@ -230,6 +234,10 @@ func (e *Engine) advance(s *Session, dir protocol.Dir) {
 			}
 		}
 		e.giveHeld(s, dir, n)
+	}
+	if o.flags.has(hAck) && diff(o.ack, h.base) > maxLag {
+		// Sequence numbers compare within half their space only.
+		e.gap(s, dir, o.ack-h.base)
 	}
 	if h.flags.has(hSkip) {
 		e.skipTo(h, h.base)

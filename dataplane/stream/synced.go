@@ -100,6 +100,11 @@ func (e *Engine) takeAck(s *Session, p *decode.Packet, dir protocol.Dir, pure bo
 	}
 	win := uint32(p.Window) << shift
 	if !h.flags.has(hAck) {
+		if far := diff(p.Ack, o.next); far > maxLag || far < -maxLag {
+			e.event(EventPktInvalidAck)
+			e.refuse(badAck(s))
+			return false
+		}
 		h.ack, h.win, h.right = p.Ack, win, p.Ack+win
 		h.flags |= hAck
 		if diff(p.Ack, o.next) > 0 {
