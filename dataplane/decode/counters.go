@@ -34,6 +34,8 @@ func (c *Counters) frame(wire uint32) {
 	}
 }
 
+func (c *Counters) defragLimits() uint64 { return c.DefragEvicted + c.DefragLimit }
+
 // Each calls fn with each counter under the name that Suricata's stats event
 // gives it, without the leading "stats."; events come as "decoder.event.NAME"
 // and only where they occurred. Gauges: defrag.memuse, defrag.trackers.

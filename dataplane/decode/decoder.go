@@ -81,6 +81,7 @@ func (d *Decoder) Decode(f *capture.Frame) []Packet {
 	d.frame, d.n, d.layers, d.routed = f, 0, 0, nil
 	d.verify = !d.cfg.NoChecksum && !f.ChecksumOwed()
 	d.aggregate = f.GSOSize() != 0
+	d.limits = d.Counters.defragLimits()
 	if len(d.defrag.lent) != 0 {
 		d.defrag.takeBack()
 	}
@@ -106,6 +107,11 @@ func (d *Decoder) Decode(f *capture.Frame) []Packet {
 	}
 	return d.pkts[:d.n]
 }
+
+// DefragLimited tells whether the last Decode reached a limit of
+// defragmentation (memory, datagrams, fragments of one), so that bytes of some
+// datagram go uninspected: the caller's exception policy applies.
+func (d *Decoder) DefragLimited() bool { return d.Counters.defragLimits() != d.limits }
 
 // add begins a packet over data; nil when the frame has too many.
 func (d *Decoder) add(data []byte) *Packet {

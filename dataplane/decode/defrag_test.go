@@ -337,6 +337,9 @@ func TestDefragLimits(t *testing.T) {
 	d = New(Config{Defrag: DefragConfig{MaxFragments: 4}})
 	for i := range 10 {
 		d.Decode(frag4(1, 253, cutPiece{8 * (i + 1), true, []byte("aaaaaaaa")}))
+		if d.DefragLimited() != (i == 4) {
+			t.Errorf("fragment %d: limited %v", i, d.DefragLimited())
+		}
 	}
 	if d.Counters.DefragLimit != 1 || d.Counters.DefragDiscarded != 5 || d.defrag.slab[0].buf != nil {
 		t.Errorf("fragments: %d %d", d.Counters.DefragLimit, d.Counters.DefragDiscarded)
