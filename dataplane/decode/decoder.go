@@ -47,6 +47,8 @@ type Decoder struct {
 	verify, aggregate bool
 	// routed is the packet whose destination is not its last (IPv6 routing).
 	routed *Packet
+	// limits is how often defragmentation had reached a limit before this frame.
+	limits uint64
 	cfg    Config
 	defrag defragger
 	pkts   []Packet
