@@ -40,6 +40,7 @@ enum sluice_reason {
 #define ACTIVE_BLOCK6_ALL (1 << 4) /* a prefix shorter than the filter's 32 bits */
 #define ACTIVE_FLOWS	 (1 << 5)
 #define ACTIVE_FRAGMENTS (1 << 6)
+#define ACTIVE_IGNORE_VLAN (1 << 7) /* flow keys hold no VLAN ids */
 
 /* Bits of block_value.flags; none means both. */
 #define BLOCK_SRC (1 << 0)

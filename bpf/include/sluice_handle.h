@@ -83,12 +83,12 @@ static __always_inline int blocked(struct packet *p, const struct addr *a, __u32
 	return 1;
 }
 
-static __always_inline int check_flow(struct packet *p, __u64 now)
+static __always_inline int check_flow(struct packet *p, __u32 active, __u64 now)
 {
 	struct flow_key key;
 	struct flow_drop *f;
 
-	flow_key_of(&key, p);
+	flow_key_of(&key, p, active & ACTIVE_IGNORE_VLAN);
 	f = bpf_map_lookup_elem(&flows, &key);
 	if (!f || now >= f->expires)
 		return REASON_PASS;
@@ -229,7 +229,7 @@ static __always_inline int judge(struct packet *p, int parsed, __u64 now)
 	if (p->frag == FRAG_LATER)
 		return active & ACTIVE_FRAGMENTS ? check_fragment(p, now) : REASON_PASS;
 	if (parsed == PARSE_OK && (active & ACTIVE_FLOWS)) {
-		reason = check_flow(p, now);
+		reason = check_flow(p, active, now);
 		if (reason)
 			return reason;
 	}
@@ -252,8 +252,8 @@ static __always_inline void sample(struct xdp_md *ctx, const struct packet *p, i
 	r->time = now;
 	r->src = p->src;
 	r->dst = p->dst;
-	r->sport = p->sport;
-	r->dport = p->dport;
+	r->sport = p->has_ports ? p->sport : 0;
+	r->dport = p->has_ports ? p->dport : 0;
 	r->vlan[0] = p->vlan[0];
 	r->vlan[1] = p->vlan[1];
 	r->ifindex = ctx->ingress_ifindex;

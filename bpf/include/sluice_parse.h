@@ -66,6 +66,32 @@ static __always_inline void map_ipv4(struct addr *a, __u32 be)
 	a->words[3] = be;
 }
 
+/* What stands for the port of an ICMP message's receiver in its flow's key:
+ * the type of the answer. The twin of icmpPorts in dataplane/flow/key.go. */
+static __always_inline __u16 icmp_peer(__u8 proto, __u8 type)
+{
+	if (proto == IPPROTO_ICMP) {
+		switch (type) {
+		case 8:
+			return 0;
+		case 0:
+			return 8;
+		case 13: case 15: case 17: case 9: case 35: case 37:
+			return type + 1;
+		case 14: case 16: case 18: case 10: case 36: case 38:
+			return type - 1;
+		}
+		return type;
+	}
+	switch (type) {
+	case 128: case 144: case 133: case 135: case 139:
+		return type + 1;
+	case 129: case 145: case 134: case 136: case 140:
+		return type - 1;
+	}
+	return type;
+}
+
 static __always_inline int parse_transport(struct packet *p, void *pos, void *end)
 {
 	if (p->proto == IPPROTO_TCP) {
@@ -87,6 +113,13 @@ static __always_inline int parse_transport(struct packet *p, void *pos, void *en
 		p->sport = bpf_ntohs(ports->sport);
 		p->dport = bpf_ntohs(ports->dport);
 		p->has_ports = 1;
+	} else if (p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6) {
+		__u8 *type = pos;
+
+		if ((void *)(type + 4) > end)
+			return PARSE_SHORT;
+		p->sport = *type;
+		p->dport = icmp_peer(p->proto, *type);
 	}
 	return PARSE_OK;
 }
@@ -210,7 +243,7 @@ static __always_inline int addr_order(const struct addr *a, const struct addr *b
 }
 
 /* The twin of flow.KeyOf: both directions give the same key. */
-static __always_inline void flow_key_of(struct flow_key *k, const struct packet *p)
+static __always_inline void flow_key_of(struct flow_key *k, const struct packet *p, int ignore_vlan)
 {
 	int order = addr_order(&p->src, &p->dst);
 
@@ -225,8 +258,8 @@ static __always_inline void flow_key_of(struct flow_key *k, const struct packet 
 		k->port[0] = p->dport;
 		k->port[1] = p->sport;
 	}
-	k->vlan[0] = p->vlan[0];
-	k->vlan[1] = p->vlan[1];
+	k->vlan[0] = ignore_vlan ? 0 : p->vlan[0];
+	k->vlan[1] = ignore_vlan ? 0 : p->vlan[1];
 	k->tunnel = 0;
 	k->proto = p->proto;
 	k->ip_version = p->ip_version;

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
+
+	"sluice/dataplane/flow"
 )
 
 // Limit is a token bucket for each source: so many packets a second, and so
@@ -38,6 +40,9 @@ type Config struct {
 	MaxPrefixes int
 	// MaxFlows is the most dropped flows at a time; 65,536 by default.
 	MaxFlows int
+	// IgnoreVLAN tells that the keys of dropped flows hold no VLAN ids, as
+	// flow.Config has it.
+	IgnoreVLAN bool
 	// MaxSources is how many sources the rate limits remember; 65,536 by default.
 	MaxSources int
 	// Malformed selects malformed packets to drop.
@@ -49,7 +54,7 @@ type Config struct {
 	Samples int
 	// FlowEnded, if set, is called when a dropped flow expires or is taken
 	// back, with what was dropped of it. It must not call the FastPath.
-	FlowEnded func(key FlowKey, packets, bytes uint64)
+	FlowEnded func(key flow.Key, packets, bytes uint64)
 	// Log takes what an operator should know; slog's default when nil.
 	Log *slog.Logger
 }
@@ -212,6 +217,9 @@ func (f *FastPath) apply() error {
 	// Fragments have no ports: what decides by ports decides by the first one.
 	if f.set.Malformed != 0 || f.set.Active&activeFlows != 0 || f.set.Rate[1].Cost != 0 {
 		f.set.Active |= activeFragments
+	}
+	if f.cfg.IgnoreVLAN {
+		f.set.Active |= activeIgnoreVLAN
 	}
 	if err := f.xdp.Settings.Set(f.set); err != nil {
 		return fmt.Errorf("write the XDP program's settings: %w", err)

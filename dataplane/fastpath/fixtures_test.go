@@ -10,6 +10,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+
+	"sluice/dataplane/flow"
 )
 
 // needRoot skips where programs cannot be loaded. CI runs as root: there a
@@ -117,8 +119,8 @@ func data(n int) gopacket.Payload { return make([]byte, n) }
 func addr16(s string) [16]byte { return netip.MustParseAddr(s).As16() }
 
 // key4 is the key of a TCP flow as the flow table makes it: lower end first.
-func key4(a string, ap uint16, b string, bp uint16, proto, version uint8, vlan ...uint16) FlowKey {
-	k := FlowKey{Proto: proto, IPVersion: version}
+func key4(a string, ap uint16, b string, bp uint16, proto, version uint8, vlan ...uint16) flow.Key {
+	k := flow.Key{Proto: proto, IPVersion: version}
 	k.Addr[0], k.Addr[1] = addr16(a), addr16(b)
 	k.Port = [2]uint16{ap, bp}
 	copy(k.VLAN[:], vlan)
@@ -167,6 +169,8 @@ func TestVerdicts(t *testing.T) {
 	must(f.DropFlow(key4("10.0.0.3", 53, "10.0.0.4", 5353, 17, 4), time.Minute))
 	must(f.DropFlow(key4("fd00::1", 1000, "fd00::2", 443, 6, 6), time.Minute))
 	must(f.DropFlow(key4("10.0.0.9", 5, "10.0.0.9", 6, 132, 4), time.Minute))
+	must(f.DropFlow(key4("10.0.5.1", 8, "10.0.5.2", 0, 1, 4), time.Minute))
+	must(f.DropFlow(key4("fd00:5::1", 129, "fd00:5::2", 128, 58, 6), time.Minute))
 	must(f.DropFlow(key4("10.0.0.1", 1001, "10.0.0.2", 80, 6, 4), time.Minute))
 	must(f.DropFlow(key4("10.0.0.1", 1002, "10.0.0.2", 80, 6, 4), time.Nanosecond))
 
@@ -250,6 +254,11 @@ func TestVerdicts(t *testing.T) {
 		{"flow over SCTP, one address", frame(eth(e4), ip4("10.0.0.9", "10.0.0.9", 132), gopacket.Payload{0, 6, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0}), ReasonFlow},
 		{"flow over IPv6", frame(eth(e6), ip6("fd00::2", "fd00::1", pTCP), tcp(443, 1000, "A")), ReasonFlow},
 		{"flow over IPv6 behind extension headers", frame(eth(e6), ip6("fd00::2", "fd00::1", 0), hop(60), hop(43), hop(6), tcpBytes(443, 1000, "A")), ReasonFlow},
+		{"ping", frame(eth(e4), ip4("10.0.5.1", "10.0.5.2", 1), &layers.ICMPv4{TypeCode: 0x0800}), ReasonFlow},
+		{"ping's answer", frame(eth(e4), ip4("10.0.5.2", "10.0.5.1", 1), &layers.ICMPv4{}), ReasonFlow},
+		{"ping the other way", frame(eth(e4), ip4("10.0.5.2", "10.0.5.1", 1), &layers.ICMPv4{TypeCode: 0x0800}), ReasonPass},
+		{"ping over IPv6", frame(eth(e6), ip6("fd00:5::2", "fd00:5::1", 58), &layers.ICMPv6{TypeCode: 0x8000}, data(4)), ReasonFlow},
+		{"its answer", frame(eth(e6), ip6("fd00:5::1", "fd00:5::2", 58), &layers.ICMPv6{TypeCode: 0x8100}, data(4)), ReasonFlow},
 		{"expired flow", frame(eth(e4), ip4("10.0.0.1", "10.0.0.2", pTCP), tcp(1002, 80, "A")), ReasonPass},
 		{"flow before its new handshake", frame(eth(e4), ip4("10.0.0.1", "10.0.0.2", pTCP), tcp(1001, 80, "A")), ReasonFlow},
 		{"SYN+ACK of a dropped flow", frame(eth(e4), ip4("10.0.0.2", "10.0.0.1", pTCP), tcp(80, 1001, "SA")), ReasonFlow},

@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+
+	"sluice/dataplane/flow"
 )
 
 // flowDue is a dropped flow's expiry in the heap; stale where the table says
 // otherwise.
 type flowDue struct {
 	at  uint64
-	key FlowKey
+	key flow.Key
 }
 
 type flowHeap []flowDue
@@ -32,13 +34,13 @@ func (h *flowHeap) Pop() any {
 // flowTable is the flows that XDP drops. The FastPath's lock guards it.
 type flowTable struct {
 	m     *ebpf.Map
-	ends  map[FlowKey]uint64
+	ends  map[flow.Key]uint64
 	dues  flowHeap
-	ended func(key FlowKey, packets, bytes uint64)
+	ended func(key flow.Key, packets, bytes uint64)
 }
 
-func (t *flowTable) init(m *ebpf.Map, ended func(FlowKey, uint64, uint64)) {
-	t.m, t.ended, t.ends = m, ended, map[FlowKey]uint64{}
+func (t *flowTable) init(m *ebpf.Map, ended func(flow.Key, uint64, uint64)) {
+	t.m, t.ended, t.ends = m, ended, map[flow.Key]uint64{}
 }
 
 func (t *flowTable) active() uint32 {
@@ -48,7 +50,7 @@ func (t *flowTable) active() uint32 {
 	return 0
 }
 
-func (t *flowTable) add(key FlowKey, expires uint64) error {
+func (t *flowTable) add(key flow.Key, expires uint64) error {
 	value := flowDrop{Expires: expires, Flags: flowUntilSYN}
 	if _, ok := t.ends[key]; ok {
 		// Renewed: what it has counted so far goes on.
@@ -68,7 +70,7 @@ func (t *flowTable) add(key FlowKey, expires uint64) error {
 	return nil
 }
 
-func (t *flowTable) remove(key FlowKey) bool {
+func (t *flowTable) remove(key flow.Key) bool {
 	if _, ok := t.ends[key]; !ok {
 		return false
 	}
@@ -98,7 +100,7 @@ func (t *flowTable) expire(now uint64) (n int) {
 // on the same ports ends it sooner, for that is another connection. Where a
 // network card strips VLAN tags before XDP, the key of a tagged flow does not
 // match: dataplane/live switches that offload off.
-func (f *FastPath) DropFlow(key FlowKey, ttl time.Duration) error {
+func (f *FastPath) DropFlow(key flow.Key, ttl time.Duration) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -115,7 +117,7 @@ func (f *FastPath) DropFlow(key FlowKey, ttl time.Duration) error {
 }
 
 // UndropFlow lets a flow pass again. It reports whether it was dropped.
-func (f *FastPath) UndropFlow(key FlowKey) (bool, error) {
+func (f *FastPath) UndropFlow(key flow.Key) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {

@@ -13,6 +13,7 @@ const (
 	activeBlock6All
 	activeFlows
 	activeFragments
+	activeIgnoreVLAN
 )
 
 const (

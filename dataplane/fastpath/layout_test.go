@@ -1,0 +1,73 @@
+package fastpath
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"sluice/dataplane/flow"
+)
+
+// TestLayout compares each C struct with its Go twin through the object's BTF:
+// size, and each field's offset and size in order.
+func TestLayout(t *testing.T) {
+	xdp, err := loadXdp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tc, err := loadTc()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(spec *ebpf.CollectionSpec, name string, twin any) {
+		t.Helper()
+		var s *btf.Struct
+		if err := spec.Types.TypeByName(name, &s); err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		g := reflect.TypeOf(twin)
+		if uint32(g.Size()) != s.Size {
+			t.Errorf("%s: %d bytes in C, %d in Go (%s)", name, s.Size, g.Size(), g)
+		}
+		if g.NumField() != len(s.Members) {
+			t.Errorf("%s: %d fields in C, %d in Go", name, len(s.Members), g.NumField())
+			return
+		}
+		for i, m := range s.Members {
+			size, err := btf.Sizeof(m.Type)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if gf := g.Field(i); m.Offset.Bytes() != uint32(gf.Offset) || uintptr(size) != gf.Type.Size() {
+				t.Errorf("%s.%s is %d bytes at %d, %s.%s %d at %d", name, m.Name, size, m.Offset.Bytes(), g, gf.Name, gf.Type.Size(), gf.Offset)
+			}
+		}
+	}
+	f(xdp, "flow_key", flow.Key{})
+	f(xdp, "flow_drop", flowDrop{})
+	f(xdp, "lpm4", lpm4{})
+	f(xdp, "lpm6", lpm6{})
+	f(xdp, "block_value", blockValue{})
+	f(xdp, "counter", counter{})
+	f(xdp, "list_counter", listCounter{})
+	f(xdp, "drop_record", dropRecord{})
+	f(xdp, "sluice_settings", settings{})
+	f(xdp, "rate", rate{})
+	f(tc, "wire", wire{})
+	f(tc, "guard_state", guardState{})
+	if n := xdp.Maps["counters"].MaxEntries; n != uint32(NumReasons) {
+		t.Errorf("%d reasons in C, %d in Go", n, NumReasons)
+	}
+	if n := xdp.Maps["lists"].MaxEntries; n != maxLists {
+		t.Errorf("%d lists in C, %d in Go", n, maxLists)
+	}
+	if n := xdp.Maps["filter4"].MaxEntries; n != filter4Words {
+		t.Errorf("%d words of filter4 in C, %d in Go", n, filter4Words)
+	}
+	if n := xdp.Maps["filter6"].MaxEntries; n != filter6Words {
+		t.Errorf("%d words of filter6 in C, %d in Go", n, filter6Words)
+	}
+}
