@@ -93,6 +93,11 @@ func TestHandshakesAndStates(t *testing.T) {
 					x.t.Fatal("established")
 				}
 			}},
+			{"refused, and tried again", func(x *talk) {
+				x.send(c2s, "S", 0, 0, "").send(s2c, "RA", 0, 1, "").state(StateClosed).send(c2s, "S", 0, 0, "").state(StateSynSent)
+				x.send(s2c, "SA", 0, 1, "").send(c2s, "A", 1, 1, "").state(StateEstablished)
+				x.send(c2s, "A", 1, 1, "x").send(s2c, "A", 1, 2, "").got(c2s, "x")
+			}},
 			{"blind RST", func(x *talk) {
 				x.handshake().send(s2c, "R", 100000, 0, "").events("est_packet_out_of_window").invalid(true).state(StateEstablished)
 				x.send(s2c, "R", 4000, 0, "").state(StateEstablished)

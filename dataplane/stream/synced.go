@@ -237,6 +237,10 @@ func (e *Engine) reset(s *Session, dir protocol.Dir) {
 	s.flags |= sReset
 	s.resetter, s.beforeReset = dir, s.state
 	s.state = StateClosed
+	if s.beforeReset < StateEstablished && !(s.half[0].flags | s.half[1].flags).has(hStarted) {
+		e.dropShake(s)
+		return // refused, before anything was given: the SYN may come again
+	}
 	if e.cfg.Inline {
 		e.close(s)
 		return
@@ -286,6 +290,9 @@ func (e *Engine) lateSyn(s *Session, p *decode.Packet, dir protocol.Dir, flags u
 	over := s.state == StateClosed || s.state == StateTimeWait
 	if flags&synAck == syn {
 		switch {
+		case over && p.Seq == h.isn && s.flags&sClosed == 0 && s.beforeReset < StateEstablished && s.flags&sReset != 0:
+			e.again(s, p, dir)
+			return
 		case over && (p.Seq != h.isn || s.flags&sReset != 0):
 			e.anew(s)
 			return
@@ -321,6 +328,18 @@ func (e *Engine) lateSyn(s *Session, p *decode.Packet, dir protocol.Dir, flags u
 	default:
 		e.event(EventEstSynAckResend)
 	}
+}
+
+// again takes the same SYN as before a refusal: it is the same attempt to its
+// sender, and nothing was given yet.
+func (e *Engine) again(s *Session, p *decode.Packet, dir protocol.Dir) {
+	for d := range s.half {
+		e.restart(&s.half[d])
+	}
+	s.flags &^= sReset | sFourWay | sMidstream
+	s.state, s.opener = StateSynSent, dir
+	s.half[dir].setOpening(openingOf(p))
+	e.synData(s, p, dir)
 }
 
 func outOfWindow(s *Session, flags uint8) decode.Event {
