@@ -2,7 +2,7 @@ package events
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // the Community ID specification prescribes SHA-1; it is no protection here
+	"crypto/sha1" // the Community ID specification prescribes SHA-1; it is no protection here
 	"encoding/base64"
 	"strconv"
 )
@@ -47,7 +47,7 @@ func appendCommunityID(dst []byte, e *Event, seed uint16) []byte {
 	if ports {
 		buf = append(buf, byte(sport>>8), byte(sport), byte(dport>>8), byte(dport))
 	}
-	sum := sha1.Sum(buf) //nolint:gosec // see the import
+	sum := sha1.Sum(buf)
 	dst = append(appendKey(dst, "community_id"), `"1:`...)
 	dst = base64.StdEncoding.AppendEncode(dst, sum[:])
 	return append(dst, '"')

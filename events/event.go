@@ -15,6 +15,9 @@ type Event struct {
 	Time int64
 	// Seq orders the events of one packet number; set by the worker.
 	Seq uint32
+	// Order orders events that no packet caused, such as those of flows that
+	// end with the capture; it is not written.
+	Order uint64
 	// Type is EVE's event_type.
 	Type string
 	// FlowID is the deterministic hash of the flow's key and start; 0 omits it.
