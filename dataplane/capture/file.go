@@ -198,3 +198,7 @@ func (f *File) Close() error {
 	f.err = io.ErrClosedPipe
 	return f.in.close()
 }
+
+// Stable reports whether the bytes of frames stay valid until Close, and not
+// only to the next ReadBatch.
+func (f *File) Stable() bool { return f.in.mapped != nil }

@@ -120,7 +120,7 @@ func (s *Session) begin(r *Registry, env *Env, dir Dir, id ID) {
 		s.events |= EventWrongDirectionFirstData
 	}
 	if def.New != nil {
-		s.parser = def.New(env)
+		s.parser, s.speaks = def.New(env), id
 	}
 }
 

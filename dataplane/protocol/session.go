@@ -25,6 +25,8 @@ type Session struct {
 	cand     [2]uint64
 	agreed   ID
 	orig     ID
+	speaks   ID // of parser
+	spoke    ID // of replaced
 	found    [2]ID
 	state    [2]dirState
 	first    uint8 // 1 + the direction that spoke first
@@ -105,6 +107,12 @@ func (s *Session) Original() ID { return s.orig }
 // Parser gives the running parser, nil where there is none. After a failure the
 // parser stays reachable, so that its transactions can be finished.
 func (s *Session) Parser() Parser { return s.parser }
+
+// ParserProto gives the protocol of Parser, which stays known after a failure.
+func (s *Session) ParserProto() ID { return s.speaks }
+
+// ReplacedProto gives the protocol of Replaced.
+func (s *Session) ReplacedProto() ID { return s.spoke }
 
 // Replaced gives the parser of the protocol that the flow has switched away
 // from, nil otherwise. Its transactions are final; DropReplaced forgets it.
@@ -266,7 +274,7 @@ func (s *Session) change(r *Registry, env *Env, dir Dir, to ID, rest []byte) Sta
 	if s.orig == Unknown {
 		s.orig = s.agreed
 	}
-	s.replaced, s.parser = s.parser, nil
+	s.replaced, s.spoke, s.parser = s.parser, s.speaks, nil
 	s.agreed, s.found, s.first = Unknown, [2]ID{}, 0
 	for d := range s.state {
 		s.state[d] &= ended
@@ -274,7 +282,7 @@ func (s *Session) change(r *Registry, env *Env, dir Dir, to ID, rest []byte) Sta
 	if to != Unknown {
 		s.agreed = to
 		if def := r.Definition(to); def != nil && def.New != nil {
-			s.parser = def.New(env)
+			s.parser, s.speaks = def.New(env), to
 		}
 		// Both directions are checked against the new protocol as they speak.
 	}

@@ -1,0 +1,338 @@
+package inspect
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"fmt"
+	"hash"
+
+	"sluice/classifiers"
+	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/internal/hs"
+	"sluice/signatures"
+)
+
+// Counters tell what an Inspector did. They are written by its worker only.
+type Counters struct {
+	ObjectBytes, StreamBytes, RawBytes uint64
+	Objects                            uint64
+	// ScanFailures counts scans that Hyperscan did not finish.
+	ScanFailures uint64
+}
+
+// Inspector is one worker's side of a Set. It belongs to the worker's
+// goroutine. Objects and streams finish on the Inspector they began with, so
+// one that a reload replaced lives on until Idle.
+type Inspector struct {
+	set *Set
+	// Matcher is nil without signatures.
+	Matcher *signatures.Matcher
+	// Classifier is nil without classification.
+	Classifier *classifiers.Scanner
+
+	scanner *hs.Scanner
+	open    int
+	objects []*Object
+	streams []*Stream
+	// hits is scratch for the hits of one owner with the base taken off.
+	hits []hs.Hit
+	seed []byte
+
+	Counters Counters
+}
+
+// NewInspector makes a worker's side of set.
+func NewInspector(set *Set) (*Inspector, error) {
+	dbs := set.Databases()
+	if set.Rules != nil {
+		dbs = append(dbs, set.Rules.Databases()...)
+	}
+	sc, err := hs.NewScanner(dbs...)
+	if err != nil {
+		return nil, err
+	}
+	in := &Inspector{set: set, scanner: sc}
+	if set.Rules != nil {
+		in.Matcher = set.Rules.NewMatcher(sc)
+	}
+	if set.Catalog != nil {
+		if in.Classifier, err = set.Catalog.NewScanner(sc); err != nil {
+			sc.Close()
+			return nil, fmt.Errorf("classifiers: %w", err)
+		}
+	}
+	if m, ok := sha256.New().(encoding.BinaryMarshaler); ok {
+		in.seed, _ = m.MarshalBinary()
+	}
+	return in, nil
+}
+
+// Set gives the set that the Inspector serves.
+func (in *Inspector) Set() *Set { return in.set }
+
+// Idle reports whether no object or stream is open.
+func (in *Inspector) Idle() bool { return in.open == 0 }
+
+// Close frees the scratch space. The Inspector must be Idle.
+func (in *Inspector) Close() { in.scanner.Close() }
+
+// Object is the inspection of one object, from OpenObject to CloseObject.
+type Object struct {
+	// Meta is the parser's part; Flow the flow that carries it.
+	Meta *protocol.Object
+	Flow *flow.Flow
+	// App is the protocol that carries it.
+	App protocol.ID
+	// Size counts the bytes seen; Released those that had left before the
+	// packet in Packet, which brought the newest.
+	Size, Released, Packet uint64
+	// Stream is the classification; nil for containers and without classifiers.
+	Stream *classifiers.Stream
+	// Decided is the caller's note of what was done about the object so far.
+	Decided any
+	// Failed tells that a scan did not finish: anything may have matched.
+	Failed bool
+
+	in   *Inspector
+	db   *hs.DB
+	scan hs.Stream
+	// base is the object's offset at which scan was opened.
+	base  uint64
+	sum   hash.Hash
+	hash  bool
+	rules bool
+	win   window
+}
+
+// OpenObject begins the inspection of meta. With sum, a SHA-256 is computed.
+func (in *Inspector) OpenObject(f *flow.Flow, app protocol.ID, meta *protocol.Object, raw, sum bool) *Object {
+	var o *Object
+	if n := len(in.objects); n > 0 {
+		o = in.objects[n-1]
+		in.objects = in.objects[:n-1]
+	} else {
+		o = &Object{sum: sha256.New()}
+	}
+	win, h := o.win, o.sum
+	*o = Object{Meta: meta, Flow: f, App: app, in: in, sum: h, win: win, hash: sum}
+	if sum {
+		h.Reset()
+	}
+	o.rules = in.Matcher != nil && !raw
+	switch {
+	case raw:
+		o.db = in.set.raw
+	case meta.Container:
+		o.db = in.set.container
+	default:
+		o.db = in.set.object
+	}
+	if in.Classifier != nil && !meta.Container {
+		o.Stream = in.Classifier.Open(classifiers.ObjectMeta{Name: meta.Name, ContentType: meta.ContentType, Raw: raw})
+	}
+	if o.db != nil {
+		var err error
+		if o.scan, err = in.scanner.Open(o.db); err != nil {
+			o.Failed = true
+			in.Counters.ScanFailures++
+		}
+	}
+	in.open++
+	in.Counters.Objects++
+	return o
+}
+
+// Data scans the object's next bytes, which packet number num completes, and
+// lets rules and classifiers look at what was nominated.
+func (o *Object) Data(p *decode.Packet, num uint64, data []byte) {
+	in := o.in
+	if num != o.Packet {
+		o.Packet, o.Released = num, o.Size
+	}
+	in.Counters.ObjectBytes += uint64(len(data))
+	if o.hash {
+		o.sum.Write(data)
+	}
+	var hits []hs.Hit
+	if o.scan.IsOpen() {
+		var err error
+		if hits, err = in.scanner.ScanStream(o.scan, data); err != nil {
+			o.Failed = true
+			in.Counters.ScanFailures++
+		}
+		rebase(hits, o.base)
+	}
+	var mine, class []hs.Hit
+	switch o.db {
+	case in.set.object:
+		mine, class = in.split(hits)
+	case in.set.container:
+		mine = hits
+	case in.set.raw:
+		class = hits
+	}
+	at := o.Size
+	o.Size += uint64(len(data))
+	// The rules come first: classifying may scan what it decodes, which ends the
+	// life of the hits.
+	if o.rules {
+		in.Matcher.Object(p, o.Flow, o.Meta.Tx, o.Meta, o.win.add(at, data), mine, false)
+	}
+	if o.Stream != nil {
+		in.Classifier.Write(o.Stream, data, class)
+	}
+}
+
+// Partial gives what was found so far.
+func (o *Object) Partial() classifiers.Result {
+	return classifiers.Result{Counts: o.in.Classifier.Counts(o.Stream), Type: o.Stream.Type(), Size: o.Size, Unscannable: o.Stream.Unscannable()}
+}
+
+// split parts the hits of the joint database: those of the signatures, and
+// those of the classifiers with the base taken off.
+func (in *Inspector) split(hits []hs.Hit) (rules, class []hs.Hit) {
+	if len(hits) == 0 {
+		return nil, nil
+	}
+	in.hits = in.hits[:0]
+	for _, h := range hits {
+		if h.ID >= classifierBase {
+			h.ID -= classifierBase
+			in.hits = append(in.hits, h)
+		}
+	}
+	n := len(in.hits)
+	if n == 0 {
+		return hits, nil
+	}
+	for _, h := range hits {
+		if h.ID < classifierBase {
+			in.hits = append(in.hits, h)
+		}
+	}
+	return in.hits[n:], in.hits[:n]
+}
+
+// rebase makes offsets of a scan that was opened at base offsets of the whole:
+// Hyperscan counts from the first byte it was given.
+func rebase(hits []hs.Hit, base uint64) {
+	if base == 0 {
+		return
+	}
+	for i := range hits {
+		hits[i].To += base
+	}
+}
+
+// Gap tells that n bytes are missing here. What was begun before the hole is
+// not joined with what follows it.
+func (o *Object) Gap(n uint64) {
+	o.Size += n
+	if o.scan.IsOpen() {
+		o.in.scanner.CloseStream(o.scan)
+		o.scan, _ = o.in.scanner.Open(o.db)
+		o.base = o.Size
+	}
+}
+
+// Close ends the inspection and gives what was found. sum is the object's
+// SHA-256, nil when it was not asked for or the object has holes.
+func (o *Object) Close(p *decode.Packet) (res classifiers.Result, sum []byte) {
+	in := o.in
+	if o.Stream != nil {
+		res = in.Classifier.Close(o.Stream)
+		o.Stream = nil
+	}
+	if o.rules {
+		in.Matcher.Object(p, o.Flow, o.Meta.Tx, o.Meta, o.win.view(), nil, true)
+	}
+	if o.hash && !o.Meta.Gaps {
+		sum = o.sum.Sum(nil)
+	}
+	if o.scan.IsOpen() {
+		in.scanner.CloseStream(o.scan)
+	}
+	o.win.reset()
+	in.open--
+	if len(in.objects) < maxPooled {
+		h, w := o.sum, o.win
+		*o = Object{sum: h, win: w}
+		in.objects = append(in.objects, o)
+	}
+	return res, sum
+}
+
+// maxPooled bounds the idle states kept for reuse.
+const maxPooled = 1024
+
+// Stream is the inspection of one flow's reassembled bytes by rules, both
+// directions.
+type Stream struct {
+	in   *Inspector
+	flow *flow.Flow
+	dirs [2]struct {
+		scan hs.Stream
+		win  window
+		// base and next are the offsets of the scan's first and next byte.
+		base, next uint64
+	}
+}
+
+// Stream begins the inspection of a flow's raw bytes; nil when no rule looks
+// at them.
+func (in *Inspector) Stream(f *flow.Flow) *Stream {
+	if in.set.stream == nil || in.Matcher == nil {
+		return nil
+	}
+	var s *Stream
+	if n := len(in.streams); n > 0 {
+		s = in.streams[n-1]
+		in.streams = in.streams[:n-1]
+	} else {
+		s = new(Stream)
+	}
+	s.in, s.flow = in, f
+	in.open++
+	return s
+}
+
+// Data scans the next bytes of a direction, which begin at offset off.
+func (s *Stream) Data(p *decode.Packet, dir protocol.Dir, off uint64, data []byte) {
+	in, d := s.in, &s.dirs[dir]
+	in.Counters.StreamBytes += uint64(len(data))
+	if d.scan.IsOpen() && d.next != off {
+		in.scanner.CloseStream(d.scan)
+		d.scan = hs.Stream{}
+	}
+	if !d.scan.IsOpen() {
+		var err error
+		if d.scan, err = in.scanner.Open(in.set.stream); err != nil {
+			in.Counters.ScanFailures++
+			return
+		}
+		d.base = off
+	}
+	d.next = off + uint64(len(data))
+	hits, err := in.scanner.ScanStream(d.scan, data)
+	if err != nil {
+		in.Counters.ScanFailures++
+	}
+	rebase(hits, d.base)
+	in.Matcher.Stream(p, s.flow, dir, d.win.add(off, data), hits)
+}
+
+// Close gives the state back.
+func (s *Stream) Close() {
+	for i := range s.dirs {
+		d := &s.dirs[i]
+		s.in.scanner.CloseStream(d.scan)
+		d.win.reset()
+		d.scan, d.base, d.next = hs.Stream{}, 0, 0
+	}
+	s.in.open--
+	if len(s.in.streams) < maxPooled {
+		s.in.streams = append(s.in.streams, s)
+	}
+}

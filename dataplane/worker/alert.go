@@ -1,0 +1,198 @@
+package worker
+
+import (
+	"net/netip"
+
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/verdict"
+	"sluice/events"
+	"sluice/signatures"
+)
+
+// alerts reports the rules that matched and carries their actions out.
+func (w *Worker) alerts() {
+	for _, in := range w.old {
+		// Objects that began before a reload finish on the rules of then.
+		w.matches(in.Matcher)
+	}
+	w.matches(w.in.Matcher)
+}
+
+func (w *Worker) matches(m *signatures.Matcher) {
+	if m == nil {
+		return
+	}
+	ms := m.Matches()
+	if len(ms) == 0 {
+		m.Reset()
+		return
+	}
+	for i := range ms {
+		x := &ms[i]
+		if x.Rule.Action == signatures.Pass {
+			if x.FlowScope && w.f != nil {
+				w.f.PassRules = true
+			}
+			continue
+		}
+		v := verdict.Verdict{Action: x.Rule.Action.Verdict(x.Rule.Scope), Cause: verdict.CauseRule, SID: x.Rule.SID}
+		if v.Action == verdict.DropFlow && !x.FlowScope {
+			v.Action = verdict.DropPacket
+		}
+		if w.f != nil && v.Action.Withholds() {
+			w.apply(w.f, v)
+		} else if v.Action.Withholds() && w.judging() {
+			w.drop = true
+		}
+		if x.Rule.Bypass && w.f != nil {
+			w.apply(w.f, verdict.Verdict{Action: verdict.Bypass, Cause: verdict.CauseRule, SID: x.Rule.SID})
+		}
+		if x.Silent {
+			continue
+		}
+		w.counters.Alerts++
+		if w.f != nil {
+			w.f.Alerted = true
+		}
+		if w.cfg.Report.wants("alert") {
+			w.emit(w.alertEvent(m, x, v.Action))
+		}
+	}
+	m.Reset()
+}
+
+// alertEvent makes the record of a match.
+func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verdict.Action) *events.Event {
+	r, f := x.Rule, w.f
+	var e *events.Event
+	if f != nil {
+		e = w.event("alert", f, x.Dir)
+		e.Direction = x.Dir.String()
+		e.Flow = flowPart(f)
+		e.Metadata = flowMetadata(m, f)
+		if x.Tx != nil {
+			e.TxID, e.HasTxID = x.Tx.ID, true
+			if parser := parserOf(f, x.Tx); parser != nil {
+				parser.Record(x.Tx, e)
+			}
+		}
+		if x.Object != nil && x.Object.File {
+			e.Files = []events.FileInfo{{Filename: x.Object.Name, Gaps: x.Object.Gaps, State: x.Object.State.String(), Size: x.Object.Size, TxID: e.TxID}}
+		}
+	} else {
+		e = w.packetEvent("alert", w.p)
+	}
+	a := &events.Alert{Action: "allowed", GID: r.GID, SignatureID: r.SID, Rev: r.Rev, Signature: r.Msg, Category: r.Category, Severity: r.Priority}
+	if act.Withholds() {
+		if w.judging() {
+			a.Action = "blocked"
+		}
+		enforced := w.enforced() && !w.closing
+		a.Enforced = &enforced
+	}
+	if len(r.Metadata) > 0 {
+		a.Metadata = make(map[string][]string, len(r.Metadata))
+		for _, kv := range r.Metadata {
+			a.Metadata[kv.Key] = append(a.Metadata[kv.Key], kv.Value)
+		}
+	}
+	for _, ref := range r.References {
+		a.References = append(a.References, ref.URL)
+	}
+	switch r.Target {
+	case "src_ip":
+		a.Target, a.Source = endpoint(e.Src, e.SrcPort), endpoint(e.Dst, e.DstPort)
+	case "dest_ip":
+		a.Target, a.Source = endpoint(e.Dst, e.DstPort), endpoint(e.Src, e.SrcPort)
+	}
+	e.Alert = a
+	w.payload(e, x)
+	return e
+}
+
+func endpoint(ip netip.Addr, port uint16) *events.Endpoint {
+	return &events.Endpoint{IP: ip.String(), Port: port}
+}
+
+// parserOf gives the parser that holds tx.
+func parserOf(f *flow.Flow, tx *protocol.Tx) protocol.Parser {
+	for _, p := range [2]protocol.Parser{f.App.Parser(), f.App.Replaced()} {
+		if p == nil {
+			continue
+		}
+		for _, live := range p.Txs().Live {
+			if live == tx {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// flowMetadata gives what rules noted in the flow.
+func flowMetadata(m *signatures.Matcher, f *flow.Flow) *events.Metadata {
+	bits, ints := m.FlowBits(f), m.FlowInts(f)
+	if len(bits) == 0 && len(ints) == 0 {
+		return nil
+	}
+	return &events.Metadata{Flowbits: bits, Flowints: ints}
+}
+
+// defaultPayloadLimit bounds the bytes of a match in an event.
+const defaultPayloadLimit = 4096
+
+// payload adds the bytes that the rule saw, masked where a detector finds
+// something in them.
+func (w *Worker) payload(e *events.Event, x *signatures.Match) {
+	r := &w.cfg.Report
+	if w.p == nil || w.p.Frame == nil {
+		return
+	}
+	limit := r.PayloadLimit
+	if limit <= 0 {
+		limit = defaultPayloadLimit
+	}
+	if r.Payload || r.PayloadPrintable {
+		b := w.p.PayloadBytes()
+		b = w.masked(b[:min(len(b), limit)])
+		if r.Payload {
+			e.Payload = b
+		}
+		if r.PayloadPrintable {
+			e.PayloadPrintable = printable(b)
+		}
+		stream := 0
+		if x.Kind == signatures.KindStream {
+			stream = 1
+		}
+		e.Stream = &stream
+	}
+	if r.Packet {
+		b := w.p.Frame.Data
+		e.Packet = w.masked(b[:min(len(b), limit)])
+	}
+}
+
+// masked gives a copy of b in which values that a detector finds are masked.
+func (w *Worker) masked(b []byte) []byte {
+	if w.in.Classifier != nil {
+		if m, changed := w.in.Classifier.Mask(b); changed {
+			return m
+		}
+	}
+	return append([]byte(nil), b...)
+}
+
+// printable shows bytes as EVE's payload_printable does.
+func printable(b []byte) string {
+	out := make([]byte, len(b))
+	for i, c := range b {
+		if c >= 0x20 && c < 0x7f || c == '\n' || c == '\r' || c == '\t' {
+			out[i] = c
+		} else {
+			out[i] = '.'
+		}
+	}
+	return string(out)
+}

@@ -1,0 +1,97 @@
+package worker
+
+import (
+	"encoding/hex"
+
+	"sluice/classifiers"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/policy"
+	"sluice/dataplane/protocol"
+	"sluice/events"
+)
+
+// policyInput tells the policy what it needs to know of an object.
+func (w *Worker) policyInput(f *flow.Flow, app protocol.ID, o *protocol.Object, facts objectFacts, res classifiers.Result) policy.Input {
+	src, dst, port := f.Client, f.Server, f.ServerPort
+	if o.Dir == protocol.ToClient {
+		src, dst, port = dst, src, f.ClientPort
+	}
+	in := policy.Input{
+		Channel: channel(app, o, f.Proto), Src: src.Netip(), Dst: dst.Netip(), DstPort: port,
+		Name: o.Name, Type: res.Type, Size: facts.size, Counts: res.Counts, Unscannable: res.Unscannable,
+		Time: w.now, Final: facts.final,
+	}
+	in.Direction = w.cfg.Policy.Direction(in.Src, in.Dst)
+	if o.Dir == protocol.ToServer && (len(res.Counts) > 0 || res.Unscannable != "") {
+		in.Domain = w.domain(f, o)
+	}
+	return in
+}
+
+// domain gives the name of the server that an object goes to.
+func (w *Worker) domain(f *flow.Flow, o *protocol.Object) string {
+	parser := f.App.Parser()
+	if parser == nil || o.Tx == nil {
+		return ""
+	}
+	var e events.Event
+	parser.Record(o.Tx, &e)
+	switch {
+	case e.HTTP != nil:
+		return e.HTTP.Hostname
+	case e.TLS != nil:
+		return e.TLS.SNI
+	}
+	return ""
+}
+
+// dlpEvent reports a decision about an object.
+func (w *Worker) dlpEvent(f *flow.Flow, in policy.Input, o *protocol.Object, facts objectFacts, res classifiers.Result, dec policy.Decision, shadow bool) {
+	if !w.cfg.Report.wants("dlp") {
+		return
+	}
+	e := w.event("dlp", f, o.Dir)
+	e.Direction = o.Dir.String()
+	if o.Tx != nil {
+		e.TxID, e.HasTxID = o.Tx.ID, true
+		if parser := f.App.Parser(); parser != nil {
+			parser.Record(o.Tx, e)
+		}
+	}
+	e.Flow = flowPart(f)
+	d := &events.DLP{
+		PolicyRule: dec.Rule, Level: dec.Level.String(), Action: policy.ActionName(dec.Action),
+		Enforced: dec.Action.Withholds() && w.enforced() && !shadow && !w.closing,
+		Channel:  in.Channel, Direction: in.Direction.String(), Reason: dec.Reason, BytesReleased: facts.released,
+		Object: events.DLPObject{Name: o.Name, Type: res.Type, Size: facts.size},
+		Shadow: shadow,
+	}
+	if !dec.Action.Withholds() || !w.judging() {
+		// Nothing was kept back: all that was seen has left.
+		d.BytesReleased = facts.size
+	}
+	if d.Reason == "" && res.Unscannable != "" {
+		d.Reason = "unscannable: " + res.Unscannable
+	}
+	if facts.sum != nil && o.State == protocol.ObjectClosed {
+		d.Object.SHA256 = hex.EncodeToString(facts.sum)
+	}
+	seen := map[string]bool{}
+	for i := range res.Counts {
+		c := &res.Counts[i]
+		fd := events.DLPFinding{Detector: c.Detector, Count: int(c.Total[0]), Unique: int(c.Unique[0]),
+			Confidence: c.Confidence.String(), Masked: append([]string(nil), c.Masked...)}
+		for _, h := range c.Hashes {
+			fd.Hashes = append(fd.Hashes, hex.EncodeToString(h[:]))
+		}
+		d.Findings = append(d.Findings, fd)
+		for _, t := range c.Tags {
+			if !seen[t] {
+				seen[t] = true
+				d.Tags = append(d.Tags, t)
+			}
+		}
+	}
+	e.DLP = d
+	w.emit(e)
+}

@@ -1,0 +1,142 @@
+package worker
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/events"
+)
+
+// emit hands an event over, numbered within its packet.
+func (w *Worker) emit(e *events.Event) {
+	e.Seq = w.seq
+	w.seq++
+	w.counters.Events++
+	w.out = append(w.out, e)
+}
+
+// event begins a record about a flow as seen from the sender of direction dir.
+func (w *Worker) event(typ string, f *flow.Flow, dir protocol.Dir) *events.Event {
+	e := &events.Event{
+		Time: w.now, Type: typ, FlowID: f.ID, PcapCnt: w.num, PcapFile: w.cfg.PcapFile,
+		Proto: protoName(f.Proto), IPVersion: f.IPVersion, PktSrc: "wire/pcap",
+	}
+	if w.closing {
+		e.PcapCnt, e.PktSrc, e.Order = 0, "stream (flow timeout)", f.FirstNum
+	}
+	if int(f.Port) < len(w.cfg.Ifaces) {
+		e.InIface, e.PcapCnt = w.cfg.Ifaces[f.Port], 0
+	}
+	if f.NVLAN > 0 {
+		e.VLAN = append(e.VLAN, f.VLAN[:f.NVLAN]...)
+	}
+	src, dst, sp, dp := f.Client, f.Server, f.ClientPort, f.ServerPort
+	if dir == protocol.ToClient {
+		src, dst, sp, dp = dst, src, dp, sp
+	}
+	e.Src, e.Dst = src.Netip(), dst.Netip()
+	switch f.Proto {
+	case decode.ProtoTCP, decode.ProtoUDP, decode.ProtoSCTP:
+		e.SrcPort, e.DstPort, e.HasPorts = sp, dp, true
+	case decode.ProtoICMP, decode.ProtoICMPv6:
+		e.HasICMP = true
+		if w.p != nil && w.p.Proto == f.Proto {
+			e.ICMPType, e.ICMPCode = w.p.ICMPType, w.p.ICMPCode
+		}
+	}
+	if id := f.App.Proto(); id != protocol.Unknown {
+		e.AppProto = id.String()
+	}
+	return e
+}
+
+// CompareFinal orders the events of flows that ended with the capture by the
+// flows' first frames, so that they come out the same from any number of workers.
+func CompareFinal(a, b *events.Event) int { return cmp.Compare(a.Order, b.Order) }
+
+// packetEvent begins a record about a packet that has no flow.
+func (w *Worker) packetEvent(typ string, p *decode.Packet) *events.Event {
+	e := &events.Event{Time: w.now, Type: typ, PcapCnt: w.num, PcapFile: w.cfg.PcapFile, PktSrc: "wire/pcap", IPVersion: p.IPVersion}
+	if p.Frame != nil && int(p.Frame.Port) < len(w.cfg.Ifaces) {
+		e.InIface, e.PcapCnt = w.cfg.Ifaces[p.Frame.Port], 0
+	}
+	if p.NVLAN > 0 {
+		e.VLAN = append(e.VLAN, p.VLAN[:p.NVLAN]...)
+	}
+	if p.IPVersion != 0 {
+		e.Src, e.Dst, e.Proto = p.Src.Netip(), p.Dst.Netip(), protoName(p.Proto)
+		if p.Has(decode.FlagHasPorts) {
+			e.SrcPort, e.DstPort, e.HasPorts = p.SrcPort, p.DstPort, true
+		}
+	}
+	return e
+}
+
+// protoName gives EVE's proto.
+func protoName(proto uint8) string {
+	switch proto {
+	case decode.ProtoTCP:
+		return "TCP"
+	case decode.ProtoUDP:
+		return "UDP"
+	case decode.ProtoICMP:
+		return "ICMP"
+	case decode.ProtoICMPv6:
+		return "IPv6-ICMP"
+	case decode.ProtoSCTP:
+		return "SCTP"
+	case decode.ProtoGRE:
+		return "GRE"
+	case decode.ProtoESP:
+		return "ESP"
+	}
+	return fmt.Sprintf("%03d", proto)
+}
+
+// eveTime formats a packet time as EVE does.
+func eveTime(ns int64) string {
+	return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000-0700")
+}
+
+// flowPart gives EVE's flow object as alerts carry it.
+func flowPart(f *flow.Flow) *events.Flow {
+	part := &events.Flow{
+		PktsToServer: f.Pkts[protocol.ToServer], PktsToClient: f.Pkts[protocol.ToClient],
+		BytesToServer: f.Bytes[protocol.ToServer], BytesToClient: f.Bytes[protocol.ToClient],
+		Start: eveTime(f.Start), SrcIP: f.Client.Netip().String(), DestIP: f.Server.Netip().String(),
+	}
+	if f.Proto == decode.ProtoTCP || f.Proto == decode.ProtoUDP {
+		part.SrcPort, part.DestPort = f.ClientPort, f.ServerPort
+	}
+	return part
+}
+
+// packetAnomalies reports what decoding saw.
+func (w *Worker) packetAnomalies(evs []decode.Event, typ string) {
+	w.counters.Anomalies += uint64(len(evs))
+	if !w.cfg.Report.wants("anomaly") {
+		return
+	}
+	for _, ev := range evs {
+		e := w.packetEvent("anomaly", w.p)
+		e.Anomaly = &events.Anomaly{Type: typ, Event: ev.String()}
+		w.emit(e)
+	}
+}
+
+// streamAnomalies reports what following the connection saw.
+func (w *Worker) streamAnomalies(evs []decode.Event) {
+	w.counters.Anomalies += uint64(len(evs))
+	if !w.cfg.Report.wants("anomaly") {
+		return
+	}
+	for _, ev := range evs {
+		e := w.event("anomaly", w.f, w.dir)
+		e.Anomaly = &events.Anomaly{Type: "stream", Event: ev.String()}
+		w.emit(e)
+	}
+}

@@ -1,0 +1,99 @@
+package worker
+
+import (
+	"fmt"
+
+	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/events"
+)
+
+// flowEnd finishes a flow that timed out, closed or is flushed: what its
+// stream still holds is delivered, its objects and transactions are closed and
+// reported, and its record is written.
+func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
+	p, saved, dir, drop, touched := w.p, w.f, w.dir, w.drop, w.touched
+	w.touched = nil
+	w.pseudo = decode.Packet{Time: w.now, Src: f.Client, Dst: f.Server, SrcPort: f.ClientPort, DstPort: f.ServerPort,
+		IPVersion: f.IPVersion, Proto: f.Proto}
+	w.p, w.f, w.dir, w.closing = &w.pseudo, f, protocol.ToServer, true
+	w.env.SrcPort, w.env.DstPort = f.ClientPort, f.ServerPort
+	live := !f.Verdict.Action.EndsFlow()
+	if f.TCP != nil && live {
+		w.tcp.Close(f.TCP, w)
+	} else if f.TCP != nil {
+		w.tcp.Close(f.TCP, nil)
+	} else if st := w.state(f); st != nil && f.Proto == decode.ProtoSCTP && live {
+		st.sctp.Close(w)
+	}
+	for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+		if live {
+			f.App.End(w.cfg.Registry, &w.env, d)
+			w.rawBytes(f, d, f.App.Offset(d), nil, protocol.Error)
+		}
+		w.closeRaw(f, d)
+	}
+	if live {
+		w.transactions(f)
+	}
+	w.alerts()
+	w.judgeObjects()
+	w.logTransactions(f, true)
+	if w.cfg.Report.wants("flow") {
+		w.emit(w.flowEvent(f, reason))
+	}
+	w.counters.FlowsEnded++
+	if st := w.state(f); st != nil && st.stream != nil {
+		st.stream.Close()
+	}
+	if m := w.in.Matcher; m != nil {
+		m.FlowEnd(f)
+	}
+	f.App.Release()
+	f.Inspect = nil
+	w.p, w.f, w.dir, w.drop, w.closing, w.touched = p, saved, dir, drop, false, touched
+}
+
+// flowEvent makes the flow's record.
+func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
+	e := w.event("flow", f, protocol.ToServer)
+	e.PktSrc = ""
+	part := flowPart(f)
+	part.SrcIP, part.DestIP, part.SrcPort, part.DestPort = "", "", 0, 0
+	age := (f.Last - f.Start) / 1e9
+	alerted := f.Alerted
+	part.End, part.Age, part.State, part.Reason, part.Alerted = eveTime(f.Last), &age, f.State.String(), reason.String(), &alerted
+	if f.Verdict.Action.EndsFlow() {
+		part.Action = "drop"
+	}
+	if parser := f.App.Parser(); parser != nil {
+		n := parser.Txs().Next
+		part.TxCnt = &n
+	}
+	e.Flow = part
+	if e.AppProto == "" && (f.Proto == decode.ProtoTCP || f.Proto == decode.ProtoUDP) && f.App.Proto() == protocol.Failed {
+		e.AppProto = "failed"
+	}
+	if f.App.ProtoOf(protocol.ToServer) != f.App.ProtoOf(protocol.ToClient) {
+		ts, tc := f.App.ProtoOf(protocol.ToServer), f.App.ProtoOf(protocol.ToClient)
+		if ts != protocol.Unknown && tc != protocol.Unknown {
+			e.AppProtoTS, e.AppProtoTC = ts.String(), tc.String()
+		}
+	}
+	if f.Proto == decode.ProtoTCP {
+		all := f.TCPFlags[0] | f.TCPFlags[1]
+		e.TCP = &events.TCP{
+			TCPFlags:   fmt.Sprintf("%02x", all),
+			TCPFlagsTS: fmt.Sprintf("%02x", f.TCPFlags[0]),
+			TCPFlagsTC: fmt.Sprintf("%02x", f.TCPFlags[1]),
+			SYN:        all&decode.TCPSyn != 0, FIN: all&decode.TCPFin != 0, RST: all&decode.TCPRst != 0,
+			PSH: all&decode.TCPPsh != 0, ACK: all&decode.TCPAck != 0, URG: all&decode.TCPUrg != 0,
+			ECN: all&decode.TCPEce != 0, CWR: all&decode.TCPCwr != 0,
+		}
+		if f.TCP != nil {
+			e.TCP.State = f.TCP.State().String()
+		}
+	}
+	return e
+}

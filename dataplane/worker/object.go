@@ -1,0 +1,221 @@
+package worker
+
+import (
+	"encoding/hex"
+
+	"sluice/classifiers"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/inspect"
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/verdict"
+	"sluice/events"
+)
+
+// objectSink is the worker as parsers see it.
+type objectSink Worker
+
+var _ protocol.ObjectSink = (*objectSink)(nil)
+
+// OpenObject implements protocol.ObjectSink.
+func (s *objectSink) OpenObject(o *protocol.Object) {
+	w := (*Worker)(s)
+	o.Sink = w.in.OpenObject(w.f, w.f.App.Proto(), o, false, o.File && w.cfg.Report.wants("fileinfo"))
+	if o.Tx != nil {
+		o.Tx.OpenObjects++
+	}
+}
+
+// ObjectData implements protocol.ObjectSink.
+func (s *objectSink) ObjectData(o *protocol.Object, data []byte) {
+	w := (*Worker)(s)
+	ob, ok := o.Sink.(*inspect.Object)
+	if !ok || len(data) == 0 {
+		return
+	}
+	o.Size += uint64(len(data))
+	if ob.Packet != w.packetNum() {
+		w.touched = append(w.touched, ob)
+	}
+	ob.Data(w.p, w.packetNum(), data)
+}
+
+// ObjectGap implements protocol.ObjectSink.
+func (s *objectSink) ObjectGap(o *protocol.Object, n uint64) {
+	o.Gaps = true
+	if ob, ok := o.Sink.(*inspect.Object); ok {
+		ob.Gap(n)
+	}
+}
+
+// CloseObject implements protocol.ObjectSink.
+func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState) {
+	w := (*Worker)(s)
+	o.State = state
+	if o.Tx != nil {
+		o.Tx.OpenObjects--
+	}
+	ob, ok := o.Sink.(*inspect.Object)
+	if !ok {
+		return
+	}
+	o.Sink = nil
+	for i, t := range w.touched {
+		if t == ob {
+			w.touched = append(w.touched[:i], w.touched[i+1:]...)
+			break
+		}
+	}
+	f, app, size, released := ob.Flow, ob.App, ob.Size, ob.Released
+	if ob.Packet != w.packetNum() {
+		released = size
+	}
+	decided, _ := ob.Decided.(*decision)
+	failed := ob.Failed
+	classified := ob.Stream != nil
+	res, sum := ob.Close(w.p)
+	if failed && res.Unscannable == "" {
+		res.Unscannable = "scan-failed"
+	}
+	if o.Unscannable != "" {
+		res.Unscannable = o.Unscannable
+	}
+	if o.File && size > 0 {
+		w.fileEvent(f, o, size, res.Type, sum)
+	}
+	if classified && w.cfg.Policy != nil {
+		w.judge(f, app, o, objectFacts{size: size, released: released, sum: sum, final: true}, res, decided)
+	}
+}
+
+// packetNum tells packets apart: the frame's number with the packet's place in
+// it does not matter for what has left, the frame does.
+func (w *Worker) packetNum() uint64 {
+	if w.closing {
+		return w.num + 1
+	}
+	return w.num
+}
+
+// fileEvent reports a file that was seen to its end.
+func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, magic string, sum []byte) {
+	w.counters.Files++
+	if !w.cfg.Report.wants("fileinfo") {
+		return
+	}
+	e := w.event("fileinfo", f, o.Dir)
+	info := &events.FileInfo{Filename: o.Name, Gaps: o.Gaps, State: o.State.String(), Size: size, Magic: magic}
+	if sum != nil && o.State == protocol.ObjectClosed {
+		info.SHA256 = hex.EncodeToString(sum)
+	}
+	if o.Start > 0 || o.Total > 0 && size < o.Total {
+		start, end := o.Start, o.Start+max(size, 1)-1
+		info.Start, info.End = &start, &end
+	}
+	if o.Tx != nil {
+		info.TxID = o.Tx.ID
+		if parser := f.App.Parser(); parser != nil {
+			parser.Record(o.Tx, e)
+		}
+	}
+	e.FileInfo = info
+	w.emit(e)
+}
+
+// decision is what was last decided about an object.
+type decision struct {
+	action verdict.Action
+	rule   string
+	told   bool
+	// found is the number of findings at the last look.
+	found int
+}
+
+// objectFacts is what the worker knows of an object beside its parser's part.
+type objectFacts struct {
+	size, released uint64
+	sum            []byte
+	final          bool
+}
+
+// judgeObjects asks the policy about the objects that the packet brought bytes
+// of and that may have new findings.
+func (w *Worker) judgeObjects() {
+	for _, ob := range w.touched {
+		if ob.Stream == nil || w.cfg.Policy == nil {
+			continue
+		}
+		d, _ := ob.Decided.(*decision)
+		found := ob.Stream.Found()
+		if found == 0 || d != nil && d.found == found {
+			continue
+		}
+		if d == nil {
+			d = new(decision)
+			ob.Decided = d
+		}
+		d.found = found
+		w.judge(ob.Flow, ob.App, ob.Meta, objectFacts{size: ob.Size, released: ob.Released}, ob.Partial(), d)
+	}
+	w.touched = w.touched[:0]
+}
+
+// judge asks the policy about an object and carries the answer out. Until the
+// object is whole only answers that withhold it count: the others may still
+// change.
+func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts objectFacts, res classifiers.Result, d *decision) {
+	if d != nil && d.told {
+		return
+	}
+	in := w.policyInput(f, app, o, facts, res)
+	dec := w.cfg.Policy.Decide(in)
+	for i := range dec.Shadow {
+		if facts.final {
+			w.dlpEvent(f, in, o, facts, res, dec.Shadow[i], true)
+		}
+	}
+	if !facts.final && !dec.Action.Withholds() || dec.Action == verdict.None {
+		return
+	}
+	if d != nil {
+		d.told = true
+	}
+	w.counters.Findings++
+	w.dlpEvent(f, in, o, facts, res, dec, false)
+	if dec.Action.Withholds() {
+		w.apply(f, verdict.Verdict{Action: dec.Action, Cause: verdict.CausePolicy, Rule: dec.Rule})
+	}
+}
+
+// apply makes a verdict the flow's.
+func (w *Worker) apply(f *flow.Flow, v verdict.Verdict) {
+	if !w.judging() {
+		return
+	}
+	if v.Action.Withholds() {
+		w.drop = true
+	}
+	if !f.Verdict.Action.EndsFlow() && v.Action.EndsFlow() {
+		w.counters.BlockedFlows++
+		f.Verdict = f.Verdict.Max(v)
+		w.refuse(f)
+		return
+	}
+	f.Verdict = f.Verdict.Max(v)
+}
+
+// channel names the way out of an object for policies and events.
+func channel(app protocol.ID, o *protocol.Object, proto uint8) string {
+	switch app {
+	case protocol.HTTP1, protocol.HTTP2:
+		if o.Dir == protocol.ToServer {
+			return "http-request"
+		}
+		return "http-response"
+	case protocol.Unknown, protocol.Failed:
+		if proto == 17 {
+			return "raw-udp"
+		}
+		return "raw-tcp"
+	}
+	return app.String()
+}

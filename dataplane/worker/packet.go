@@ -1,0 +1,169 @@
+package worker
+
+import (
+	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/stream"
+	"sluice/dataplane/verdict"
+)
+
+// packet judges one packet and reports whether its frame may go on.
+func (w *Worker) packet(p *decode.Packet) bool {
+	w.p, w.f, w.dir, w.drop = p, nil, protocol.ToServer, false
+	w.counters.Packets++
+	if p.NEvents > 0 {
+		w.packetAnomalies(p.Events(), "decode")
+	}
+	if p.IPVersion == 0 || p.Flags&(decode.FlagInvalid|decode.FlagFragment) != 0 {
+		// No flow: a frame without IP, a broken packet, or a fragment that is
+		// judged again once its datagram is whole.
+		if m := w.in.Matcher; m != nil {
+			m.Packet(p, nil, protocol.ToServer)
+			w.alerts()
+		}
+		if p.Flags&decode.FlagInvalid != 0 {
+			w.counters.Invalid++
+		}
+		return !w.drop
+	}
+	f, dir, fresh := w.flows.Get(p)
+	if f == nil {
+		w.counters.NoFlow++
+		return !w.cfg.Inline || w.cfg.Monitor
+	}
+	w.f, w.dir = f, dir
+	if fresh {
+		w.begin(f)
+	}
+	if f.Verdict.Action.EndsFlow() {
+		return w.ended(p, f, dir)
+	}
+	if f.Verdict.Action == verdict.Bypass {
+		w.counters.BypassedPackets++
+		return true
+	}
+	return w.judgePacket(p, f, dir)
+}
+
+// begin notes a new flow.
+func (w *Worker) begin(f *flow.Flow) { w.counters.Flows++ }
+
+// judgePacket carries a packet of a flow through stream, protocol and
+// inspection to a verdict.
+func (w *Worker) judgePacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) bool {
+	w.env.SrcPort, w.env.DstPort = f.ClientPort, f.ServerPort
+	switch p.Proto {
+	case decode.ProtoTCP:
+		f = w.segment(p, f, dir)
+	case decode.ProtoUDP:
+		w.datagram(p, f, dir)
+	case decode.ProtoSCTP:
+		if w.ensure(f).sctp.Packet(p, dir, w) {
+			w.counters.Associations++
+		}
+	}
+	if m := w.in.Matcher; m != nil {
+		m.Packet(p, f, w.dir)
+	}
+	w.finish(f)
+	return !w.drop
+}
+
+// segment gives a TCP packet to the stream engine, which calls back with the
+// bytes that have come into order. It gives the packet's flow: a new one where
+// the packet opens a new connection on the ports of an old one.
+func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow.Flow {
+	res := w.tcp.Segment(f.TCP, p, dir, w)
+	if res.New {
+		f, dir = w.flows.Renew(f, p)
+		w.f, w.dir = f, dir
+		w.begin(f)
+		w.env.SrcPort, w.env.DstPort = f.ClientPort, f.ServerPort
+		res = w.tcp.Segment(f.TCP, p, dir, w)
+	}
+	w.flows.Update(f)
+	if len(res.Events) > 0 {
+		w.streamAnomalies(res.Events)
+		if m := w.in.Matcher; m != nil {
+			m.StreamEvents(res.Events)
+		}
+	}
+	if res.Invalid {
+		w.counters.InvalidSegments++
+	}
+	if (res.Invalid || res.Conflict) && w.judging() && p.Payload != p.PayloadEnd {
+		// The receiver must not get bytes that were not inspected, nor other
+		// bytes than were.
+		w.drop = true
+	}
+	return f
+}
+
+// judging reports whether verdicts withhold traffic, or would if it were live.
+func (w *Worker) judging() bool { return w.cfg.Inline && !w.cfg.Monitor }
+
+// enforced reports whether withheld traffic is really kept back.
+func (w *Worker) enforced() bool { return w.judging() && w.cfg.Live }
+
+// StreamData implements stream.Receiver.
+func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
+	f := w.f
+	st := f.App.Data(w.cfg.Registry, &w.env, dir, data)
+	w.rawBytes(f, dir, offset, data, st)
+	if f.App.Skipped(dir) {
+		if f.TCP != nil {
+			f.TCP.SkipDir(dir)
+		}
+		return
+	}
+	if s := w.streamOf(f); s != nil {
+		s.Data(w.p, dir, offset, data)
+	}
+	w.transactions(f)
+}
+
+// StreamGap implements stream.Receiver.
+func (w *Worker) StreamGap(dir protocol.Dir, offset, n uint64) {
+	f := w.f
+	w.counters.Gaps++
+	w.counters.GapBytes += n
+	f.App.Gap(w.cfg.Registry, &w.env, dir, n)
+	if st := w.state(f); st != nil && st.raw[dir] != nil {
+		(*objectSink)(w).ObjectGap(st.raw[dir].Meta, n)
+	}
+	w.transactions(f)
+}
+
+// StreamEnd implements stream.Receiver.
+func (w *Worker) StreamEnd(dir protocol.Dir) {
+	f := w.f
+	f.App.End(w.cfg.Registry, &w.env, dir)
+	w.rawBytes(f, dir, f.App.Offset(dir), nil, protocol.Error)
+	w.closeRaw(f, dir)
+	w.transactions(f)
+}
+
+var _ stream.Receiver = (*Worker)(nil)
+
+// datagram gives a UDP payload to the application layer.
+func (w *Worker) datagram(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
+	data := p.PayloadBytes()
+	if len(data) == 0 {
+		return
+	}
+	off := f.App.Offset(dir)
+	st := f.App.Datagram(w.cfg.Registry, &w.env, dir, data)
+	if st == protocol.Error {
+		w.rawObject(f, dir, off, data)
+	}
+	w.transactions(f)
+}
+
+// finish reports what the packet brought: alerts first, then what policy says
+// of the objects, then the transactions that are complete.
+func (w *Worker) finish(f *flow.Flow) {
+	w.alerts()
+	w.judgeObjects()
+	w.logTransactions(f, false)
+}

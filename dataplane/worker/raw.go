@@ -1,0 +1,103 @@
+package worker
+
+import (
+	"sluice/dataplane/flow"
+	"sluice/dataplane/inspect"
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/stream"
+)
+
+// flowState is what the worker keeps with a flow, in flow.Flow.Inspect.
+type flowState struct {
+	// stream is the rules' view of the raw bytes; nil when none looks.
+	stream *inspect.Stream
+	// noStream tells that no rule of the set looks at this flow's raw bytes.
+	noStream bool
+	// raw are the objects that hold the bytes no protocol claimed.
+	raw [2]*inspect.Object
+	// sctp follows the association of an SCTP flow.
+	sctp stream.Association
+}
+
+// state gives the flow's state or nil.
+func (w *Worker) state(f *flow.Flow) *flowState {
+	st, _ := f.Inspect.(*flowState)
+	return st
+}
+
+// ensure gives the flow's state, made where there is none.
+func (w *Worker) ensure(f *flow.Flow) *flowState {
+	if st := w.state(f); st != nil {
+		return st
+	}
+	st := new(flowState)
+	f.Inspect = st
+	return st
+}
+
+// streamOf gives the rules' view of a flow's raw bytes; nil when none looks.
+func (w *Worker) streamOf(f *flow.Flow) *inspect.Stream {
+	if w.in.Matcher == nil {
+		return nil
+	}
+	st := w.ensure(f)
+	if st.stream == nil && !st.noStream {
+		st.stream = w.in.Stream(f)
+		st.noStream = st.stream == nil
+	}
+	return st.stream
+}
+
+// rawBytes gives the classifiers those bytes of a direction that no protocol
+// claimed. offset is that of data; status what the session answered to it.
+func (w *Worker) rawBytes(f *flow.Flow, dir protocol.Dir, offset uint64, data []byte, status protocol.Status) {
+	if status != protocol.Error || w.in.Classifier == nil {
+		return
+	}
+	for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+		// Recognition may have given up on both directions at once.
+		if pend := f.App.Pending(d); len(pend) > 0 {
+			if from, ok := f.App.Raw(d); ok {
+				w.rawObject(f, d, from-uint64(len(pend)), pend)
+				f.App.DropPending(d)
+			}
+		}
+	}
+	from, ok := f.App.Raw(dir)
+	if !ok || len(data) == 0 {
+		return
+	}
+	if from > offset {
+		if from >= offset+uint64(len(data)) {
+			return
+		}
+		data, offset = data[from-offset:], from
+	}
+	w.rawObject(f, dir, offset, data)
+}
+
+// rawObject gives bytes to the direction's raw object, opened where there is
+// none.
+func (w *Worker) rawObject(f *flow.Flow, dir protocol.Dir, offset uint64, data []byte) {
+	if w.in.Classifier == nil {
+		return
+	}
+	st := w.ensure(f)
+	if st.raw[dir] == nil {
+		meta := &protocol.Object{Kind: protocol.KindStream, Dir: dir, Start: offset}
+		st.raw[dir] = w.in.OpenObject(f, f.App.Proto(), meta, true, false)
+		meta.Sink = st.raw[dir]
+	}
+	(*objectSink)(w).ObjectData(st.raw[dir].Meta, data)
+}
+
+// closeRaw ends the direction's raw object.
+func (w *Worker) closeRaw(f *flow.Flow, dir protocol.Dir) {
+	st := w.state(f)
+	if st == nil || st.raw[dir] == nil {
+		return
+	}
+	meta := st.raw[dir].Meta
+	st.raw[dir] = nil
+	(*objectSink)(w).CloseObject(meta, protocol.ObjectClosed)
+}

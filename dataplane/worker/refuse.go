@@ -1,0 +1,110 @@
+package worker
+
+import (
+	"sluice/dataplane/decode"
+	"sluice/dataplane/enforce"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/verdict"
+)
+
+// refuse tells both ends of a flow that it is over: by the protocol's own
+// refusal where its state allows one, by resets otherwise, by an ICMP
+// unreachable for UDP. Silent drops tell nobody.
+func (w *Worker) refuse(f *flow.Flow) {
+	if !w.cfg.Live || w.p.Frame == nil || f.Verdict.Action < verdict.Reject {
+		return
+	}
+	p, fromClient := w.p, w.dir == protocol.ToServer
+	switch p.Proto {
+	case decode.ProtoUDP:
+		if frame, err := w.crafter.Unreachable(p); err == nil {
+			w.inject(p.Frame.Port, frame)
+		}
+	case decode.ProtoTCP:
+		client, server := w.sides(f, p)
+		ends := w.tcpEnds(f, p, fromClient)
+		var refusal []byte
+		if f.Verdict.Action >= verdict.Block && w.cfg.Inline {
+			if r, ok := f.App.Parser().(protocol.Refuser); ok {
+				refusal, _ = r.Refusal()
+			}
+		}
+		if refusal != nil {
+			frames, reset, err := w.crafter.Refuse(w.frames[:0], p, fromClient, ends, refusal)
+			w.frames = frames
+			if err == nil {
+				for _, fr := range frames {
+					w.inject(client, fr)
+				}
+				w.inject(server, reset)
+				f.Enforce = enforce.NewRefusal(w.now, ends, len(refusal))
+				return
+			}
+		}
+		toClient, toServer, err := w.crafter.Resets(p, fromClient, ends)
+		if err != nil {
+			w.counters.RefusalErrors++
+			return
+		}
+		w.inject(client, toClient)
+		w.inject(server, toServer)
+		f.Enforce = enforce.NewTombstone(w.now)
+	}
+}
+
+// sides gives the ports behind which a flow's client and server are.
+func (w *Worker) sides(f *flow.Flow, p *decode.Packet) (client, server uint8) {
+	port := p.Frame.Port
+	if !w.cfg.Inline || len(w.cfg.Ifaces) < 2 {
+		return port, port
+	}
+	other := port ^ 1
+	if w.dir == protocol.ToServer {
+		return port, other
+	}
+	return other, port
+}
+
+// tcpEnds gives the numbers that resets need. Inline, the packet in work is
+// withheld: its receiver still waits for its first byte. Beside the wire it has
+// arrived.
+func (w *Worker) tcpEnds(f *flow.Flow, p *decode.Packet, fromClient bool) enforce.TCPEnds {
+	c, s := f.TCP.NextSeq(protocol.ToServer), f.TCP.NextSeq(protocol.ToClient)
+	n := enforce.TCPEnds{ClientNext: c, ClientSent: c, ServerNext: s, ServerSent: s}
+	if !w.cfg.Inline || p.Payload == p.PayloadEnd {
+		return n
+	}
+	if fromClient {
+		n.ClientNext = p.Seq
+	} else {
+		n.ServerNext = p.Seq
+	}
+	return n
+}
+
+func (w *Worker) inject(port uint8, frame []byte) {
+	if frame == nil {
+		return
+	}
+	w.counters.Injected++
+	w.injections = append(w.injections, enforce.Injection{Port: port, Frame: frame})
+}
+
+// ended handles a packet of a flow that was already blocked: it is withheld,
+// and answered so that the ends let go.
+func (w *Worker) ended(p *decode.Packet, f *flow.Flow, dir protocol.Dir) bool {
+	t, ok := f.Enforce.(*enforce.Tombstone)
+	opens := p.Proto == decode.ProtoTCP && p.TCPFlags&(decode.TCPSyn|decode.TCPAck|decode.TCPRst) == decode.TCPSyn && dir == protocol.ToServer
+	if !opens {
+		if ok && w.cfg.Live {
+			frame, _ := t.Answer(&w.crafter, p, dir == protocol.ToServer, w.now)
+			w.inject(p.Frame.Port, frame)
+		}
+		return false
+	}
+	// A new connection on the same ports is judged anew.
+	w.f, w.dir = w.flows.Renew(f, p)
+	w.begin(w.f)
+	return w.judgePacket(p, w.f, w.dir)
+}

@@ -1,0 +1,112 @@
+package worker
+
+import (
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/events"
+)
+
+// transactions lets the rules look at what parsing has made of the bytes.
+func (w *Worker) transactions(f *flow.Flow) {
+	m := w.in.Matcher
+	if m == nil {
+		return
+	}
+	for _, parser := range [2]protocol.Parser{f.App.Replaced(), f.App.Parser()} {
+		if parser == nil {
+			continue
+		}
+		for _, tx := range parser.Txs().Live {
+			def := w.definition(f, parser)
+			for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+				if tx.Progress[d] >= tx.Detect[d].Inspected || int(tx.Detect[d].EventsSeen) < len(tx.Events) {
+					m.Tx(w.p, f, parser, def, tx, d)
+				}
+			}
+		}
+	}
+}
+
+// definition gives the protocol of a flow's parser: the present one or, after
+// a switch, the former.
+func (w *Worker) definition(f *flow.Flow, parser protocol.Parser) *protocol.Definition {
+	if parser == f.App.Replaced() {
+		return w.cfg.Registry.Definition(f.App.ReplacedProto())
+	}
+	return w.cfg.Registry.Definition(f.App.ParserProto())
+}
+
+// logTransactions reports and forgets the transactions that are complete; all
+// of them when the flow has ended.
+func (w *Worker) logTransactions(f *flow.Flow, end bool) {
+	if parser := f.App.Replaced(); parser != nil {
+		w.logParser(f, parser, true)
+		f.App.DropReplaced()
+	}
+	if parser := f.App.Parser(); parser != nil {
+		w.logParser(f, parser, end)
+	}
+	if evs := f.App.TakeEvents(); evs != 0 {
+		w.appAnomalies(f, evs.Names(), nil)
+	}
+}
+
+func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
+	txs := parser.Txs()
+	if len(txs.Live) == 0 {
+		return
+	}
+	def := w.definition(f, parser)
+	if def == nil {
+		return
+	}
+	done := 0
+	for _, tx := range txs.Live {
+		if tx.OpenObjects > 0 && !end {
+			continue
+		}
+		complete := tx.Progress[0] >= def.Complete[0] && tx.Progress[1] >= def.Complete[1]
+		if !complete && !end {
+			continue
+		}
+		done++
+		if tx.Logged {
+			continue
+		}
+		tx.Logged = true
+		w.counters.Transactions++
+		w.appAnomalies(f, tx.Events, tx)
+		for _, typ := range parser.Log(tx) {
+			if !w.cfg.Report.wants(typ) {
+				continue
+			}
+			e := w.event(typ, f, protocol.ToServer)
+			e.TxID, e.HasTxID = tx.ID, true
+			parser.Record(tx, e)
+			w.emit(e)
+		}
+	}
+	if done > 0 {
+		txs.Prune(func(tx *protocol.Tx) bool { return tx.Logged })
+	}
+}
+
+// appAnomalies reports what a parser or recognition saw.
+func (w *Worker) appAnomalies(f *flow.Flow, names []string, tx *protocol.Tx) {
+	w.counters.Anomalies += uint64(len(names))
+	if !w.cfg.Report.wants("anomaly") {
+		return
+	}
+	for _, name := range names {
+		e := w.event("anomaly", f, protocol.ToServer)
+		a := &events.Anomaly{Type: "applayer", Event: name, Layer: "proto_parser"}
+		if tx == nil {
+			a.Layer = "proto_detect"
+		} else {
+			e.TxID, e.HasTxID = tx.ID, true
+		}
+		a.AppProto = e.AppProto
+		e.Anomaly = a
+		w.emit(e)
+	}
+}

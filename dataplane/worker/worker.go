@@ -1,0 +1,232 @@
+// Package worker runs the data plane: it takes batches of frames, carries each
+// through decoding, flow, stream, protocol, inspection and policy to a verdict
+// in one go, and gives the verdicts and the events. It joins the rooms and has
+// no logic of theirs. A Worker belongs to one goroutine; workers share nothing
+// that changes.
+package worker
+
+import (
+	"fmt"
+
+	"sluice/dataplane/capture"
+	"sluice/dataplane/decode"
+	"sluice/dataplane/enforce"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/inspect"
+	"sluice/dataplane/policy"
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/stream"
+	"sluice/events"
+)
+
+// Config is what a worker is built with. Everything in it that is a pointer is
+// shared and immutable.
+type Config struct {
+	// Set holds the compiled rules and classifiers.
+	Set *inspect.Set
+	// Policy decides about what classification finds; nil switches it off.
+	Policy *policy.Policy
+	// Registry holds the protocols; Limits bound their parsers.
+	Registry *protocol.Registry
+	Limits   *protocol.Limits
+	Decode   decode.Config
+	Flow     flow.Config
+	Stream   stream.Config
+
+	// Inline tells that traffic is judged before it is forwarded; otherwise
+	// data is inspected once acknowledged and actions are only reported.
+	Inline bool
+	// Monitor judges and reports but withholds nothing.
+	Monitor bool
+	// Live tells that verdicts are carried out on real traffic; without it
+	// (replay) they are computed and reported as not enforced.
+	Live bool
+	// Ifaces names the capture ports by Frame.Port; empty in replay.
+	Ifaces []string
+	// PcapFile is the capture file's name for events; empty when live.
+	PcapFile string
+	// Report says what is told and how.
+	Report Report
+}
+
+// Report selects events and their optional parts.
+type Report struct {
+	// Wants says whether events of a type are written; nil means all are.
+	Wants func(eventType string) bool
+	// Payload, PayloadPrintable and Packet add the bytes of a match to alerts.
+	Payload, PayloadPrintable, Packet bool
+	// PayloadLimit bounds them; 0 means 4 KiB.
+	PayloadLimit int
+}
+
+// wants reports whether events of the type are written.
+func (r *Report) wants(typ string) bool { return r.Wants == nil || r.Wants(typ) }
+
+// Worker is one run-to-completion pipeline.
+type Worker struct {
+	cfg     Config
+	decoder *decode.Decoder
+	flows   *flow.Table
+	tcp     *stream.Engine
+	env     protocol.Env
+	in      *inspect.Inspector
+	// old holds Inspectors that a reload replaced and that still have open
+	// objects or streams.
+	old []*inspect.Inspector
+
+	// The packet in work: p is never nil while anything is inspected.
+	p      *decode.Packet
+	f      *flow.Flow
+	dir    protocol.Dir
+	num    uint64
+	now    int64
+	pseudo decode.Packet
+	// drop is set when the packet in work is to be withheld.
+	drop bool
+	// touched lists objects that got bytes from the packet in work.
+	touched []*inspect.Object
+	closing bool
+
+	out        []*events.Event
+	seq        uint32
+	nextExpiry int64
+
+	crafter    enforce.Crafter
+	frames     [][]byte
+	injections []enforce.Injection
+
+	counters Counters
+}
+
+// New makes a worker.
+func New(cfg Config) (*Worker, error) {
+	if cfg.Limits == nil {
+		cfg.Limits = protocol.DefaultLimits()
+	}
+	w := &Worker{cfg: cfg}
+	in, err := inspect.NewInspector(cfg.Set)
+	if err != nil {
+		return nil, fmt.Errorf("worker: %w", err)
+	}
+	w.in = in
+	w.decoder = decode.New(cfg.Decode)
+	cfg.Flow.Evict = w.flowEnd
+	w.flows = flow.NewTable(cfg.Flow)
+	w.tcp = stream.NewEngine(cfg.Stream)
+	w.env = protocol.Env{Objects: (*objectSink)(w), Limits: cfg.Limits, Inline: cfg.Inline}
+	return w, nil
+}
+
+// Process carries a batch through the pipeline. forward[i] is set to whether
+// frame i may go on; it must be as long as the batch.
+func (w *Worker) Process(b *capture.Batch, forward []bool) {
+	w.crafter.Recycle()
+	for i := range b.Frames {
+		forward[i] = w.frame(&b.Frames[i])
+	}
+}
+
+// expiryEvery is how often idle flows are looked for, in nanoseconds of packet
+// time.
+const expiryEvery = 100e6
+
+func (w *Worker) frame(f *capture.Frame) bool {
+	w.now, w.num, w.env.Now = f.Time, f.Num, f.Time
+	w.seq = 0
+	if w.now >= w.nextExpiry {
+		w.nextExpiry = w.now + expiryEvery
+		w.flows.Expire(w.now, w.flowEnd)
+	}
+	w.counters.Frames++
+	w.counters.Bytes += uint64(f.WireLen)
+	forward := true
+	pkts := w.decoder.Decode(f)
+	for i := range pkts {
+		if !w.packet(&pkts[i]) {
+			forward = false
+		}
+	}
+	if !forward {
+		w.counters.DroppedFrames++
+		w.counters.DroppedBytes += uint64(f.WireLen)
+	}
+	return forward
+}
+
+// Tick tells the worker the time while no traffic comes.
+func (w *Worker) Tick(now int64) {
+	if now > w.now {
+		w.now, w.env.Now = now, now
+	}
+	if w.now >= w.nextExpiry {
+		w.nextExpiry = w.now + expiryEvery
+		w.flows.Expire(w.now, w.flowEnd)
+	}
+	w.retire()
+}
+
+// Flush ends all flows, in the order of their start: the end of a capture file
+// or of the program.
+func (w *Worker) Flush() {
+	w.flows.Flush(w.flowEnd)
+	w.nextExpiry = 0
+}
+
+// SetFile names the capture file in the events that follow.
+func (w *Worker) SetFile(name string) { w.cfg.PcapFile = name }
+
+// Close gives back what the worker holds outside of Go's heap. Its flows must
+// have been flushed.
+func (w *Worker) Close() {
+	w.retire()
+	for _, in := range append(w.old, w.in) {
+		if in.Idle() {
+			in.Close()
+		}
+	}
+}
+
+// Swap makes the worker use another set and policy from the next packet on.
+// Open objects and streams finish on what they began with.
+func (w *Worker) Swap(set *inspect.Set, pol *policy.Policy) error {
+	in, err := inspect.NewInspector(set)
+	if err != nil {
+		return err
+	}
+	w.old = append(w.old, w.in)
+	w.in, w.cfg.Set, w.cfg.Policy = in, set, pol
+	w.retire()
+	return nil
+}
+
+// retire closes replaced Inspectors that nothing uses any more.
+func (w *Worker) retire() {
+	keep := w.old[:0]
+	for _, in := range w.old {
+		if in.Idle() {
+			in.Close()
+			continue
+		}
+		keep = append(keep, in)
+	}
+	w.old = keep
+}
+
+// Retiring reports whether a set that was swapped out is still in use.
+func (w *Worker) Retiring() bool { w.retire(); return len(w.old) > 0 }
+
+// Events gives the events since the last call, oldest first; they are the
+// caller's.
+func (w *Worker) Events() []*events.Event {
+	out := w.out
+	w.out = nil
+	return out
+}
+
+// Injections gives the frames to send since the last call; valid until the
+// next Process.
+func (w *Worker) Injections() []enforce.Injection {
+	inj := w.injections
+	w.injections = w.injections[:0]
+	return inj
+}
