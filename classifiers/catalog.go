@@ -101,9 +101,8 @@ const (
 	patMark
 	patPrivateKey
 	patAssign
-	patPercent
-	patIPv6
 	patIPv4
+	patAnchor
 )
 
 // pattern is what a pattern's ID stands for.
@@ -275,7 +274,8 @@ func (c *Catalog) compilePatterns() {
 		c.pats = append(c.pats, p)
 	}
 	if len(c.nums) > 0 {
-		add(`[0-9]{3}`, 0, pattern{kind: patDigits})
+		// Two digits in a row: a token with them is a nominated one.
+		add(`[0-9]{2}`, 0, pattern{kind: patDigits})
 	}
 	if c.email != none {
 		add(`[a-z0-9_+-]@[a-z0-9]`, hs.Caseless, pattern{kind: patAt})
@@ -307,6 +307,11 @@ func (c *Catalog) compilePatterns() {
 			f = hs.Caseless
 		}
 		add(hs.Literal([]byte(s)), f, pattern{kind: kind, n: uint16(len(s)), refs: []uint16{ref}})
+	}
+	for _, n := range c.nums {
+		for _, a := range n.anchors {
+			literal(a, true, patAnchor, 0)
+		}
 	}
 	for i, t := range c.tokens {
 		for _, p := range t.prefixes {

@@ -164,7 +164,7 @@ func (r *wordReader) next() (start, end int, hash uint64, ok bool) {
 				goto done
 			}
 			h = hashRune(h, unicode.ToLower(ru))
-			prevLower = true
+			prevLower = unicode.IsLower(ru)
 			i += n
 		default:
 			goto done
@@ -253,6 +253,14 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 				words, known = x.first[h]
 			}
 		}
+		if hump := wend < len(b) && b[wend] >= 'A' && b[wend] <= 'Z'; hump {
+			// "MyKad" is "my kad" and "mykad".
+			if end, h2 := wholeRun(b, start); end > wend {
+				if list, ok := x.byKey[h2]; ok {
+					c.add(at, end-start, list)
+				}
+			}
+		}
 		if !known {
 			continue
 		}
@@ -274,6 +282,15 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 		}
 	}
 	c.to = max(c.to, to)
+}
+
+// wholeRun hashes the ASCII letters from start as one word.
+func wholeRun(b []byte, start int) (end int, h uint64) {
+	h = hashSeed
+	for end = start; end < len(b) && isAlpha(b[end]) && end-start < maxWord; end++ {
+		h = (h ^ uint64(b[end]|0x20)) * hashPrime
+	}
+	return end, h
 }
 
 // boundary gives a place at or shortly before i where no word is cut.

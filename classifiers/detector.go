@@ -50,6 +50,9 @@ type number struct {
 	plain, usual, odd int8
 	// withContext is the least confidence with a context word near.
 	withContext int8
+	// anchors are words that announce values which may have no two digits in a
+	// row: four letters or more.
+	anchors []string
 	// joined allows neighbours connected by a hyphen, a dot or a slash.
 	joined bool
 	// judge may change the confidence at the end; nil leaves it.

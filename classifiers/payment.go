@@ -79,7 +79,7 @@ var payment = []*number{
 	},
 	{
 		Detector: Detector{ID: "fin.sedol", Level: Internal, Tags: []string{"MNPI"}, Context: []string{"sedol"},
-			Good: []string{"SEDOL 0263494"}, Bad: []string{"B0YBKJ7", "SEDOL B0YBKL9"}},
+			Good: []string{"SEDOL 0263494"}, Bad: []string{"B0YBKJ7", "SEDOL B0YBKL8"}},
 		shapes: []string{"6xd"},
 		valid:  func(v *value) bool { return !v.lower && sedolValid(v.b) }, plain: 1, withContext: 2,
 	},

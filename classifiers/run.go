@@ -9,7 +9,6 @@ type part struct {
 	off, n     int
 	sep        byte // separator to the token before
 	seplen     int
-	digits     bool // has three digits in a row: nominated by itself
 	alpha      bool // letters only
 }
 
@@ -50,10 +49,8 @@ func separator(b []byte, i int) (n int, kind byte) {
 			return 3, '~'
 		}
 		return 1, ' '
-	case '-', '.', '/', ':', '+', '_':
+	case '-', '.', '/', '+':
 		return 1, b[i]
-	case '\t':
-		return 1, '~'
 	case 0xc2: // no-break space, soft hyphen
 		if i+1 < len(b) && b[i+1] == 0xa0 {
 			return 2, ' '
@@ -93,16 +90,11 @@ func separatorBefore(b []byte, i int) (n int, kind byte) {
 	return 0, 0
 }
 
-// hasDigits3 reports whether three digits stand in a row.
-func hasDigits3(b []byte) bool {
-	run := 0
-	for _, c := range b {
-		if isDigit(c) {
-			if run++; run == 3 {
-				return true
-			}
-		} else {
-			run = 0
+// nominated reports whether a token is a hit of its own: two digits stand in a row.
+func nominated(b []byte) bool {
+	for i := 1; i < len(b); i++ {
+		if isDigit(b[i]) && isDigit(b[i-1]) {
+			return true
 		}
 	}
 	return false
@@ -127,10 +119,40 @@ func (s *Scanner) judgeDigits(st *Stream, v *window2) {
 	if r-l > maxToken {
 		return
 	}
+	s.judgeSpans(st, v, l, r, false)
+}
+
+// judgeWords takes the tokens of v.b[from:to] that have too few digits to be
+// nominated: after a word that announces them, or in an object so small that it
+// may be a field's value.
+func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
+	b := v.b
+	for i := from; i < to; {
+		if !isAlnum(b[i]) {
+			i++
+			continue
+		}
+		l := i
+		for i < len(b) && isAlnum(b[i]) && i-l <= maxToken {
+			i++
+		}
+		if (l == 0 || !isAlnum(b[l-1])) && i-l <= maxToken && !nominated(b[l:i]) {
+			s.judgeSpans(st, v, l, i, true)
+		}
+		for i < len(b) && isAlnum(b[i]) {
+			i++
+		}
+	}
+}
+
+// judgeSpans tries the spans around the token b[l:r]. With alone, only spans
+// that begin with it and hold no nominated token.
+func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
+	b := v.b
 	var parts [maxLeft + 1 + maxRight]part
 	// Leftwards: tokens that nothing else nominates, up to the room there is.
 	nl, room := 0, maxValue-(r-l)
-	for at := l; nl < maxLeft; nl++ {
+	for at := l; nl < maxLeft && !alone; nl++ {
 		n, kind := separatorBefore(b, at)
 		if n == 0 {
 			break
@@ -140,7 +162,7 @@ func (s *Scanner) judgeDigits(st *Stream, v *window2) {
 		for a > 0 && isAlnum(b[a-1]) && e-a <= room {
 			a--
 		}
-		if a == e || e-a > room || hasDigits3(b[a:e]) {
+		if a == e || e-a > room || nominated(b[a:e]) {
 			break
 		}
 		p := part{start: a, end: e, n: e - a, alpha: allAlpha(b[a:e])}
@@ -171,7 +193,7 @@ func (s *Scanner) judgeDigits(st *Stream, v *window2) {
 		for e < len(b) && isAlnum(b[e]) && e-a <= room {
 			e++
 		}
-		if a == e || e-a > room {
+		if a == e || e-a > room || alone && nominated(b[a:e]) {
 			break
 		}
 		p := part{start: a, end: e, n: e - a, sep: kind, seplen: n, alpha: allAlpha(b[a:e])}
@@ -227,7 +249,7 @@ func (s *Scanner) judgeDigits(st *Stream, v *window2) {
 			}
 			m := uint64(1)<<n - 1
 			d, a := digits>>off&m, letters>>off&m
-			var va value
+			va := &s.va
 			ready := false
 			for k := range shapes {
 				sh := &shapes[k]
@@ -236,11 +258,11 @@ func (s *Scanner) judgeDigits(st *Stream, v *window2) {
 				}
 				if !ready {
 					ready = true
-					s.value(&va, b, parts[:], i, j, first, last)
+					s.value(va, b, parts[:], i, j)
 					va.b = val[off : off+n]
 					va.lower = lower>>off&m != 0
 				}
-				s.tryNumber(st, v, sh.num, &va, parts[i].start, parts[j].end, off, n)
+				s.tryNumber(st, v, sh.num, va, parts[i].start, parts[j].end, off, n)
 			}
 		}
 	}
@@ -257,11 +279,8 @@ func allAlpha(b []byte) bool {
 }
 
 // value fills in how the span from part i to part j stands in the text.
-func (s *Scanner) value(va *value, b []byte, parts []part, i, j, first, last int) {
-	va.lens = va.lens[:0]
-	if cap(va.lens) == 0 {
-		va.lens = s.lens[:0]
-	}
+func (s *Scanner) value(va *value, b []byte, parts []part, i, j int) {
+	va.lens = s.lens[:0]
 	va.sep = 0
 	for k := i; k <= j; k++ {
 		va.lens = append(va.lens, uint8(parts[k].n))
@@ -313,8 +332,8 @@ func (s *Scanner) tryNumber(st *Stream, v *window2, num uint16, va *value, start
 		if usual {
 			score = spec.usual
 		}
-		// Strange separators are no writing of a value but accident.
-		if va.sep == '_' || va.sep == '+' && !usual {
+		// A plus sign stands in few values, elsewhere it is a sum.
+		if va.sep == '+' && !usual {
 			return
 		}
 	}
@@ -358,26 +377,38 @@ func (s *Scanner) joined(va *value, score *int8) bool {
 			next = firstNonSep(va.after)
 		}
 		switch k {
-		case '-', '_', '+':
+		case '-', '+':
 			return true
 		case '.':
 			if isDigit(next) {
 				return true
 			}
 			*score--
-		case '/', ':':
-			if i == 0 && k == ':' && isAlpha(next) {
-				break // "SSN:078…"
-			}
+		case '/':
 			if isDigit(next) && va.sep == k {
 				return true
 			}
-			if k == '/' || isDigit(next) {
-				*score--
-			}
+			*score--
 		case ' ':
 			if va.sep == ' ' && isDigit(next) {
 				// One of many groups: part of a longer row of numbers.
+				*score--
+			}
+		}
+	}
+	for i, side := range [2][]byte{va.before, va.after} {
+		at := 0
+		if i == 0 {
+			at = len(side) - 1
+		}
+		if at < 0 || at >= len(side) {
+			continue
+		}
+		switch side[at] {
+		case '_':
+			return true
+		case ':':
+			if c := ([2]byte{lastNonSep(side), firstNonSep(side)})[i]; isDigit(c) {
 				*score--
 			}
 		}

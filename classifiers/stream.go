@@ -60,6 +60,7 @@ type Scanner struct {
 	val  [maxValue + 64]byte
 	lens [maxLeft + 1 + maxRight]uint8
 	cand []candidate
+	va   value
 	// Counters: objects closed, candidates left out at a bound.
 	Objects, Dropped uint64
 }
@@ -102,6 +103,10 @@ const (
 	// keep is how many bytes a stream needs from before a write.
 	keep    = behind + ahead
 	headLen = 512
+	// fieldSize is the size up to which an object may be the value of one field.
+	fieldSize = 64
+	// anchorReach is how far after a word that announces a value it is looked for.
+	anchorReach = 64
 )
 
 func (s *Scanner) put(st *Stream) {
@@ -231,6 +236,10 @@ func (s *Scanner) judge(st *Stream, view []byte, base uint64, p pending) {
 	switch pat.kind {
 	case patDigits:
 		s.judgeDigits(st, &v)
+	case patAnchor:
+		if wholeWord(v.b, v.at-int(pat.n), v.at) {
+			s.judgeWords(st, &v, v.at, min(v.at+anchorReach, len(v.b)))
+		}
 	case patToken:
 		s.judgeTokens(st, &v, pat)
 	case patMark:
@@ -299,6 +308,10 @@ func (s *Scanner) finish(st *Stream) {
 		s.judge(st, view, base, p)
 	}
 	st.pend = st.pend[:0]
+	if st.parent == nil && st.end <= fieldSize {
+		v := window2{b: view, base: base}
+		s.judgeWords(st, &v, 0, len(view))
+	}
 	if st.depth < maxDepth {
 		s.decode(st, view, base, true)
 	}
