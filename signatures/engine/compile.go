@@ -1,0 +1,730 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+
+	"sluice/dataplane/protocol"
+	"sluice/internal/hs"
+	"sluice/internal/pcre"
+	"sluice/signatures/rule"
+)
+
+// SharedGroup names the streaming databases that signatures share with the
+// classifiers.
+type SharedGroup uint8
+
+// The shared groups: the bytes of objects, and raw reassembled TCP.
+const (
+	GroupObject SharedGroup = iota
+	GroupStream
+)
+
+// clist is a compiled list of a transaction's rule.
+type clist struct {
+	items      []item
+	spec       protocol.BufferSpec
+	transforms []rule.Transform
+	absent     rule.Absent
+	// body: the bytes come through Object. whole: the outcome may depend on
+	// bytes to come (negations, ends, sizes), so that it waits for the end.
+	body, whole bool
+}
+
+type clocal struct {
+	kind  rule.Local
+	items []item
+}
+
+type bit struct {
+	op     string
+	scope  rule.BitScope
+	ids    []uint32
+	expire int64
+}
+
+type flowInt struct {
+	rule.FlowInt
+	id, from uint32
+}
+
+// crule is a rule made ready to be confirmed.
+type crule struct {
+	*rule.Rule
+	idx   uint32
+	dirs  protocol.Dirs
+	apps  uint64
+	tests []rule.Test
+
+	payload []item
+	// packetToo: the payload tests also run on each piece by itself, since
+	// offset and depth mean the packet as well as the stream.
+	packetToo bool
+	// inTx: the rule is confirmed on transactions.
+	inTx   bool
+	locals []clocal
+	lists  []clist
+	all    uint64
+	bodies uint64
+	fields []FieldFunc
+	// once: at most one match per flow and direction.
+	once bool
+	// stateful: a match in a transaction is to be remembered, since the rule
+	// may be confirmed there again.
+	stateful bool
+	// incomplete: a failed payload test may hold once more bytes are there.
+	incomplete bool
+
+	bitTests, bitSets []bit
+	intTests, intSets []flowInt
+	limit             *limit
+}
+
+// Engine is a compiled rule set. It is immutable and safe for concurrent use.
+type Engine struct {
+	opt   Options
+	rules []crule
+
+	stream, object *group
+	// streamAll and objectAll are rules without a fast pattern, by direction.
+	streamAll [2][]uint32
+	objectAll [2][]cand
+	// plans are the buffers to scan, by protocol and direction.
+	plans [protocol.NumIDs][2]*plan
+	// packets by class and direction.
+	packets [numClasses][2]packetSet
+	// onPacketEvent are rules that need a decoder or stream event.
+	onPacketEvent map[uint16][]uint32
+	dbs           []*hs.DB
+	streamRules   bool
+}
+
+// plan is what is scanned of a protocol's transactions in a direction.
+type plan struct {
+	buffers []txGroup
+	// fields are rules confirmed whenever the transaction changes.
+	fields []uint32
+	// header are rules on the protocol alone, confirmed on every packet.
+	header []uint32
+}
+
+// txGroup is a buffer, with its transformations, to be scanned once final.
+type txGroup struct {
+	spec       protocol.BufferSpec
+	transforms []rule.Transform
+	g          *group
+	// all are rules that the buffer's being final nominates.
+	all []cand
+	key string
+	b   groupBuilder
+}
+
+// class is a packet's transport for the index of packet rules.
+type class uint8
+
+const (
+	classTCP class = iota
+	classUDP
+	classICMP
+	classOther
+	numClasses
+)
+
+// SetError is an error of one rule at compile time.
+type SetError struct {
+	Rule    *rule.Rule
+	Keyword string
+	Err     error
+}
+
+func (e *SetError) Error() string {
+	return fmt.Sprintf("%s:%d: sid %d: %s: %v", e.Rule.File, e.Rule.Line, e.Rule.SID, e.Keyword, e.Err)
+}
+
+func (e *SetError) Unwrap() error { return e.Err }
+
+// Check reports why a rule cannot be compiled for want of files (datasets), or nil.
+func Check(r *rule.Rule, st *State) error {
+	for i := range r.Lists {
+		for j := range r.Lists[i].Items {
+			if d := r.Lists[i].Items[j].Data; d != nil {
+				if _, err := st.dataset(d, relativeTo(r.File)); err != nil {
+					return &SetError{Rule: r, Keyword: "dataset", Err: err}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func relativeTo(file string) func(string) string {
+	return func(p string) string {
+		if filepath.IsAbs(p) {
+			return p
+		}
+		return filepath.Join(filepath.Dir(file), p)
+	}
+}
+
+// Compile makes an Engine of rules. Rules that are disabled or skipped are left
+// out.
+func Compile(rules []*rule.Rule, opt Options) (*Engine, error) {
+	if opt.State == nil {
+		opt.State = NewState()
+	}
+	if opt.MaxAlerts == 0 {
+		opt.MaxAlerts = 15
+	}
+	if opt.Workers == 0 {
+		opt.Workers = runtime.NumCPU()
+	}
+	e := &Engine{opt: opt, onPacketEvent: map[uint16][]uint32{}}
+	active := make([]*rule.Rule, 0, len(rules))
+	for _, r := range rules {
+		if r.Enabled && r.Skipped == "" {
+			active = append(active, r)
+		}
+	}
+	order(active)
+	e.rules = make([]crule, len(active))
+	b := builder{e: e}
+	for i, r := range active {
+		c := &e.rules[i]
+		c.Rule, c.idx = r, uint32(i)
+		if err := b.rule(c); err != nil {
+			return nil, err
+		}
+	}
+	for i := range e.rules {
+		b.index(&e.rules[i])
+	}
+	if err := b.finish(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// order sorts rules as they are evaluated: by action, rules that set flowbits
+// before those that read them, then by priority, then as they came.
+func order(rs []*rule.Rule) {
+	bits := func(r *rule.Rule) int {
+		set, read := false, false
+		for i := range r.Bits {
+			if r.Bits[i].Test() {
+				read = true
+			} else {
+				set = true
+			}
+		}
+		for i := range r.FlowInts {
+			if r.FlowInts[i].Test() {
+				read = true
+			} else {
+				set = true
+			}
+		}
+		switch {
+		case set && !read:
+			return 0
+		case set:
+			return 1
+		case read:
+			return 2
+		}
+		return 3
+	}
+	sort.SliceStable(rs, func(i, j int) bool {
+		a, b := rs[i], rs[j]
+		if x, y := a.Action.Order(), b.Action.Order(); x != y {
+			return x < y
+		}
+		if x, y := bits(a), bits(b); x != y {
+			return x < y
+		}
+		return a.Priority < b.Priority
+	})
+}
+
+// builder collects the groups while rules are compiled.
+type builder struct {
+	e              *Engine
+	stream, object groupBuilder
+	packet         [numClasses][2]groupBuilder
+	index_         [numClasses][2]packetIndexBuilder
+}
+
+func (b *builder) items(r *rule.Rule, in []rule.Item) ([]item, error) {
+	out := make([]item, len(in))
+	for i := range in {
+		it := &out[i]
+		it.Item = &in[i]
+		switch {
+		case it.Op == rule.OpContent:
+			it.prepare()
+		case it.Op == rule.OpDataset:
+			var err error
+			if it.set, err = b.e.opt.State.dataset(it.Data, relativeTo(r.File)); err != nil {
+				return nil, &SetError{Rule: r, Keyword: "dataset", Err: err}
+			}
+		case it.Op == rule.OpBase64:
+			var err error
+			if it.sub, err = b.items(r, it.Base64.Items); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// rule compiles one rule.
+func (b *builder) rule(c *crule) error {
+	r := c.Rule
+	c.dirs = protocol.DirsBoth
+	if r.Flow.ToServer {
+		c.dirs = protocol.DirsToServer
+	}
+	if r.Flow.ToClient {
+		c.dirs = protocol.DirsToClient
+	}
+	for _, a := range r.Proto.Apps {
+		c.apps |= 1 << a
+	}
+	c.tests = r.Tests
+	for i := range r.Lists {
+		l := &r.Lists[i]
+		items, err := b.items(r, l.Items)
+		if err != nil {
+			return err
+		}
+		switch {
+		case l.Local != rule.NotLocal:
+			c.locals = append(c.locals, clocal{l.Local, items})
+		case l.Name == "":
+			c.payload = items
+			for k := range l.Items {
+				it := &l.Items[k]
+				if !it.Relative && (it.HasDepth || it.HasOffset) {
+					c.packetToo = true
+				}
+			}
+			c.incomplete = len(items) > 1 || items[0].Op != rule.OpContent
+		default:
+			cl := clist{items: items, spec: l.Buffer, transforms: l.Transforms, absent: l.Absent, body: l.Buffer.Body || l.Buffer.ID.Protocol() == protocol.Any}
+			for k := range items {
+				it := &items[k]
+				if it.Neg || it.EndsWith || it.Op == rule.OpBsize || it.Op == rule.OpEntropy || it.Op == rule.OpDataset {
+					cl.whole = true
+				}
+			}
+			cl.whole = cl.whole || len(cl.transforms) > 0
+			if cl.body {
+				c.bodies |= 1 << len(c.lists)
+			}
+			c.all |= 1 << len(c.lists)
+			c.lists = append(c.lists, cl)
+		}
+	}
+	for _, f := range r.Fields {
+		fn := b.e.opt.Fields[f.Keyword]
+		if fn == nil {
+			return &SetError{Rule: r, Keyword: f.Keyword, Err: errors.New("no protocol provides it")}
+		}
+		c.fields = append(c.fields, fn)
+	}
+	c.inTx = len(c.lists) > 0 || len(c.fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0
+	c.stateful = c.bodies != 0 || len(c.lists) == 0 || len(r.Files) > 0 || len(c.lists) > 1 || r.Transactional || c.payload != nil
+	st := b.e.opt.State
+	for i := range r.Bits {
+		o := &r.Bits[i]
+		x := bit{op: o.Op, scope: o.Scope, expire: int64(o.Expire) * 1e9}
+		for _, n := range o.Names {
+			x.ids = append(x.ids, st.name(n))
+		}
+		if o.Test() {
+			c.bitTests = append(c.bitTests, x)
+		} else {
+			c.bitSets = append(c.bitSets, x)
+		}
+	}
+	for _, f := range r.FlowInts {
+		x := flowInt{FlowInt: f, id: st.name(f.Name)}
+		if f.From != "" {
+			x.from = st.name(f.From)
+		}
+		if f.Test() {
+			c.intTests = append(c.intTests, x)
+		} else {
+			c.intSets = append(c.intSets, x)
+		}
+	}
+	t := r.Threshold
+	if t == nil {
+		t = r.DetectionFilter
+	}
+	if t != nil {
+		c.limit = &limit{kind: t.Type, track: t.Track, n: t.Count, mult: t.Multiplier, nanos: int64(t.Seconds) * 1e9}
+	}
+	return nil
+}
+
+// packetOnly reports whether the rule's tests need the packet at hand, so that
+// its payload is matched packet by packet.
+func (c *crule) packetOnly() bool {
+	if c.Proto.PacketOnly || c.Flow.NoStream || len(c.locals) > 0 {
+		return true
+	}
+	for i := range c.tests {
+		switch c.tests[i].Kind {
+		case rule.TestStreamSize, rule.TestFlowAge, rule.TestFlowPkts, rule.TestFlowBytes, rule.TestAppProto, rule.TestSameIP, rule.TestVLAN, rule.TestVLANLayers, rule.TestL3Proto:
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// classes gives the packet classes that the rule can match.
+func (c *crule) classes() []class {
+	switch c.Proto.Transport {
+	case rule.TCP:
+		return []class{classTCP}
+	case rule.UDP:
+		return []class{classUDP}
+	case rule.ICMP, rule.ICMPv6, rule.AnyICMP:
+		return []class{classICMP}
+	case rule.SCTP, rule.ProtoNum:
+		return []class{classOther}
+	}
+	if c.apps != 0 {
+		return []class{classTCP, classUDP}
+	}
+	return []class{classTCP, classUDP, classICMP, classOther}
+}
+
+// index puts the rule where it will be nominated.
+func (b *builder) index(c *crule) {
+	if c.inTx {
+		b.indexTx(c)
+		return
+	}
+	for i := range c.tests {
+		t := &c.tests[i]
+		if t.Kind == rule.TestDecodeEvent || t.Kind == rule.TestStreamEvent {
+			b.e.onPacketEvent[uint16(t.Event)] = append(b.e.onPacketEvent[uint16(t.Event)], c.idx)
+			return
+		}
+	}
+	if c.payload == nil {
+		b.indexHeader(c)
+		return
+	}
+	fp, ok := pick(c.payload)
+	for _, cl := range c.classes() {
+		if cl == classTCP && !c.packetOnly() {
+			b.e.streamRules = true
+			if ok {
+				b.stream.add(fp, cand{c.idx, payloadList})
+				continue
+			}
+			for d := range b.e.streamAll {
+				if c.dirs.Has(protocol.Dir(d)) {
+					b.e.streamAll[d] = append(b.e.streamAll[d], c.idx)
+				}
+			}
+			continue
+		}
+		if c.Proto.StreamOnly || c.Flow.OnlyStream {
+			continue
+		}
+		for d := range b.packet[cl] {
+			if !c.dirs.Has(protocol.Dir(d)) {
+				continue
+			}
+			if ok {
+				b.packet[cl][d].add(fp, cand{c.idx, payloadList})
+			} else {
+				b.index_[cl][d].add(c)
+			}
+		}
+	}
+}
+
+// indexHeader indexes a rule without content.
+func (b *builder) indexHeader(c *crule) {
+	// With nothing but addresses, a flow is judged once each way.
+	c.once = len(c.tests) == 0 && len(c.locals) == 0 && len(c.bitTests) == 0 && len(c.intTests) == 0 && c.apps == 0 && c.Proto.Transport == rule.AnyIP
+	if len(c.tests) == 1 && c.tests[0].Kind == rule.TestAppProto && len(c.locals) == 0 {
+		c.once = true
+	}
+	if c.apps != 0 && len(c.locals) == 0 {
+		for _, a := range c.Proto.Apps {
+			for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+				if c.dirs.Has(d) {
+					p := b.plan(a, d)
+					p.header = append(p.header, c.idx)
+				}
+			}
+		}
+		return
+	}
+	for _, cl := range c.classes() {
+		for d := range b.index_[cl] {
+			if c.dirs.Has(protocol.Dir(d)) {
+				b.index_[cl][d].add(c)
+			}
+		}
+	}
+}
+
+func (b *builder) plan(id protocol.ID, d protocol.Dir) *plan {
+	if b.e.plans[id][d] == nil {
+		b.e.plans[id][d] = &plan{}
+	}
+	return b.e.plans[id][d]
+}
+
+// txGroup gives the group of a buffer in a direction.
+func (b *builder) txGroup(l *clist, d protocol.Dir) *txGroup {
+	p := b.plan(l.spec.ID.Protocol(), d)
+	var k strings.Builder
+	fmt.Fprintf(&k, "%d", l.spec.ID)
+	for _, t := range l.transforms {
+		fmt.Fprintf(&k, "|%s %q", t.Name, t.Arg)
+	}
+	key := k.String()
+	for i := range p.buffers {
+		if p.buffers[i].key == key {
+			return &p.buffers[i]
+		}
+	}
+	p.buffers = append(p.buffers, txGroup{spec: l.spec, transforms: l.transforms, key: key})
+	return &p.buffers[len(p.buffers)-1]
+}
+
+// dirsOf gives the directions in which a list of a rule can be seen.
+func (c *crule) dirsOf(l *clist) protocol.Dirs {
+	d := l.spec.Dirs
+	if d == 0 {
+		d = protocol.DirsBoth
+	}
+	if c.Transactional {
+		return d
+	}
+	return d & c.dirs
+}
+
+// indexTx chooses the list that nominates a rule of transactions.
+func (b *builder) indexTx(c *crule) {
+	best, bestList, found := fastPattern{}, -1, false
+	for i := range c.lists {
+		l := &c.lists[i]
+		if l.absent != rule.AbsentFails || l.body && len(l.transforms) > 0 || l.body && !scannable(l.spec.ID) {
+			continue
+		}
+		fp, ok := pick(l.items)
+		if !ok {
+			continue
+		}
+		if !l.body {
+			// Headers come once and early: worth a little.
+			fp.score += fp.score / 4
+		}
+		if !found || fp.explicit && !best.explicit || fp.explicit == best.explicit && fp.score > best.score {
+			best, bestList, found = fp, i, true
+		}
+	}
+	if c.payload != nil {
+		// The payload's tests are noted when they hold, for the transaction to
+		// find.
+		if fp, ok := pick(c.payload); ok {
+			b.stream.add(fp, cand{c.idx, payloadList})
+		} else {
+			for d := range b.e.streamAll {
+				b.e.streamAll[d] = append(b.e.streamAll[d], c.idx)
+			}
+		}
+		b.e.streamRules = true
+	}
+	if found {
+		l := &c.lists[bestList]
+		if l.body {
+			b.object.add(best, cand{c.idx, uint8(bestList)})
+			return
+		}
+		for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+			if c.dirsOf(l).Has(d) {
+				b.txGroup(l, d).b.add(best, cand{c.idx, uint8(bestList)})
+			}
+		}
+		return
+	}
+	// Without a content: the buffer that is final last, else an object.
+	last := -1
+	for i := range c.lists {
+		if l := &c.lists[i]; !l.body && (last < 0 || l.spec.Progress > c.lists[last].spec.Progress) {
+			last = i
+		}
+	}
+	switch {
+	case last >= 0:
+		for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+			if l := &c.lists[last]; c.dirsOf(l).Has(d) {
+				g := b.txGroup(l, d)
+				g.all = append(g.all, cand{c.idx, uint8(last)})
+			}
+		}
+	case c.bodies != 0 || len(c.Files) > 0:
+		list := uint8(payloadList)
+		if c.bodies != 0 {
+			list = 0
+		}
+		for d := range b.e.objectAll {
+			if c.dirs.Has(protocol.Dir(d)) {
+				b.e.objectAll[d] = append(b.e.objectAll[d], cand{c.idx, list})
+			}
+		}
+	default:
+		apps := slices.Clone(c.Proto.Apps)
+		for _, ev := range c.AppEvents {
+			if !slices.Contains(apps, ev.Proto) {
+				apps = append(apps, ev.Proto)
+			}
+		}
+		for _, a := range apps {
+			for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+				if c.dirs.Has(d) {
+					p := b.plan(a, d)
+					p.fields = append(p.fields, c.idx)
+				}
+			}
+		}
+	}
+}
+
+// scannable reports whether a body's bytes are in the shared streaming database.
+func scannable(id protocol.BufferID) bool {
+	return id != protocol.BufFileName && id != protocol.BufFileMagic
+}
+
+// finish builds groups and compiles their databases in parallel.
+func (b *builder) finish() error {
+	e := b.e
+	e.stream, e.object = b.stream.build(), b.object.build()
+	var jobs []*group
+	add := func(g *group) *group {
+		if g != nil {
+			jobs = append(jobs, g)
+		}
+		return g
+	}
+	for cl := range e.packets {
+		for d := range e.packets[cl] {
+			e.packets[cl][d] = b.index_[cl][d].build(e)
+			e.packets[cl][d].g = add(b.packet[cl][d].build())
+		}
+	}
+	for id := range e.plans {
+		for d := range e.plans[id] {
+			p := e.plans[id][d]
+			if p == nil {
+				continue
+			}
+			sort.SliceStable(p.buffers, func(i, j int) bool { return p.buffers[i].spec.Progress < p.buffers[j].spec.Progress })
+			for i := range p.buffers {
+				p.buffers[i].g = add(p.buffers[i].b.build())
+				p.buffers[i].b = groupBuilder{}
+			}
+		}
+	}
+	// Large ones first, so that the last to finish is a small one.
+	sort.SliceStable(jobs, func(i, j int) bool { return len(jobs[i].patterns) > len(jobs[j].patterns) })
+	var wg sync.WaitGroup
+	errs := make([]error, len(jobs))
+	next := make(chan int)
+	for range e.opt.Workers {
+		wg.Go(func() {
+			for i := range next {
+				jobs[i].db, errs[i] = hs.Compile(jobs[i].patterns, hs.Block, e.opt.CacheDir)
+			}
+		})
+	}
+	for i := range jobs {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("compile rules: %w", err)
+	}
+	for _, g := range jobs {
+		e.dbs = append(e.dbs, g.db)
+	}
+	return nil
+}
+
+// SharedPatterns gives the patterns for a streaming database that is shared
+// with the classifiers. Their ids are below 1<<31; hits on them go to Object
+// and Stream.
+func (e *Engine) SharedPatterns(g SharedGroup) []hs.Pattern {
+	gr := e.stream
+	if g == GroupObject {
+		gr = e.object
+	}
+	if gr == nil {
+		return nil
+	}
+	return gr.patterns
+}
+
+// NeedsStream reports whether any rule looks at raw TCP bytes, with a fast
+// pattern or without.
+func (e *Engine) NeedsStream() bool { return e.streamRules }
+
+// NeedsObjects reports whether any rule looks at objects.
+func (e *Engine) NeedsObjects() bool {
+	return e.object != nil || len(e.objectAll[0])+len(e.objectAll[1]) > 0
+}
+
+// Databases gives the engine's own block-mode databases, for the workers'
+// scratch space.
+func (e *Engine) Databases() []*hs.DB { return e.dbs }
+
+// Rules counts the rules that can match.
+func (e *Engine) Rules() int { return len(e.rules) }
+
+// Memory gives the bytes of the engine's own databases.
+func (e *Engine) Memory() int {
+	n := 0
+	for _, db := range e.dbs {
+		n += db.Size()
+	}
+	return n
+}
+
+// Close frees the databases. No Matcher may be used any more.
+func (e *Engine) Close() {
+	for _, db := range e.dbs {
+		db.Close()
+	}
+	e.dbs = nil
+}
+
+// NewMatcher makes a worker's matcher. The Scanner must have been made or
+// prepared for Databases, and belongs to the same goroutine.
+func (e *Engine) NewMatcher(sc *hs.Scanner) *Matcher {
+	m := &Matcher{e: e, sc: sc, stamp: make([]uint32, len(e.rules)), fired: make([]uint32, len(e.rules)),
+		matches: make([]Match, 0, maxMatches), cands: make([]uint32, 0, 256)}
+	m.own = sc == nil
+	x, err := pcre.NewContext(pcre.Limits{Match: e.opt.PCREMatchLimit, Depth: e.opt.PCREDepthLimit})
+	if err != nil {
+		panic(err) // out of memory at start
+	}
+	m.pcre = x
+	return m
+}

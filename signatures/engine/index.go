@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"sort"
+
+	"sluice/dataplane/decode"
+	"sluice/signatures/rule"
+)
+
+// packetSet is what packets of one class and direction are matched against.
+type packetSet struct {
+	// g are the rules with a fast pattern in the payload.
+	g *group
+	// once are rules judged on the first packet of a flow's direction, syn
+	// those that need SYN, every all others.
+	once, syn, every ruleIndex
+}
+
+// ruleIndex finds rules without content by what is most telling of them: a
+// port or an address. A packet that concerns none touches next to nothing.
+type ruleIndex struct {
+	any          []uint32
+	dport, sport map[uint16][]uint32
+	src, dst     addrIndex
+}
+
+func (x *ruleIndex) collect(m *Matcher, p *decode.Packet) {
+	for _, r := range x.any {
+		m.nominate(r)
+	}
+	if len(x.dport) > 0 {
+		for _, r := range x.dport[p.DstPort] {
+			m.nominate(r)
+		}
+	}
+	if len(x.sport) > 0 {
+		for _, r := range x.sport[p.SrcPort] {
+			m.nominate(r)
+		}
+	}
+	if len(x.src.los) > 0 {
+		for _, r := range x.src.find(&p.Src) {
+			m.nominate(r)
+		}
+	}
+	if len(x.dst.los) > 0 {
+		for _, r := range x.dst.find(&p.Dst) {
+			m.nominate(r)
+		}
+	}
+}
+
+// addrIndex cuts the addresses into intervals; each knows its rules.
+type addrIndex struct {
+	los   []key128
+	rules [][]uint32
+}
+
+type key128 struct{ hi, lo uint64 }
+
+func keyOf(a *decode.Addr) key128 {
+	return key128{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])}
+}
+
+// find gives the rules of the interval that holds a.
+func (x *addrIndex) find(a *decode.Addr) []uint32 {
+	k := keyOf(a)
+	i, j := 0, len(x.los)
+	for i < j {
+		h := int(uint(i+j) >> 1)
+		if l := &x.los[h]; l.hi < k.hi || l.hi == k.hi && l.lo <= k.lo {
+			i = h + 1
+		} else {
+			j = h
+		}
+	}
+	if i == 0 {
+		return nil
+	}
+	return x.rules[i-1]
+}
+
+// addrRule is an interval of a rule on its way into an addrIndex.
+type addrRule struct {
+	r    rule.AddrRange
+	rule uint32
+}
+
+func buildAddrs(in []addrRule) addrIndex {
+	if len(in) == 0 {
+		return addrIndex{}
+	}
+	type edge struct {
+		at    decode.Addr
+		rule  uint32
+		leave bool
+	}
+	var edges []edge
+	for _, a := range in {
+		edges = append(edges, edge{a.r.Lo, a.rule, false})
+		if next, ok := after(a.r.Hi); ok {
+			edges = append(edges, edge{next, a.rule, true})
+		}
+	}
+	sort.Slice(edges, func(i, j int) bool { return bytes.Compare(edges[i].at[:], edges[j].at[:]) < 0 })
+	var x addrIndex
+	live := map[uint32]int{}
+	for i := 0; i < len(edges); {
+		at := edges[i].at
+		for ; i < len(edges) && edges[i].at == at; i++ {
+			if edges[i].leave {
+				if live[edges[i].rule]--; live[edges[i].rule] == 0 {
+					delete(live, edges[i].rule)
+				}
+			} else {
+				live[edges[i].rule]++
+			}
+		}
+		var rs []uint32
+		for r := range live {
+			rs = append(rs, r)
+		}
+		slices.Sort(rs)
+		x.los = append(x.los, keyOf(&at))
+		x.rules = append(x.rules, rs)
+	}
+	return x
+}
+
+func after(a decode.Addr) (decode.Addr, bool) {
+	for i := 15; i >= 0; i-- {
+		a[i]++
+		if a[i] != 0 {
+			return a, true
+		}
+	}
+	return a, false
+}
+
+type indexBuilder struct {
+	x        ruleIndex
+	src, dst []addrRule
+}
+
+type packetIndexBuilder struct{ once, syn, every indexBuilder }
+
+func (b *packetIndexBuilder) add(c *crule) {
+	switch {
+	case c.once:
+		b.once.add(c)
+	case needsSyn(c):
+		b.syn.add(c)
+	default:
+		b.every.add(c)
+	}
+}
+
+// needsSyn reports whether only packets with SYN can pass the rule's flags.
+func needsSyn(c *crule) bool {
+	for i := range c.tests {
+		t := &c.tests[i]
+		if t.Kind == rule.TestTCPFlags && t.Flags&decode.TCPSyn != 0 && (t.Mode == 0 || t.Mode == '+') {
+			return true
+		}
+	}
+	return false
+}
+
+// telling bounds the ranges of an address set and the ports of a port set that
+// are worth an index of their own.
+const (
+	tellingRanges = 8192
+	tellingPorts  = 64
+)
+
+// wide reports whether a set covers so much that it tells nothing.
+func wide(s *rule.AddrSet) bool {
+	if s.All || len(s.Ranges) > tellingRanges {
+		return true
+	}
+	for _, r := range s.Ranges {
+		lo, hi := keyOf(&r.Lo), keyOf(&r.Hi)
+		// More than a /8 of IPv4, or of IPv6 more than a /32.
+		if hi.hi-lo.hi > 1<<32 || hi.hi == lo.hi && hi.lo-lo.lo > 1<<24 && lo.hi == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *indexBuilder) add(c *crule) {
+	put := func(m *map[uint16][]uint32, s *rule.PortSet) {
+		if *m == nil {
+			*m = map[uint16][]uint32{}
+		}
+		for _, r := range s.Ranges {
+			for p := int(r.Lo); p <= int(r.Hi); p++ {
+				(*m)[uint16(p)] = append((*m)[uint16(p)], c.idx)
+			}
+		}
+	}
+	switch {
+	case c.Bidirectional || c.Transactional:
+	case !wide(c.Src) && (wide(c.Dst) || len(c.Src.Ranges) >= len(c.Dst.Ranges)):
+		for _, r := range c.Src.Ranges {
+			b.src = append(b.src, addrRule{r, c.idx})
+		}
+		return
+	case !wide(c.Dst):
+		for _, r := range c.Dst.Ranges {
+			b.dst = append(b.dst, addrRule{r, c.idx})
+		}
+		return
+	case c.Proto.Transport != rule.TCP && c.Proto.Transport != rule.UDP:
+	case !c.DstPort.All && c.DstPort.Size() <= tellingPorts:
+		put(&b.x.dport, c.DstPort)
+		return
+	case !c.SrcPort.All && c.SrcPort.Size() <= tellingPorts:
+		put(&b.x.sport, c.SrcPort)
+		return
+	}
+	b.x.any = append(b.x.any, c.idx)
+}
+
+func (b *indexBuilder) build() ruleIndex {
+	b.x.src, b.x.dst = buildAddrs(b.src), buildAddrs(b.dst)
+	return b.x
+}
+
+func (b *packetIndexBuilder) build(*Engine) packetSet {
+	return packetSet{once: b.once.build(), syn: b.syn.build(), every: b.every.build()}
+}

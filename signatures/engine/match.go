@@ -1,0 +1,401 @@
+package engine
+
+import (
+	"slices"
+
+	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/internal/hs"
+	"sluice/internal/pcre"
+	"sluice/signatures/rule"
+)
+
+// Kind says what a rule matched on.
+type Kind uint8
+
+// The kinds of matches.
+const (
+	KindPacket Kind = iota
+	KindStream
+	KindTx
+	KindObject
+)
+
+// String gives a name for logs and explanations.
+func (k Kind) String() string { return [...]string{"packet", "stream", "tx", "object"}[k] }
+
+// Match is a rule that holds. It is valid until the Matcher's Reset.
+type Match struct {
+	Rule *rule.Rule
+	// Tx is the transaction, nil for packet and stream rules; Object the object
+	// that completed the match, where one did.
+	Tx     *protocol.Tx
+	Object *protocol.Object
+	Dir    protocol.Dir
+	Kind   Kind
+	// Buffer is the buffer of the last test that held.
+	Buffer protocol.BufferID
+	// Start and End are the bytes matched: of the packet's payload, or offsets
+	// of the stream or object; End 0 where they are unknown.
+	Start, End uint64
+	// Silent: the action applies and no alert is to be written (thresholds,
+	// noalert).
+	Silent bool
+	// FlowScope: a drop or pass applies to the flow rather than to the packet.
+	FlowScope bool
+
+	idx uint32
+}
+
+// Window is what is at hand of a stream's direction or of an object.
+type Window struct {
+	// Data ends with the newest byte; Start is the offset of Data[0]; New is the
+	// index at which bytes begin that were not in the window before.
+	Data  []byte
+	Start uint64
+	New   int
+}
+
+// Counters tell what a Matcher did. They are written by its worker only.
+type Counters struct {
+	// Candidates were nominated, Confirmed held, Suppressed were not alerted
+	// because of thresholds or the limit of alerts.
+	Candidates, Confirmed, Suppressed uint64
+	// Limited counts confirmations that the limit of steps cut short.
+	Limited uint64
+	// ScanFailures counts scans that Hyperscan did not finish: what they would
+	// have nominated is unknown.
+	ScanFailures uint64
+}
+
+// maxMatches bounds the matches kept of a packet before the limit applies.
+const maxMatches = 256
+
+// Matcher is one worker's side of an Engine. It belongs to one goroutine, takes
+// no lock but State's, and does not allocate unless a rule keeps state.
+type Matcher struct {
+	e    *Engine
+	sc   *hs.Scanner
+	own  bool
+	pcre *pcre.Context
+
+	// cands are the rules nominated in this call; stamp tells which are in it.
+	cands []uint32
+	stamp []uint32
+	gen   uint32
+	// fired tells the rules that matched since Reset.
+	fired   []uint32
+	round   uint32
+	matches []Match
+	dropped uint64
+
+	c     confirm
+	vars  [33]uint64
+	b64   []byte
+	xbuf  [2][]byte
+	xturn int
+	jobs  []job
+	// objCands are what an object nominated; objSize is its size so far.
+	objCands []cand
+	objSize  uint64
+	// parsers' buffers are asked for through these.
+	parser protocol.Parser
+	events []decode.Event
+
+	// What is being judged.
+	p        *decode.Packet
+	f        *flow.Flow
+	dir      protocol.Dir
+	src, dst *decode.Addr
+	sp, dp   uint16
+	ports    bool
+	proto    uint8
+	ipver    uint8
+	now      int64
+	zero     decode.Addr
+
+	// pending captures of the rule at hand.
+	captured []captured
+
+	Counters Counters
+}
+
+// Engine gives the engine that the Matcher serves.
+func (m *Matcher) Engine() *Engine { return m.e }
+
+// Close frees what the Matcher holds outside of Go's memory.
+func (m *Matcher) Close() { m.pcre.Close() }
+
+// Reset forgets the matches of the packet before.
+func (m *Matcher) Reset() {
+	clear(m.matches)
+	m.matches = m.matches[:0]
+	m.events = m.events[:0]
+	if m.round++; m.round == 0 {
+		clear(m.fired)
+		m.round = 1
+	}
+}
+
+// StreamEvents tells of the anomalies that stream tracking saw in the packet
+// that the next call of Packet is about.
+func (m *Matcher) StreamEvents(ev []decode.Event) {
+	m.events = append(m.events, ev[:min(len(ev), 64-min(len(m.events), 64))]...)
+}
+
+// Matches gives the matches since Reset: pass before drop before reject before
+// alert, then by priority, then as the rules came. When a pass rule is among
+// them, the ones after it are gone. At most the limit of alerts is given.
+func (m *Matcher) Matches() []Match {
+	if len(m.matches) == 0 {
+		return nil
+	}
+	if len(m.matches) > 1 {
+		slices.SortStableFunc(m.matches, func(a, b Match) int {
+			if a.idx != b.idx {
+				return int(a.idx) - int(b.idx)
+			}
+			if a.Tx != nil && b.Tx != nil && a.Tx.ID != b.Tx.ID {
+				if a.Tx.ID < b.Tx.ID {
+					return -1
+				}
+				return 1
+			}
+			return 0
+		})
+	}
+	n, loud := 0, 0
+	for i := range m.matches {
+		x := &m.matches[i]
+		if !x.Silent {
+			if loud == m.e.opt.MaxAlerts {
+				m.Counters.Suppressed++
+				if x.Rule.Action == rule.Alert {
+					continue
+				}
+				x.Silent = true
+			}
+			loud++
+		}
+		m.matches[n] = *x
+		n++
+		if x.Rule.Action == rule.Pass {
+			break
+		}
+	}
+	clear(m.matches[n:])
+	m.matches = m.matches[:n]
+	return m.matches
+}
+
+// nominate puts a rule on the list of this call, once.
+func (m *Matcher) nominate(r uint32) {
+	if m.stamp[r] != m.gen {
+		m.stamp[r] = m.gen
+		m.cands = append(m.cands, r)
+	}
+}
+
+// begin starts a call: packet or flow and direction to judge.
+func (m *Matcher) begin(p *decode.Packet, f *flow.Flow, dir protocol.Dir, ofFlow bool) {
+	m.p, m.f, m.dir = p, f, dir
+	m.cands = m.cands[:0]
+	if m.gen++; m.gen == 0 {
+		clear(m.stamp)
+		m.gen = 1
+	}
+	if m.round == 0 {
+		m.round = 1
+	}
+	if p != nil {
+		m.now = p.Time
+	} else if f != nil {
+		m.now = f.Last
+	}
+	if ofFlow || p == nil {
+		m.proto, m.ipver, m.ports = f.Proto, f.IPVersion, true
+		m.src, m.dst, m.sp, m.dp = &f.Client, &f.Server, f.ClientPort, f.ServerPort
+		if dir == protocol.ToClient {
+			m.src, m.dst, m.sp, m.dp = &f.Server, &f.Client, f.ServerPort, f.ClientPort
+		}
+		return
+	}
+	m.proto, m.ipver, m.ports = p.Proto, p.IPVersion, p.Flags&decode.FlagHasPorts != 0
+	m.src, m.dst, m.sp, m.dp = &p.Src, &p.Dst, p.SrcPort, p.DstPort
+}
+
+// silenced reports whether a pass rule took the flow out of inspection.
+func silenced(f *flow.Flow) bool { return f != nil && f.PassRules }
+
+// transport reports whether the rule is for the packet's protocol.
+func (m *Matcher) transport(r *crule) bool {
+	switch r.Proto.Transport {
+	case rule.TCP:
+		if m.proto != decode.ProtoTCP {
+			return false
+		}
+	case rule.UDP:
+		if m.proto != decode.ProtoUDP {
+			return false
+		}
+	case rule.ICMP:
+		if m.proto != decode.ProtoICMP {
+			return false
+		}
+	case rule.ICMPv6:
+		if m.proto != decode.ProtoICMPv6 {
+			return false
+		}
+	case rule.AnyICMP:
+		if m.proto != decode.ProtoICMP && m.proto != decode.ProtoICMPv6 {
+			return false
+		}
+	case rule.SCTP:
+		if m.proto != decode.ProtoSCTP {
+			return false
+		}
+	case rule.ProtoNum:
+		if m.proto != r.Proto.Num {
+			return false
+		}
+	}
+	return r.Proto.IPVersion == 0 || r.Proto.IPVersion == m.ipver
+}
+
+// header tests protocol, direction, ports and addresses, cheapest first.
+func (m *Matcher) header(r *crule) bool {
+	if m.f != nil && !r.dirs.Has(m.dir) && !r.Transactional {
+		return false
+	}
+	if !m.transport(r) {
+		return false
+	}
+	if r.Transactional {
+		if m.f == nil {
+			return false
+		}
+		f := m.f
+		return r.SrcPort.Has(f.ClientPort) && r.DstPort.Has(f.ServerPort) && r.Src.Has(&f.Client) && r.Dst.Has(&f.Server)
+	}
+	if m.ends(r, m.src, m.dst, m.sp, m.dp) {
+		return true
+	}
+	return r.Bidirectional && m.ends(r, m.dst, m.src, m.dp, m.sp)
+}
+
+func (m *Matcher) ends(r *crule, src, dst *decode.Addr, sp, dp uint16) bool {
+	if m.ports || r.Proto.Transport == rule.TCP || r.Proto.Transport == rule.UDP || r.Proto.Transport == rule.SCTP {
+		if !r.SrcPort.Has(sp) || !r.DstPort.Has(dp) {
+			return false
+		}
+	}
+	return r.Src.Has(src) && r.Dst.Has(dst)
+}
+
+// flowHolds tests the flow keyword and the application protocol. unknown tells
+// that the protocol may become known later.
+func (m *Matcher) flowHolds(r *crule) (ok, unknown bool) {
+	o, f := &r.Flow, m.f
+	if f == nil {
+		if o.Established || o.NotEstablished || o.ToServer || o.ToClient || r.apps != 0 {
+			return false, false
+		}
+	} else {
+		est := f.State >= flow.StateEstablished
+		if o.Established && !est || o.NotEstablished && est {
+			return false, false
+		}
+		if r.apps != 0 {
+			id := f.App.Proto()
+			if id == protocol.Unknown {
+				return false, true
+			}
+			if r.apps>>id&1 == 0 {
+				// The protocol before a switch still counts for its transactions.
+				if o := f.App.Original(); o == protocol.Unknown || r.apps>>o&1 == 0 {
+					return false, false
+				}
+			}
+		}
+	}
+	if m.p != nil {
+		if o.OnlyFrag && m.p.Flags&decode.FlagReassembled == 0 || o.NoFrag && m.p.Flags&decode.FlagReassembled != 0 {
+			return false, false
+		}
+	}
+	return true, false
+}
+
+// fire carries out what a rule that holds does.
+func (m *Matcher) fire(r *crule, x Match) {
+	m.Counters.Confirmed++
+	m.fired[r.idx] = m.round
+	m.effects(r)
+	x.Rule, x.idx = r.Rule, r.idx
+	if r.limit != nil && !m.withinLimit(r) {
+		m.Counters.Suppressed++
+		if r.limit.kind == "detection_filter" || r.Action == rule.Alert {
+			// A detection_filter that does not hold yet is no match at all.
+			return
+		}
+		x.Silent = true
+	}
+	if r.NoAlert {
+		if r.Action == rule.Alert && !r.Filestore && !r.Bypass {
+			return
+		}
+		x.Silent = true
+	}
+	switch r.Scope {
+	case rule.ScopeFlow:
+		x.FlowScope = true
+	case rule.ScopeDefault:
+		x.FlowScope = x.Kind != KindPacket || r.once || r.apps != 0
+	}
+	if m.f == nil {
+		x.FlowScope = false
+	}
+	if len(m.matches) < maxMatches {
+		m.matches = append(m.matches, x)
+		return
+	}
+	// Full: what is evaluated first matters most.
+	worst := 0
+	for i := range m.matches {
+		if m.matches[i].idx > m.matches[worst].idx {
+			worst = i
+		}
+	}
+	if m.matches[worst].idx > x.idx {
+		m.matches[worst] = x
+	}
+	m.Counters.Suppressed++
+}
+
+// withinLimit counts a match against the rule's threshold.
+func (m *Matcher) withinLimit(r *crule) bool {
+	l := r.limit
+	if l.track == "by_flow" && m.f != nil {
+		fs := m.flowState(true)
+		if fs.limits == nil {
+			fs.limits = map[uint32]limitEntry{}
+		}
+		e := fs.limits[r.SID]
+		ok := l.count(&e, m.now)
+		if len(fs.limits) < 1024 {
+			fs.limits[r.SID] = e
+		}
+		return ok
+	}
+	k := limitKey{gid: r.GID, sid: r.SID}
+	switch l.track {
+	case "by_src":
+		k.a = *m.src
+	case "by_dst":
+		k.a = *m.dst
+	case "by_both":
+		k.a, k.b = *m.src, *m.dst
+	}
+	return m.e.opt.State.limit(k, l, m.now)
+}

@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"sluice/dataplane/protocol"
+)
+
+// FieldFunc gives instance i of a number that a protocol keeps in a
+// transaction, as seen in a direction. It answers false where there is none
+// (yet). It is called on the worker and must not allocate.
+type FieldFunc func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool)
+
+// FileFacts is what an object's Sink may offer about its content. Each answers
+// nil while it is not known.
+type FileFacts interface {
+	// Magic describes the type by content, as libmagic would.
+	Magic() []byte
+}
+
+// Options is what an Engine is built with.
+type Options struct {
+	Registry *protocol.Registry
+	CacheDir string
+	State    *State
+	// Fields are the numbers of protocols by keyword (dns.opcode).
+	Fields map[string]FieldFunc
+	// PCREMatchLimit and PCREDepthLimit bound an expression's backtracking; 0
+	// means 3500 and 1500.
+	PCREMatchLimit, PCREDepthLimit uint32
+	// MaxAlerts bounds the matches of a packet; 0 means 15.
+	MaxAlerts int
+	// Workers bounds the databases compiled at the same time; 0 means the
+	// number of CPUs.
+	Workers int
+}
+
+// MaxSteps bounds the tests made to confirm one rule on one buffer.
+const MaxSteps = 20000

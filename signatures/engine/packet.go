@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"slices"
+
+	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+)
+
+func classOf(proto uint8) class {
+	switch proto {
+	case decode.ProtoTCP:
+		return classTCP
+	case decode.ProtoUDP:
+		return classUDP
+	case decode.ProtoICMP, decode.ProtoICMPv6:
+		return classICMP
+	}
+	return classOther
+}
+
+// Packet judges a packet: rules on headers, events and payloads as on the wire.
+// f may be nil for a packet without flow; dir is ToServer then.
+func (m *Matcher) Packet(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
+	if silenced(f) {
+		return
+	}
+	m.begin(p, f, dir, false)
+	e := m.e
+	if len(e.onPacketEvent) > 0 {
+		for _, ev := range p.Events() {
+			m.nominateEvent(ev)
+		}
+		for _, ev := range m.events {
+			m.nominateEvent(ev)
+		}
+	}
+	if p.IPVersion != 0 {
+		m.collectPacket(p, f, dir)
+	}
+	if len(m.cands) == 0 {
+		return
+	}
+	slices.Sort(m.cands)
+	for _, r := range m.cands {
+		m.confirmPacket(&e.rules[r])
+	}
+}
+
+func (m *Matcher) nominateEvent(ev decode.Event) {
+	for _, r := range m.e.onPacketEvent[uint16(ev)] {
+		m.nominate(r)
+	}
+}
+
+func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
+	e := m.e
+	set := &e.packets[classOf(p.Proto)][dir]
+	if f == nil || f.Pkts[dir] <= 1 {
+		set.once.collect(m, p)
+	}
+	if p.Proto == decode.ProtoTCP && p.TCPFlags&decode.TCPSyn != 0 {
+		set.syn.collect(m, p)
+	}
+	set.every.collect(m, p)
+	if f != nil {
+		if pl := e.plans[f.App.Proto()][dir]; pl != nil {
+			for _, r := range pl.header {
+				m.nominate(r)
+			}
+		}
+	}
+	if set.g == nil || p.PayloadEnd <= p.Payload || p.Flags&decode.FlagFragment != 0 {
+		return
+	}
+	hits, err := m.sc.Scan(set.g.db, p.PayloadBytes())
+	if err != nil {
+		m.Counters.ScanFailures++
+	}
+	for i := range hits {
+		for _, c := range set.g.nominated(hits[i].ID) {
+			m.nominate(c.rule)
+		}
+	}
+}
+
+// confirmPacket tests a nominated rule on the packet at hand.
+func (m *Matcher) confirmPacket(r *crule) {
+	m.Counters.Candidates++
+	if m.fired[r.idx] == m.round || !m.header(r) {
+		return
+	}
+	if ok, _ := m.flowHolds(r); !ok {
+		return
+	}
+	if r.Flow.OnlyStream && m.p.Proto == decode.ProtoTCP {
+		return
+	}
+	if !m.testsHold(r) || !m.bitsHold(r) {
+		return
+	}
+	m.captured = m.captured[:0]
+	for i := range r.locals {
+		l := &r.locals[i]
+		if b := m.local(l.kind); b == nil || !m.list(l.items, b, 0) {
+			return
+		}
+	}
+	x := Match{Kind: KindPacket, Dir: m.dir}
+	if r.payload != nil {
+		if m.p.Flags&decode.FlagFragment != 0 || !m.list(r.payload, m.p.PayloadBytes(), 0) {
+			return
+		}
+		x.Start, x.End = 0, uint64(m.c.end)
+	}
+	if r.once && m.f != nil {
+		fs := m.flowState(true)
+		key := r.idx<<1 | uint32(m.dir)
+		if slices.Contains(fs.once, key) {
+			return
+		}
+		if len(fs.once) < maxParts {
+			fs.once = append(fs.once, key)
+		}
+	}
+	m.fire(r, x)
+}

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"sync"
+
+	"sluice/dataplane/decode"
+)
+
+// State is what rules keep across flows and workers: names of bits, hostbits
+// and xbits, thresholds by address, datasets. It outlives reloads. It is safe
+// for concurrent use: tables are in shards, each with a lock, touched only
+// once a rule has been nominated and its header holds.
+type State struct {
+	mu    sync.RWMutex
+	names map[string]uint32
+
+	bits   [shards]bitShard
+	limits [shards]limitShard
+
+	setMu sync.Mutex
+	sets  map[string]*dataset
+}
+
+const (
+	shards = 64
+	// maxShard bounds the entries of a shard: 64 × 16,384 thresholds or bits.
+	maxShard = 16384
+)
+
+// NewState gives an empty State.
+func NewState() *State {
+	s := &State{names: map[string]uint32{}, sets: map[string]*dataset{}}
+	for i := range s.bits {
+		s.bits[i].m = map[bitKey]int64{}
+		s.limits[i].m = map[limitKey]limitEntry{}
+	}
+	return s
+}
+
+// name gives the number of a bit or variable; equal names, equal numbers, over
+// reloads too.
+func (s *State) name(n string) uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ok := s.names[n]
+	if !ok {
+		id = uint32(len(s.names)) + 1
+		s.names[n] = id
+	}
+	return id
+}
+
+// bitKey is a bit of a host or of a pair of hosts.
+type bitKey struct {
+	a, b decode.Addr
+	id   uint32
+}
+
+type bitShard struct {
+	mu sync.Mutex
+	m  map[bitKey]int64 // expiry in packet time, nanoseconds
+}
+
+func shardOf(a, b *decode.Addr) int {
+	h := uint32(2166136261)
+	for i := range a {
+		h = (h ^ uint32(a[i])) * 16777619
+		h = (h ^ uint32(b[i])) * 16777619
+	}
+	return int((h ^ h>>16) % shards)
+}
+
+// isSet reports whether a bit is set and has not expired.
+func (s *State) isSet(k bitKey, now int64) bool {
+	sh := &s.bits[shardOf(&k.a, &k.b)]
+	sh.mu.Lock()
+	exp, ok := sh.m[k]
+	if ok && exp <= now {
+		delete(sh.m, k)
+		ok = false
+	}
+	sh.mu.Unlock()
+	return ok
+}
+
+// put sets (expires > 0) or unsets a bit.
+func (s *State) put(k bitKey, now, expires int64) {
+	sh := &s.bits[shardOf(&k.a, &k.b)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if expires == 0 {
+		delete(sh.m, k)
+		return
+	}
+	if _, ok := sh.m[k]; !ok && len(sh.m) >= maxShard {
+		for o, exp := range sh.m {
+			if exp <= now {
+				delete(sh.m, o)
+			}
+		}
+		if len(sh.m) >= maxShard {
+			// Full of live bits: any one makes room.
+			for o := range sh.m {
+				delete(sh.m, o)
+				break
+			}
+		}
+	}
+	sh.m[k] = expires
+}
+
+// limitKey is what a threshold counts: a rule and the addresses tracked.
+type limitKey struct {
+	gid, sid uint32
+	a, b     decode.Addr
+}
+
+type limitEntry struct {
+	start int64
+	count uint32
+	next  uint32
+}
+
+type limitShard struct {
+	mu sync.Mutex
+	m  map[limitKey]limitEntry
+}
+
+func (s *State) limit(k limitKey, l *limit, now int64) (alert bool) {
+	sh := &s.limits[shardOf(&k.a, &k.b)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e, ok := sh.m[k]
+	if !ok && len(sh.m) >= maxShard {
+		for o, x := range sh.m {
+			if now-x.start > 3600e9 {
+				delete(sh.m, o)
+			}
+		}
+		if len(sh.m) >= maxShard {
+			for o := range sh.m {
+				delete(sh.m, o)
+				break
+			}
+		}
+	}
+	alert = l.count(&e, now)
+	sh.m[k] = e
+	return alert
+}
+
+// limit is a threshold made ready to count.
+type limit struct {
+	kind       string
+	track      string
+	n, mult    uint32
+	nanos      int64
+	alertsOnly bool
+}
+
+// count notes one more match and reports whether it is to be alerted.
+func (l *limit) count(e *limitEntry, now int64) bool {
+	if l.kind == "backoff" {
+		e.count++
+		if e.next == 0 {
+			e.next = l.n
+		}
+		if e.count < e.next {
+			return false
+		}
+		if e.next > 1<<31/max(l.mult, 1) {
+			e.next = 1 << 31
+		} else {
+			e.next *= l.mult
+		}
+		return true
+	}
+	if e.start == 0 || now-e.start >= l.nanos || now < e.start {
+		if l.kind == "detection_filter" || l.kind == "threshold" || l.kind == "both" || l.kind == "limit" {
+			e.start, e.count = now, 0
+		}
+	}
+	e.count++
+	switch l.kind {
+	case "limit":
+		return e.count <= l.n
+	case "threshold":
+		if e.count >= l.n {
+			e.count = 0
+			return true
+		}
+		return false
+	case "both":
+		return e.count == l.n
+	}
+	// detection_filter: after n matches within the time, all further ones.
+	return e.count > l.n
+}

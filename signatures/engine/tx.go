@@ -1,0 +1,382 @@
+package engine
+
+import (
+	"slices"
+
+	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/signatures/rule"
+)
+
+// txState is what rules keep in a direction of a transaction.
+type txState struct {
+	e *Engine
+	// pend are rules some of whose lists have held; done those that matched.
+	pend []txPend
+	done []uint32
+	objs []objState
+}
+
+type txPend struct {
+	rule uint32
+	mask uint64
+}
+
+// maxTxPend bounds the rules pending in a transaction.
+const maxTxPend = 256
+
+// outcome is what is known of a rule on a transaction.
+type outcome uint8
+
+const (
+	fails outcome = iota
+	holds
+	waits
+)
+
+// state gives the rules' state of a transaction.
+func (m *Matcher) txState(tx *protocol.Tx, dir protocol.Dir, make bool) *txState {
+	s, _ := tx.Detect[dir].State.(*txState)
+	if s == nil || s.e != m.e {
+		if !make {
+			return nil
+		}
+		s = &txState{e: m.e}
+		tx.Detect[dir].State = s
+	}
+	return s
+}
+
+// job is a buffer in the scanner's queue.
+type job struct{ group int }
+
+// maxInstances bounds the instances of a buffer that are inspected.
+const maxInstances = 1024
+
+// Tx judges a transaction after parsing: its buffers that have become final in
+// a direction, and its new events.
+func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def *protocol.Definition, tx *protocol.Tx, dir protocol.Dir) {
+	d := &tx.Detect[dir]
+	from, to := d.Inspected, tx.Progress[dir]
+	grown := to >= from
+	news := int(d.EventsSeen) < len(tx.Events)
+	d.EventsSeen = uint16(len(tx.Events))
+	if grown {
+		d.Inspected = to + 1
+	}
+	if def == nil || silenced(f) || !grown && !news {
+		return
+	}
+	m.begin(p, f, dir, true)
+	m.parser = parser
+	if pl := m.e.plans[def.ID][dir]; pl != nil {
+		if grown {
+			m.scanTx(pl, parser, tx, dir, from, to)
+		}
+		for _, r := range pl.fields {
+			m.nominate(r)
+		}
+	}
+	st := m.txState(tx, dir, false)
+	if st != nil {
+		for i := range st.pend {
+			m.nominate(st.pend[i].rule)
+		}
+	}
+	if len(m.cands) > 0 {
+		slices.Sort(m.cands)
+		for _, r := range m.cands {
+			m.confirmTx(&m.e.rules[r], def, tx, dir, nil, Window{}, false)
+		}
+	}
+	m.parser = nil
+}
+
+// scanTx scans the buffers that became final with a progress of from to to.
+func (m *Matcher) scanTx(pl *plan, parser protocol.Parser, tx *protocol.Tx, dir protocol.Dir, from, to uint8) {
+	m.jobs = m.jobs[:0]
+	for i := range pl.buffers {
+		g := &pl.buffers[i]
+		if g.spec.Progress > to {
+			break // sorted
+		}
+		if g.spec.Progress < from {
+			continue
+		}
+		for _, c := range g.all {
+			m.nominate(c.rule)
+		}
+		if g.g == nil {
+			continue
+		}
+		for k := range maxInstances {
+			b, ok := parser.Buffer(tx, g.spec.ID, dir, k)
+			if !ok {
+				break
+			}
+			if len(g.transforms) > 0 {
+				b = m.transform(g.transforms, b)
+			}
+			m.queue(pl, i, b)
+			if !g.spec.Multi {
+				break
+			}
+		}
+	}
+	m.flush(pl)
+}
+
+func (m *Matcher) queue(pl *plan, group int, b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	db := pl.buffers[group].g.db
+	if _, ok := m.sc.Queue(db, b); ok {
+		m.jobs = append(m.jobs, job{group})
+		return
+	}
+	m.flush(pl)
+	if _, ok := m.sc.Queue(db, b); ok {
+		m.jobs = append(m.jobs, job{group})
+		return
+	}
+	hits, err := m.sc.Scan(db, b)
+	if err != nil {
+		m.Counters.ScanFailures++
+	}
+	for i := range hits {
+		for _, c := range pl.buffers[group].g.nominated(hits[i].ID) {
+			m.nominate(c.rule)
+		}
+	}
+}
+
+func (m *Matcher) flush(pl *plan) {
+	if len(m.jobs) == 0 {
+		return
+	}
+	hits, err := m.sc.Flush()
+	if err != nil {
+		m.Counters.ScanFailures++
+	}
+	for i := range hits {
+		g := pl.buffers[m.jobs[hits[i].Buf].group].g
+		for _, c := range g.nominated(hits[i].ID) {
+			m.nominate(c.rule)
+		}
+	}
+	m.jobs = m.jobs[:0]
+}
+
+// confirmTx tests a nominated rule on a transaction, with an object where one
+// brought it up, and keeps what waits for more.
+func (m *Matcher) confirmTx(r *crule, def *protocol.Definition, tx *protocol.Tx, dir protocol.Dir, o *protocol.Object, w Window, final bool) outcome {
+	m.Counters.Candidates++
+	at := dir
+	if r.Transactional {
+		at = protocol.ToServer
+	}
+	st := m.txState(tx, at, false)
+	var mask uint64
+	pend := -1
+	if st != nil {
+		if r.stateful && slices.Contains(st.done, r.idx) {
+			return fails
+		}
+		for i := range st.pend {
+			if st.pend[i].rule == r.idx {
+				mask, pend = st.pend[i].mask, i
+				break
+			}
+		}
+	}
+	if def != nil && r.apps != 0 && r.apps>>def.ID&1 == 0 && !r.coversVia(def.ID) {
+		return fails
+	}
+	m.captured = m.captured[:0]
+	res, was := fails, mask
+	if m.header(r) && m.flowOfTx(r) && m.bitsHold(r) {
+		res, mask = m.evalTx(r, tx, dir, mask, o, w, final)
+	} else {
+		return fails
+	}
+	switch res {
+	case holds:
+		if pend >= 0 {
+			st.pend = append(st.pend[:pend], st.pend[pend+1:]...)
+		}
+		if r.stateful {
+			st = m.txState(tx, at, true)
+			if len(st.done) < 4*maxTxPend {
+				st.done = append(st.done, r.idx)
+			}
+		}
+		x := Match{Tx: tx, Dir: dir, Kind: KindTx}
+		if n := len(r.lists); n > 0 {
+			x.Buffer = r.lists[n-1].spec.ID
+		}
+		if o != nil {
+			x.Kind, x.Object = KindObject, o
+			x.End = uint64(m.c.end) + w.Start
+		}
+		m.fire(r, x)
+	case waits:
+		if pend >= 0 {
+			if mask != was {
+				st.pend[pend].mask = mask
+			}
+			break
+		}
+		// Without a list that has held there is nothing to remember: whatever
+		// nominated the rule will do so again.
+		if mask == 0 && o == nil && len(r.lists) == 0 {
+			break
+		}
+		if st = m.txState(tx, at, true); len(st.pend) < maxTxPend {
+			st.pend = append(st.pend, txPend{r.idx, mask})
+		}
+	case fails:
+		// An object that does not match says nothing of the next one.
+		if pend >= 0 && o == nil {
+			st.pend = append(st.pend[:pend], st.pend[pend+1:]...)
+		}
+	}
+	return res
+}
+
+// coversVia tells of protocols that carry another's buffers.
+func (r *crule) coversVia(id protocol.ID) bool {
+	switch id {
+	case protocol.HTTP1:
+		return r.apps>>protocol.HTTP2&1 == 1 && r.Proto.Name == "http"
+	case protocol.DNS:
+		return r.apps>>protocol.MDNS&1 == 1 || r.apps>>protocol.LLMNR&1 == 1
+	}
+	return false
+}
+
+// flowOfTx tests the flow keyword; the protocol is the transaction's.
+func (m *Matcher) flowOfTx(r *crule) bool {
+	est := m.f.State >= flow.StateEstablished
+	return !(r.Flow.Established && !est || r.Flow.NotEstablished && est) && m.testsHold(r)
+}
+
+// evalTx tests what of the rule has not held yet.
+func (m *Matcher) evalTx(r *crule, tx *protocol.Tx, dir protocol.Dir, mask uint64, o *protocol.Object, w Window, final bool) (outcome, uint64) {
+	res := holds
+	for i := range r.lists {
+		bitOf := uint64(1) << i
+		if mask&bitOf != 0 {
+			continue
+		}
+		l := &r.lists[i]
+		var x outcome
+		if l.body {
+			x = m.bodyList(l, dir, o, w, final)
+		} else {
+			x = m.txList(r, l, tx, dir)
+		}
+		switch x {
+		case holds:
+			mask |= bitOf
+		case waits:
+			res = waits
+		case fails:
+			return fails, mask
+		}
+	}
+	for i := range r.Fields {
+		switch m.field(r, i, tx, dir) {
+		case fails:
+			return fails, mask
+		case waits:
+			res = waits
+		}
+	}
+	for i := range r.AppEvents {
+		if !slices.Contains(tx.Events, r.AppEvents[i].Name) {
+			return fails, mask
+		}
+	}
+	if len(r.Files) > 0 {
+		switch m.filesHold(r, dir, o, final) {
+		case fails:
+			return fails, mask
+		case waits:
+			res = waits
+		}
+	}
+	if r.payload != nil && !m.partHolds(r) {
+		res = waits
+	}
+	return res, mask
+}
+
+// partHolds reports whether the payload tests of a rule of transactions have
+// held in the flow's direction.
+func (m *Matcher) partHolds(r *crule) bool {
+	if m.p != nil && m.proto == decode.ProtoUDP {
+		return m.list(r.payload, m.p.PayloadBytes(), 0)
+	}
+	fs := m.flowState(false)
+	return fs != nil && slices.Contains(fs.parts[m.dir], r.idx)
+}
+
+// txList tests a list on a transaction's buffer.
+func (m *Matcher) txList(r *crule, l *clist, tx *protocol.Tx, dir protocol.Dir) outcome {
+	if d := l.spec.Dirs; d != 0 && !d.Has(dir) {
+		if !r.Transactional {
+			return fails
+		}
+		dir = dir.Other()
+	}
+	if tx.Progress[dir] < l.spec.Progress {
+		return waits
+	}
+	if m.parser == nil {
+		return waits
+	}
+	found := false
+	for k := range maxInstances {
+		b, ok := m.parser.Buffer(tx, l.spec.ID, dir, k)
+		if !ok {
+			break
+		}
+		found = true
+		if l.absent == rule.AbsentOnly {
+			return fails
+		}
+		if len(l.transforms) > 0 {
+			b = m.transform(l.transforms, b)
+		}
+		if m.list(l.items, b, 0) {
+			return holds
+		}
+		if !l.spec.Multi {
+			break
+		}
+	}
+	if !found && l.absent != rule.AbsentFails {
+		return holds
+	}
+	return fails
+}
+
+// field tests a number of the protocol on all its instances.
+func (m *Matcher) field(r *crule, i int, tx *protocol.Tx, dir protocol.Dir) outcome {
+	t, fn := &r.Fields[i].Int, r.fields[i]
+	for k := range maxInstances {
+		v, ok := fn(tx, dir, k)
+		if !ok {
+			if k == 0 {
+				return waits
+			}
+			break
+		}
+		if t.Match(v) {
+			return holds
+		}
+	}
+	return fails
+}
