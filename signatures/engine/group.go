@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"bytes"
-
 	"sluice/internal/hs"
 	"sluice/signatures/rule"
 )
@@ -44,7 +42,7 @@ func (b *groupBuilder) add(fp fastPattern, c cand) {
 	key := string(fp.bytes)
 	flags := hs.Flag(0)
 	if fp.nocase {
-		key = "i" + string(bytes.ToLower(fp.bytes))
+		key = "i" + string(lowered(fp.bytes))
 		flags = hs.Caseless
 	} else {
 		key = "c" + key

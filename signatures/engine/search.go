@@ -47,17 +47,25 @@ func upper(c byte) byte {
 	return c
 }
 
+// lowered gives b with ASCII letters in lower case and all else as it is:
+// patterns are bytes, not text.
+func lowered(b []byte) []byte {
+	out := make([]byte, len(b))
+	for i, c := range b {
+		out[i] = lower(c)
+	}
+	return out
+}
+
 // prepare computes what searching needs.
 func (it *item) prepare() {
 	if !it.NoCase {
 		return
 	}
-	it.low = bytes.ToLower(it.Pattern)
+	it.low = lowered(it.Pattern)
 	hasLetter := false
 	best := -1
 	for i, c := range it.low {
-		it.low[i] = lower(it.Pattern[i])
-		c = it.low[i]
 		score := int(frequency[c])
 		if c < 'a' || c > 'z' {
 			score += 40 // one search instead of two

@@ -84,6 +84,13 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 			m.nominate(st.pend[i].rule)
 		}
 	}
+	if st = m.txState(tx, protocol.ToServer, false); st != nil && dir == protocol.ToClient {
+		for i := range st.pend {
+			if r := st.pend[i].rule; m.e.rules[r].Transactional {
+				m.nominate(r)
+			}
+		}
+	}
 	if len(m.cands) > 0 {
 		slices.Sort(m.cands)
 		for _, r := range m.cands {
