@@ -97,9 +97,9 @@ type message struct {
 	lineEnd, head, lineStart uint32
 	fields                   []field
 	// shown is the index of the last field that is a header of its own.
-	shown int
-	first                    [numKinds]uint16
-	trailer                  []byte
+	shown   int
+	first   [numKinds]uint16
+	trailer []byte
 	// old: the protocol is before 1.1. dropping: the current line exceeds the
 	// limit. over: something did.
 	old, dropping, over bool
@@ -306,6 +306,7 @@ func (m *message) addField(tx *protocol.Tx, dir protocol.Dir, line []byte, start
 	if colon < 0 && i > 0 {
 		if l := &m.fields[m.shown]; l.kind.framing() && len(cleaned(m.value(l))) == 0 {
 			m.fold(line, start)
+			return
 		}
 	}
 	m.shown = i

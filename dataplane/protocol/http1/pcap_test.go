@@ -217,7 +217,7 @@ func TestObjectsOfCaptures(t *testing.T) {
 					continue
 				}
 				r := protocoltest.Run(Definition(), d)
-				if size(d) < 20_000 {
+				if size(d) < 6_000 {
 					r = protocoltest.CheckCuts(t, Definition(), d)
 				}
 				for _, o := range r.Objects {
