@@ -101,8 +101,8 @@ func (s *mergeSlot) take() []*Event {
 }
 
 // compareEvents orders events of numbered frames by number and sequence. Those
-// without a number (flows that end with the capture) follow, by time and flow,
-// since their sequence depends on which worker held the flow.
+// without a number (flows that end with the capture) follow, by Order, time and
+// flow, since their sequence depends on which worker held the flow.
 func compareEvents(a, b *Event) int {
 	if a.PcapCnt != b.PcapCnt {
 		if a.PcapCnt == 0 {
@@ -114,7 +114,7 @@ func compareEvents(a, b *Event) int {
 		return cmp.Compare(a.PcapCnt, b.PcapCnt)
 	}
 	if a.PcapCnt == 0 {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.FlowID, b.FlowID), cmp.Compare(a.Seq, b.Seq))
+		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Time, b.Time), cmp.Compare(a.FlowID, b.FlowID), cmp.Compare(a.Seq, b.Seq))
 	}
 	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.FlowID, b.FlowID))
 }

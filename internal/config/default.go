@@ -39,6 +39,7 @@ func Default() *Config {
 		Outputs: Outputs{
 			EVE: EVE{Filetype: "regular", Filename: "eve.json", Types: EVETypes{All: true}, Metadata: true,
 				XFF: XFF{Mode: "extra-data", Deployment: "reverse", Header: "X-Forwarded-For"}},
+			OCSF: OCSF{Filename: "ocsf.json"},
 			NATS: NATS{Stream: "SLUICE_EVENTS", SubjectPrefix: "sluice.events", StreamMaxSize: 1 << 30,
 				StreamMaxAge: sec(7 * 24 * 3600), SpoolMaxSize: 256 * mib, Embedded: Embedded{MaxSize: 2 << 30}},
 			Metrics:   Metrics{Enabled: true, Listen: "127.0.0.1:9469"},

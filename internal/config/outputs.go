@@ -3,6 +3,7 @@ package config
 // Outputs says where events go.
 type Outputs struct {
 	EVE      EVE      `yaml:"eve-log"`
+	OCSF     OCSF     `yaml:"ocsf-log"`
 	NATS     NATS     `yaml:"nats"`
 	Metrics  Metrics  `yaml:"metrics"`
 	Evidence Evidence `yaml:"evidence"`
@@ -41,6 +42,13 @@ type EVE struct {
 	XFF XFF `yaml:"xff"`
 	// ForceHash hashes all files: md5, sha1, sha256.
 	ForceHash []string `yaml:"force-hash" enum:"md5|sha1|sha256"`
+}
+
+// OCSF writes findings, flows and drops to a file as OCSF objects.
+type OCSF struct {
+	Enabled bool `yaml:"enabled"`
+	// Filename is relative to default-log-dir; "-" is standard output.
+	Filename string `yaml:"filename"`
 }
 
 // XFF says how a proxy's header is read.

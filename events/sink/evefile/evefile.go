@@ -1,5 +1,5 @@
 // Package evefile writes rendered events to a file, one JSON object a line, as
-// log shippers and Suricata's own readers expect it. It takes records from the
+// log shippers and readers of Suricata's files expect it; as OCSF on request. It takes records from the
 // publisher and gives lines; it knows nothing of what they hold.
 package evefile
 
@@ -22,8 +22,11 @@ type Config struct {
 	Truncate bool
 	// Mode is the permission of a new file; 0640 when 0.
 	Mode os.FileMode
-	// Types are the event types written; nil writes all.
-	Types map[string]bool
+	// Wants says whether events of a type are written; nil writes all.
+	Wants func(eventType string) bool
+	// OCSF writes OCSF objects in place of EVE's, of the events that have one
+	// (see events.AppendOCSF).
+	OCSF bool
 }
 
 // Sink appends lines to a file. Reopen may be called at any time; all else
@@ -33,6 +36,7 @@ type Sink struct {
 	f      *os.File
 	w      *bufio.Writer
 	reopen atomic.Bool
+	ocsf   []byte
 }
 
 // New opens the file.
@@ -68,8 +72,13 @@ func (s *Sink) open(truncate bool) error {
 	return nil
 }
 
-// Name gives "eve".
-func (s *Sink) Name() string { return "eve" }
+// Name gives "eve" or "ocsf".
+func (s *Sink) Name() string {
+	if s.cfg.OCSF {
+		return "ocsf"
+	}
+	return "eve"
+}
 
 // Reopen makes the next Write open the path anew, after a rotation has moved
 // the file away. It is safe for concurrent use.
@@ -89,10 +98,17 @@ func (s *Sink) Write(_ context.Context, records []events.Record) error {
 		}
 	}
 	for i := range records {
-		if s.cfg.Types != nil && !s.cfg.Types[records[i].Type] {
+		if s.cfg.Wants != nil && !s.cfg.Wants(records[i].Type) {
 			continue
 		}
-		s.w.Write(records[i].JSON) // an error stays with the writer and Flush tells it
+		line := records[i].JSON
+		if s.cfg.OCSF {
+			if s.ocsf = events.AppendOCSF(s.ocsf[:0], records[i].Event); len(s.ocsf) == 0 {
+				continue
+			}
+			line = s.ocsf
+		}
+		s.w.Write(line) // an error stays with the writer and Flush tells it
 		s.w.WriteByte('\n')
 	}
 	if err := s.w.Flush(); err != nil {

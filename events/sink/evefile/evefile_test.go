@@ -21,7 +21,7 @@ func TestWriteReopenClose(t *testing.T) {
 	if err := os.WriteFile(path, []byte("old\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Config{Path: path, Types: map[string]bool{"http": true}})
+	s, err := New(Config{Path: path, Wants: func(typ string) bool { return typ == "http" }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,4 +75,23 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	s.Close(t.Context())
+}
+
+func TestOCSF(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ocsf.json")
+	s, err := New(Config{Path: path, OCSF: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alert := events.Event{Type: "alert", Alert: &events.Alert{SignatureID: 1}}
+	if err := s.Write(t.Context(), []events.Record{{Type: "http", Event: &events.Event{Type: "http"}}, {Type: "alert", Event: &alert}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(t.Context()); err != nil || s.Name() != "ocsf" {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if want := string(events.AppendOCSF(nil, &alert)) + "\n"; err != nil || string(b) != want {
+		t.Fatalf("got %q, want %q", b, want)
+	}
 }

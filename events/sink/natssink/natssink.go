@@ -83,7 +83,6 @@ type Sink struct {
 	connected, backingOff    atomic.Bool
 	acked, rejected, retries atomic.Uint64
 	subjects                 map[string]string
-	lastFull                 time.Time
 }
 
 // New opens the spool and starts publishing. It does not wait for the broker:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -45,6 +46,9 @@ func (r *reader) need(path string, n int, size int64) (bool, error) {
 	}
 	if r.file == nil {
 		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil // removed by someone else: lost, but not for ever in the way
+		}
 		if err != nil {
 			return false, err
 		}
@@ -165,7 +169,10 @@ func (s *Spool) readOne(seg segment) (Entry, bool, error) {
 // the end of what is buffered.
 func (s *Spool) resync() {
 	r := &s.r
-	n := bytes.Index(r.have[1:], recMagic[:]) + 1
+	n := 0
+	if len(r.have) > 0 {
+		n = bytes.Index(r.have[1:], recMagic[:]) + 1
+	}
 	if n == 0 {
 		// Keep three bytes: the magic may straddle the buffer's end.
 		n = max(1, len(r.have)-len(recMagic)+1)
@@ -211,7 +218,7 @@ func (s *Spool) Commit(p Position) error {
 		if s.r.pos.Segment == old.num {
 			s.r.moveTo(Position{s.segs[0].num, 0})
 		}
-		if err := os.Remove(s.path(old.num)); err != nil {
+		if err := os.Remove(s.path(old.num)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove spool segment: %w", err)
 		}
 		removed = true

@@ -186,6 +186,36 @@ func TestDamageCostsOnlyWhatItHits(t *testing.T) {
 	}
 }
 
+// TestFilesTakenAway: a segment that someone removed or cut is lost, counted,
+// and not in the way of what follows.
+func TestFilesTakenAway(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{SegmentBytes: 1}) // a segment a record
+	defer s.Close()
+	put(t, s, 0, 6)
+	segs, _ := filepath.Glob(filepath.Join(dir, "*"+suffix))
+	if len(segs) != 6 {
+		t.Fatalf("%d segments", len(segs))
+	}
+	if err := os.Remove(segs[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(segs[2], 30); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(segs[3], 2); err != nil {
+		t.Fatal(err)
+	}
+	take(t, s, 0, 1)
+	end := take(t, s, 4, 2)
+	if err := s.Commit(end); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.CorruptBytes == 0 || st.PendingBytes != 0 {
+		t.Fatalf("stats %+v", st)
+	}
+}
+
 func TestWriteErrorIsCountedAndPassed(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
 	defer s.Close()
