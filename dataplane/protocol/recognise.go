@@ -139,132 +139,151 @@ func (s *Session) start(r *Registry, env *Env, dir Dir, id ID, data []byte, held
 	}
 	s.state[dir] &^= raw
 	other := dir.Other()
-	theirs := s.pend[other]
-	s.pend[dir], s.pend[other] = nil, nil
 	if s.state[other]&declined != 0 {
 		// Its first bytes were raw; the parser gets what follows.
 		s.state[other] = s.state[other]&^(raw|declined) | decided
 		s.found[other] = id
 		s.events |= EventOnlyOneDirection
-		s.pend[other], theirs = theirs, nil
-	}
-	otherFirst := Dir(s.first-1) == other
-	if theirs != nil && otherFirst && !s.replay(r, env, other, theirs) {
-		s.pend[dir] = mine
-		if s.agreed == Failed {
-			s.rawFrom[dir] = off
-			return Error
-		}
-		// A switch on bytes that were not recognised by themselves: go on with
-		// the new protocol from here.
-		s.DropPending(dir)
-		return s.data(r, env, dir, data, off)
-	}
-	st := Continue
-	if mine != nil {
-		st = s.parser.Parse(env, dir, mine.buf[:mine.n])
-		if st == Error {
-			s.pend[dir] = mine
-			s.pend[other] = theirs
-			return s.after(r, env, dir, st, off)
-		}
-		st = s.after(r, env, dir, st, off)
-		pendingPool.Put(mine)
-	}
-	if st == Continue && len(data) > 0 {
-		st = s.after(r, env, dir, s.parser.Parse(env, dir, data), off)
-	} else if st == Switch && len(data) > 0 {
-		if st2 := s.data(r, env, dir, data, off); st2 == Error {
-			st = st2
+	} else if Dir(s.first-1) == other {
+		if st := s.flush(r, env, other); st == Error || st == Switch {
+			if len(data) > 0 {
+				if again := s.data(r, env, dir, data, off); again == Error {
+					return again
+				}
+			}
+			return st
 		}
 	}
-	if theirs != nil && !otherFirst {
-		if st == Continue || st == Skip {
-			s.replay(r, env, other, theirs)
-		} else {
-			pendingPool.Put(theirs)
+	st := s.feed(r, env, dir, data, off)
+	if st == Continue || st == Skip {
+		if s.state[other]&declined == 0 && s.state[other]&decided == 0 {
+			s.flush(r, env, other)
 		}
 	}
 	return st
 }
 
-// replay gives a parser the held bytes of the direction that did not decide,
-// and checks that they fit the protocol. It reports whether the parser goes on.
-func (s *Session) replay(r *Registry, env *Env, dir Dir, p *pending) bool {
-	off := s.offset[dir] - uint64(p.n)
-	s.verify(r, env, dir, p.buf[:p.n])
-	st := s.parser.Parse(env, dir, p.buf[:p.n])
-	if st == Error {
-		s.DropPending(dir)
-		s.after(r, env, dir, st, off)
-		s.pend[dir] = p
-		s.rawFrom[dir] = s.offset[dir]
-		return false
+// feed gives the parser what was held back of a direction and then data, which
+// began at off. What was held back stays pending where the parser fails on
+// either, so that the plain stream is whole.
+func (s *Session) feed(r *Registry, env *Env, dir Dir, data []byte, off uint64) Status {
+	mine := s.pend[dir]
+	if mine == nil {
+		if len(data) == 0 {
+			return Continue
+		}
+		return s.after(r, env, dir, s.parser.Parse(env, dir, data), off)
 	}
-	st = s.after(r, env, dir, st, off)
-	pendingPool.Put(p)
-	return st != Error && st != Switch
+	st := s.parser.Parse(env, dir, mine.buf[:mine.n])
+	if st == Continue && len(data) > 0 {
+		st = s.parser.Parse(env, dir, data)
+		data = nil
+	}
+	if st == Error {
+		return s.after(r, env, dir, st, off)
+	}
+	s.pend[dir] = nil
+	if len(data) > 0 && st == Switch {
+		// The switch is counted back from what the parser has seen.
+		end := s.offset[dir]
+		s.offset[dir] = off
+		st = s.after(r, env, dir, st, off)
+		s.offset[dir] = end
+		if again := s.data(r, env, dir, data, off); again == Error {
+			st = again
+		}
+	} else {
+		st = s.after(r, env, dir, st, off)
+	}
+	mine.n = 0
+	pendingPool.Put(mine)
+	return st
 }
 
-// verify compares the beginning of a direction with the protocol that the
-// other direction has settled, and notes where they disagree. The bytes go to
-// the parser all the same; those kept serve only the comparison.
-func (s *Session) verify(r *Registry, env *Env, dir Dir, data []byte) {
-	view := data[:min(len(data), ProbeDepth)]
+// flush gives the parser what is held back of a direction, whose protocol is
+// then taken to be what it seemed to be.
+func (s *Session) flush(r *Registry, env *Env, dir Dir) Status {
+	p := s.pend[dir]
+	if p == nil {
+		return Continue
+	}
+	if s.state[dir]&decided == 0 {
+		s.verify(r, env, dir, p.buf[:min(p.n, verifyDepth)], true)
+	}
+	return s.feed(r, env, dir, nil, s.offset[dir])
+}
+
+// verifyDepth is how many bytes of a direction are compared with the protocol
+// that the other direction has settled.
+const verifyDepth = 64
+
+// firstData takes bytes of a direction that has not been compared yet. They are
+// held back, up to verifyDepth bytes, until the comparison is done or the other
+// direction goes on.
+func (s *Session) firstData(r *Registry, env *Env, dir Dir, data []byte, off uint64) Status {
+	view := data[:min(len(data), verifyDepth)]
+	held := 0
 	if p := s.pend[dir]; p != nil {
-		p.n += copy(p.buf[p.n:], data)
+		held = p.n
+		p.n += copy(p.buf[held:verifyDepth], data)
 		view = p.buf[:p.n]
 	}
-	if s.state[dir]&probing == 0 {
-		s.state[dir] |= probing
-		s.cand[dir] = r.tcpMask
-	}
-	def := r.defs[s.agreed]
-	certainty := NotForUs
-	if s.cand[dir]>>s.agreed&1 == 1 {
-		certainty = def.judge(false, dir, view)
-	} else if !def.TCP {
-		certainty = Certain // reached by a switch only
-	}
-	switch {
-	case certainty == Certain:
-		s.found[dir] = s.agreed
-	case certainty == Unsure && len(view) < ProbeDepth:
+	if !s.verify(r, env, dir, view, len(view) == verifyDepth) {
 		if s.pend[dir] == nil {
 			p := pendingPool.Get().(*pending)
 			p.n = copy(p.buf[:], data)
 			s.pend[dir] = p
 		}
-		return
-	case certainty == Unsure:
+		return Continue
+	}
+	if p := s.pend[dir]; p != nil {
+		p.n = held
+	}
+	return s.feed(r, env, dir, data, off)
+}
+
+// verify compares the beginning of a direction with the protocol that the
+// other direction, or a switch, has settled, and notes where they disagree. The
+// bytes go to the parser all the same. It reports whether it is done, which it
+// always is when told that there is no more to come.
+func (s *Session) verify(r *Registry, env *Env, dir Dir, view []byte, last bool) bool {
+	if s.state[dir]&probing == 0 {
+		s.state[dir] |= probing
+		s.cand[dir] = r.tcpMask
+	}
+	def := r.defs[s.agreed]
+	certainty := Certain // of a protocol reached by a switch only
+	if def.TCP {
+		certainty = def.judge(false, dir, view)
+	}
+	if certainty == Unsure && !last {
+		return false
+	}
+	if certainty != NotForUs {
+		s.state[dir] |= decided
 		s.found[dir] = s.agreed
-	default:
-		s.cand[dir] &^= 1 << s.agreed
-		id := ask(r.tcp, false, &s.cand[dir], dir, view, r.portMask(env))
-		switch {
-		case id == Unknown && s.cand[dir] != 0 && len(view) < ProbeDepth:
-			if s.pend[dir] == nil {
-				p := pendingPool.Get().(*pending)
-				p.n = copy(p.buf[:], data)
-				s.pend[dir] = p
-			}
-			return
-		case s.switches > 0 && s.found[dir.Other()] == Unknown && s.agreed == TLS:
-			s.events |= EventNoTLSAfterStartTLS
-			s.found[dir] = id
-		case s.switches > 0 && s.found[dir.Other()] == Unknown:
-			s.events |= EventUnexpectedProtocol
-			s.found[dir] = id
-		case id != Unknown:
-			s.events |= EventMismatchBothDirections
-			s.found[dir] = id
-		default:
-			s.events |= EventOnlyOneDirection
-			s.found[dir] = s.agreed
-		}
+		return true
+	}
+	s.cand[dir] &^= 1 << s.agreed
+	id := ask(r.tcp, false, &s.cand[dir], dir, view, r.portMask(env))
+	if id == Unknown && s.cand[dir] != 0 && !last {
+		return false
 	}
 	s.state[dir] |= decided
-	s.DropPending(dir)
+	s.found[dir] = id
+	alone := s.switches > 0 && s.found[dir.Other()] == Unknown
+	switch {
+	case alone && s.agreed == TLS:
+		s.events |= EventNoTLSAfterStartTLS
+	case alone:
+		s.events |= EventUnexpectedProtocol
+	case id != Unknown:
+		s.events |= EventMismatchBothDirections
+	default:
+		s.events |= EventOnlyOneDirection
+		s.found[dir] = s.agreed
+	}
+	return true
 }
 
 // verifyDatagram is verify for a direction's first datagram.

@@ -145,7 +145,7 @@ func (s *Session) Raw(dir Dir) (from uint64, ok bool) {
 // are its first; once it is raw, they end where Raw says. They are valid to the
 // next call with a pointer receiver.
 func (s *Session) Pending(dir Dir) []byte {
-	if p := s.pend[dir]; p != nil && (s.parser == nil || s.state[dir]&raw != 0) {
+	if p := s.pend[dir]; p != nil {
 		return p.buf[:p.n]
 	}
 	return nil
@@ -211,11 +211,20 @@ func (s *Session) Data(r *Registry, env *Env, dir Dir, data []byte) Status {
 func (s *Session) data(r *Registry, env *Env, dir Dir, data []byte, off uint64) Status {
 	st := s.state[dir]
 	if s.parser != nil && s.agreed != Failed {
+		if other := dir.Other(); s.pend[other] != nil {
+			// What is held back of the other direction came first.
+			if st := s.flush(r, env, other); st == Error || st == Switch {
+				if again := s.data(r, env, dir, data, off); again == Error {
+					return again
+				}
+				return st
+			}
+		}
 		if st&skipped != 0 {
 			return Skip
 		}
 		if st&decided == 0 {
-			s.verify(r, env, dir, data)
+			return s.firstData(r, env, dir, data, off)
 		}
 		return s.after(r, env, dir, s.parser.Parse(env, dir, data), off)
 	}
@@ -252,9 +261,6 @@ func (s *Session) after(r *Registry, env *Env, dir Dir, st Status, off uint64) S
 func (s *Session) fail(from [2]uint64) {
 	s.agreed = Failed
 	for d := range s.state {
-		if s.parser != nil && s.state[d]&raw == 0 && s.state[d]&decided == 0 {
-			s.DropPending(Dir(d)) // was only kept to verify
-		}
 		if s.state[d]&raw == 0 {
 			s.rawFrom[d] = from[d]
 		}
@@ -310,10 +316,10 @@ func (s *Session) Gap(r *Registry, env *Env, dir Dir, n uint64) Status {
 		if s.state[dir]&skipped != 0 {
 			return Skip
 		}
-		if s.state[dir]&decided == 0 {
-			s.DropPending(dir)
-			s.state[dir] |= decided
+		if st := s.flush(r, env, dir); st == Error || st == Switch {
+			return st
 		}
+		s.state[dir] |= decided
 		return s.after(r, env, dir, s.parser.Gap(env, dir, n), off)
 	}
 	if s.state[dir]&(raw|decided) == 0 && s.agreed == Unknown {
@@ -337,6 +343,9 @@ func (s *Session) End(r *Registry, env *Env, dir Dir) {
 	}
 	if s.agreed == Unknown && s.state[dir]&(decided|raw) == 0 {
 		s.settle(r, env, dir, s.offset[dir])
+	}
+	if s.parser != nil && s.agreed != Failed {
+		s.flush(r, env, dir)
 	}
 	s.state[dir] |= ended
 	if s.parser != nil && s.agreed != Failed {
