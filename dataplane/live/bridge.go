@@ -71,6 +71,7 @@ type Bridge struct {
 	workers []*worker
 	fanout  *fastpath.Fanout
 	links   [2]netlink.Link
+	ready   chan struct{}
 
 	mu     sync.Mutex
 	closed bool
@@ -85,7 +86,7 @@ func OpenBridge(cfg BridgeConfig) (_ *Bridge, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("open bridge: %w", err)
 	}
-	b := &Bridge{cfg: cfg}
+	b := &Bridge{cfg: cfg, ready: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open bridge: %w", errors.Join(err, b.Close()))
@@ -202,6 +203,7 @@ func (b *Bridge) Run(ctx context.Context, procs []Processor) error {
 	if err := b.workers[0].heart.start(); err != nil {
 		return fmt.Errorf("run bridge: %w", err)
 	}
+	close(b.ready)
 	if b.cfg.PropagateLink {
 		var wg sync.WaitGroup
 		inner, cancel := context.WithCancel(ctx)
@@ -211,6 +213,9 @@ func (b *Bridge) Run(ctx context.Context, procs []Processor) error {
 	}
 	return runAll(b.workers, ctx.Done())
 }
+
+// Ready is closed when Run has put the workers in charge of the traffic.
+func (b *Bridge) Ready() <-chan struct{} { return b.ready }
 
 // Stats gives each worker's counts. It may be called from any goroutine.
 func (b *Bridge) Stats() []WorkerStats {

@@ -242,15 +242,21 @@ func TestWithheld(t *testing.T) {
 		_, _ = fmt.Fprintf(c, "harmless %d", i)
 	}
 	buf := make([]byte, 2048)
-	for i := range 100 {
+	// In any order: what waited for the neighbour's address may be overtaken.
+	got := map[string]bool{}
+	for range 100 {
 		_ = s.SetReadDeadline(time.Now().Add(3 * time.Second))
 		n, _, err := s.ReadFrom(buf)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v after %d datagrams", err, len(got))
 		}
-		if want := fmt.Sprintf("harmless %d", i); string(buf[:n]) != want {
-			t.Fatalf("received %q, want %q", buf[:n], want)
+		if !bytes.HasPrefix(buf[:n], []byte("harmless ")) {
+			t.Fatalf("received %q", buf[:n])
 		}
+		got[string(buf[:n])] = true
+	}
+	if len(got) != 100 {
+		t.Errorf("%d different datagrams of 100", len(got))
 	}
 	// Over TCP: what precedes the marker may pass, the marker never.
 	l := top.listen(server4 + ":0")

@@ -126,7 +126,7 @@ func TestDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println("running")
+	go func() { <-b.Ready(); fmt.Println("running") }()
 	_ = b.Run(context.Background(), passAll(1))
 }
 

@@ -41,6 +41,7 @@ type Tap struct {
 	cfg     TapConfig
 	workers []*worker
 	fanout  *fastpath.Fanout
+	ready   chan struct{}
 	mu      sync.Mutex
 	closed  bool
 	final   []WorkerStats
@@ -62,7 +63,7 @@ func OpenTap(cfg TapConfig) (_ *Tap, err error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	t := &Tap{cfg: cfg}
+	t := &Tap{cfg: cfg, ready: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open tap: %w", errors.Join(err, t.Close()))
@@ -152,8 +153,12 @@ func (t *Tap) Run(ctx context.Context, procs []Processor) error {
 	if err := t.workers[0].heart.start(); err != nil {
 		return fmt.Errorf("run tap: %w", err)
 	}
+	close(t.ready)
 	return runAll(t.workers, ctx.Done())
 }
+
+// Ready is closed when Run has let frames in.
+func (t *Tap) Ready() <-chan struct{} { return t.ready }
 
 // Stats gives each worker's counts; ports beyond the second are counted with
 // it. It may be called from any goroutine.

@@ -277,6 +277,7 @@ func (t *topology) bridge(fc *fastpath.Config, bc BridgeConfig, procs []Processo
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx, procs) }()
+	<-r.Ready()
 	stopped := false
 	r.stop = func() error {
 		if stopped {
