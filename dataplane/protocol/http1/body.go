@@ -10,6 +10,10 @@ import (
 	"sluice/dataplane/protocol/multipart"
 )
 
+// usualLayers is how many encodings Suricata's defaults find acceptable; we
+// undo up to Limits.MaxLayers.
+const usualLayers = 2
+
 // bodyState is a direction's current body: one object for the whole of it, and
 // for forms one for each part.
 type bodyState struct {
@@ -128,8 +132,10 @@ func (b *bodyState) encodings(ex *exchange, m *message, limits *protocol.Limits)
 			break
 		}
 	}
-	if len(b.encs) > max(1, limits.MaxLayers) {
+	if len(b.encs) > usualLayers {
 		ex.tx.AddEvent("too_many_encoding_layers")
+	}
+	if len(b.encs) > max(1, limits.MaxLayers) {
 		b.obj.Unscannable = "too-deep"
 		b.obj.Encoding = b.encs[0].String()
 	}
@@ -172,7 +178,7 @@ func (p *parser) bodyBytes(s *side, data []byte, wire int) {
 
 // give passes on decoded bytes.
 func (b *bodyState) give(data []byte) {
-	if !b.open {
+	if !b.open || len(data) == 0 {
 		return
 	}
 	b.p.env.Objects.ObjectData(&b.obj, data)

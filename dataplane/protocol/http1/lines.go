@@ -63,7 +63,7 @@ func (p *parser) requestLine(s *side, line []byte) bool {
 		proto = end
 	default:
 		proto = end
-		ex.version09 = true
+		ex.version09, ex.noProtocol = true, true
 		m.old = true
 	}
 	m.b, m.c = uint32(uri), uint32(uriEnd)
@@ -200,7 +200,7 @@ func (p *parser) noStatus(s *side, data []byte) []byte {
 	m.old = true
 	ex.tx.AddEvent("response_invalid_protocol")
 	s.body.openRaw(ex.tx)
-	if ex.version09 {
+	if ex.noProtocol {
 		s.stage = stUntilEnd
 		s.body.obj.File = true
 		s.body.obj.Name = ex.fileName(protocol.ToClient)
