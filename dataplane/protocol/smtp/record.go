@@ -3,6 +3,8 @@ package smtp
 import (
 	"crypto/md5"
 	"encoding/hex"
+	"slices"
+	"strings"
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/mime"
@@ -36,7 +38,8 @@ func (p *Parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir,
 			return nil, false
 		}
 		if v := m.reader.Header().Values("Received"); i < len(v) {
-			return []byte(v[i]), true
+			// Without the tabs of folded lines, as Suricata's buffer has it.
+			return []byte(strings.ReplaceAll(v[i], "\t", "")), true
 		}
 		return nil, false
 	default:
@@ -88,7 +91,9 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		To: mime.Addresses(h.Get("To")), Cc: mime.Addresses(h.Get("Cc")),
 	}
 	if urls := m.reader.URLs(); len(urls) > 0 {
+		// Suricata lists the last one first, and SIEM rules have got used to it.
 		e.URLs = append([]string(nil), urls...)
+		slices.Reverse(e.URLs)
 	}
 	if names := m.reader.Attachments(); len(names) > 0 {
 		e.Attachment = append([]string(nil), names...)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -225,6 +226,43 @@ func TestRealMail(t *testing.T) {
 	if o := r.Sink.Find("NEWS.txt"); o == nil || len(o.Data) != 10807 || o.State != protocol.ObjectClosed {
 		t.Errorf("NEWS.txt: %+v", o)
 	}
+}
+
+// TestDescribed checks what the descriptions of shared test cases expect.
+func TestDescribed(t *testing.T) {
+	f := func(name string, tx int, check func(tx protocoltest.Tx) string, want string) {
+		t.Helper()
+		files, err := filepath.Glob(protocoltest.Shared(t, "suricata-verify", "tests", name) + "/*.pcap")
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%s: %v %v", name, files, err)
+		}
+		for _, d := range protocoltest.Dialogues(t, files[0]) {
+			if d.UDP || len(d.Chunks) < 2 {
+				continue
+			}
+			if r := protocoltest.Run(Definition(), d); tx < len(r.Txs) {
+				if got := check(r.Txs[tx]); got != want {
+					t.Errorf("%s: %q, want %q", name, got, want)
+				}
+				return
+			}
+		}
+		t.Errorf("%s: no transaction %d", name, tx)
+	}
+	urls := func(tx protocoltest.Tx) string { return strings.Join(tx.Event.Email.URLs, " ") }
+	subject := func(tx protocoltest.Tx) string { return tx.Event.Email.Subject + " " + tx.Event.Email.Status }
+	events := func(tx protocoltest.Tx) string { return strings.Join(tx.Events, " ") }
+	f("smtp-url-base64", 0, urls, "http://codashop-free01.duckdns.org/")
+	f("smtp-extract-url-schemes", 0, urls, "ftp://172.42.48.124 https://facebook.com http://test-site.org/blah/123/ http://google.com")
+	f("smtp-bdat-multichunk-inspection", 1, subject, "SECOND-MAIL-MARKER PARSE_DONE")
+	f("smtp-pipelined-post-data-rset-sequence", 1, subject, "pipelined second after rset PARSE_DONE")
+	f("smtp-pipelined-post-data-rset-sequence", 1, events, "")
+	f("smtp-pipelined-rset-data-replies", 0, events, "invalid_pipelined_sequence")
+	f("smtp-bdat-zero-last-next-mail", 0, events, "")
+	f("smtp-to-comma", 1, func(tx protocoltest.Tx) string { return strings.Join(tx.Event.Email.Cc, "|") }, `"jam,abrakadabra.ch" <mirjam@abrakadabra.ch>`)
+	f("smtp-data-rejected", 1, func(tx protocoltest.Tx) string { return tx.Buffers["to_server email.received"][0] },
+		"from [65.201.218.30] (helo=COZOXORY.club)by 173-66-46-112.wash.fios.verizon.net with esmtpa (Exim 4.86)(envelope-from )id 71cF63a9for mirjam@abrakadabra.ch; Mon, 29 Jul 2019 17:01:45 +0000")
+	f("smtp-no-helo-quit", 0, func(tx protocoltest.Tx) string { return strings.Join(tx.Log, "") }, "")
 }
 
 func FuzzParse(f *testing.F) {
