@@ -358,7 +358,7 @@ func (r *Reader) emit(env *protocol.Env, b []byte) {
 	}
 	give(env, r.obj, b)
 	if r.plain {
-		r.root.urls.text(b)
+		r.readText(env, b)
 	}
 }
 
@@ -392,7 +392,7 @@ func (r *Reader) endPart(env *protocol.Env, state protocol.ObjectState) {
 		}
 	}
 	if r.plain {
-		r.root.urls.end()
+		r.endText(env, state)
 	}
 	if r.child != nil {
 		r.child.Close(env, state == protocol.ObjectTruncated)

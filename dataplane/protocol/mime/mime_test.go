@@ -104,6 +104,8 @@ begin 644 cat.txt
 end
 more
 `, []string{"att cat.txt: Cat"}, nil},
+	{"a file within the text", "\nSubject: x\n\nhello\nbegin 644 cat.txt\n#0V%T\n`\nend\nmore\nbegin 755 b\n#0V%T",
+		[]string{"text : hello\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\nmore\r\nbegin 755 b\r\n#0V%T", "att cat.txt: Cat", "att b: Cat"}, nil},
 	{"mixed", `
 Content-Type: multipart/mixed; boundary="b 1"
 

@@ -71,15 +71,14 @@ type Reader struct {
 	obj   *protocol.Object
 	child *Reader
 	dec   decoder
-	plain bool // text, to be looked through for URLs
-	stray []byte
+	plain bool // text, to be looked through for URLs and files
+	lines textLines
 
 	// Of the whole message: kept by the root.
 	parts       int
 	urls        urls
 	attachments []string
 	closed      bool
-	sawEnd      bool
 }
 
 // NewReader makes a reader for one message.

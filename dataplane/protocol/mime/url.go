@@ -11,39 +11,9 @@ const (
 
 var schemes = [][]byte{[]byte("http"), []byte("https"), []byte("ftp"), []byte("mailto")}
 
-// urls finds URLs in the text parts of a mail. Text is looked at line by line,
-// or in runs of maxURLLine bytes of a longer one, so that it does not matter
-// how it comes.
+// urls holds the URLs found in the text parts of a mail.
 type urls struct {
-	line []byte
 	list []string
-}
-
-// text takes the next bytes of a text part.
-func (u *urls) text(b []byte) {
-	for len(b) > 0 && len(u.list) < maxURLs {
-		n := bytes.IndexByte(b, '\n') + 1
-		if n == 0 {
-			n = len(b)
-		}
-		n = min(n, maxURLLine-len(u.line))
-		whole := b[n-1] == '\n' || len(u.line)+n == maxURLLine
-		if whole && len(u.line) == 0 {
-			u.find(b[:n])
-		} else {
-			u.line = append(u.line, b[:n]...)
-			if whole {
-				u.end()
-			}
-		}
-		b = b[n:]
-	}
-}
-
-// end closes the current line.
-func (u *urls) end() {
-	u.find(u.line)
-	u.line = u.line[:0]
 }
 
 func (u *urls) find(line []byte) {

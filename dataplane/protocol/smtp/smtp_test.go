@@ -292,3 +292,26 @@ func FuzzParse(f *testing.F) {
 		probe(protocol.ToClient, b)
 	})
 }
+
+type nullSink struct{}
+
+func (nullSink) OpenObject(*protocol.Object)                        {}
+func (nullSink) ObjectData(*protocol.Object, []byte)                {}
+func (nullSink) ObjectGap(*protocol.Object, uint64)                 {}
+func (nullSink) CloseObject(*protocol.Object, protocol.ObjectState) {}
+
+func TestNoAllocationWithinContent(t *testing.T) {
+	d := dialogue("< 220 mx ESMTP\n", "> EHLO me\n", "< 250 ok\n", "> MAIL FROM:<a@b>\n", "< 250 ok\n", "> DATA\n", "< 354 go\n",
+		"> Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\n")
+	env := protocoltest.NewEnv(d, nil)
+	env.Objects = nullSink{}
+	p := Definition().New(env)
+	for _, c := range d.Chunks {
+		p.Parse(env, c.Dir, c.Data)
+	}
+	body := []byte(strings.Repeat("aGVsbG8gd29ybGQsIHRoaXMgaXMgYSBsaW5lIG9mIHRleHQgYW5kIG5vdGhpbmcgZWxzZSEh\r\n", 20))
+	p.Parse(env, protocol.ToServer, body)
+	if n := testing.AllocsPerRun(200, func() { p.Parse(env, protocol.ToServer, body) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
