@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"math/rand"
 	"os"
 	"path/filepath"
 	"strings"
@@ -246,6 +247,7 @@ func TestEvasions(t *testing.T) {
 	base := shared(t, "data/suricata-verify/tests/http-evader")
 	dirs, _ := filepath.Glob(filepath.Join(base, "http-evader-*"))
 	missed := 0
+	rnd := rand.New(rand.NewSource(1))
 	for _, dir := range dirs {
 		files, _ := filepath.Glob(filepath.Join(dir, "*.pcap"))
 		if len(files) == 0 {
@@ -259,6 +261,13 @@ func TestEvasions(t *testing.T) {
 				continue
 			}
 			r := protocoltest.Run(Definition(), d)
+			for range 5 {
+				got := protocoltest.Run(Definition(), d.Cut(rnd))
+				got.Rest = r.Rest
+				if print(got) != print(r) {
+					t.Errorf("%s: depends on cuts: %s", filepath.Base(dir), protocoltest.Diff(r, got))
+				}
+			}
 			n := 0
 			for _, o := range r.Objects {
 				if o.Dir != protocol.ToClient || !o.File {
