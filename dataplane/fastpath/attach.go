@@ -45,12 +45,8 @@ type Port struct {
 // port is an interface with what is attached to it.
 type port struct {
 	Port
-	flags     int // netlink's XDP_FLAGS_ of a persistent program
-	xdp       link.Link
-	guard     link.Link
-	guardTC   bool // the guard hangs on clsact, for want of tcx
-	wired     bool
-	addedQdsc bool
+	flags int // netlink's XDP_FLAGS_ of a persistent program
+	xdp   link.Link
 }
 
 // xdpName is the program's name in the kernel: how a leftover is recognised.
@@ -211,8 +207,7 @@ func programName(id uint32) (string, error) {
 	return info.Name, nil
 }
 
-// detach takes everything off a port. The guard goes last: until then the
-// host's stack stays out. The caller holds mu.
+// detach takes the XDP program off a port. The caller holds mu.
 func (f *FastPath) detach(p *port) error {
 	return f.ns.Do(func() error {
 		var errs []error
@@ -224,10 +219,6 @@ func (f *FastPath) detach(p *port) error {
 				errs = append(errs, netlink.LinkSetXdpFdWithFlags(l, -1, p.flags))
 			}
 		}
-		errs = append(errs, f.unwire(p))
-		if p.guard != nil {
-			errs = append(errs, p.guard.Close())
-		}
 		*p = port{Port: Port{Name: p.Name, Ifindex: p.Ifindex}}
 		if err := errors.Join(errs...); err != nil {
 			return fmt.Errorf("detach from %s: %w", p.Name, err)
@@ -236,7 +227,7 @@ func (f *FastPath) detach(p *port) error {
 	})
 }
 
-// Detach takes everything off one interface.
+// Detach takes the XDP program off one interface.
 func (f *FastPath) Detach(iface string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -95,7 +94,6 @@ type FastPath struct {
 	cfg Config
 	ns  *Namespace
 	xdp xdpObjects
-	tc  tcObjects
 
 	mu     sync.Mutex
 	closed bool
@@ -106,7 +104,7 @@ type FastPath struct {
 	flows  flowTable
 	ports  []*port
 
-	guard *ebpf.Memory
+	inlines []*Inline
 }
 
 // Open loads the programs into the kernel and attaches nothing yet. It needs
@@ -164,22 +162,6 @@ func (f *FastPath) load() error {
 	spec.Maps["buckets"].MaxEntries = uint32(f.cfg.MaxSources)
 	if err := spec.LoadAndAssign(&f.xdp, nil); err != nil {
 		return fmt.Errorf("load the XDP program: %w", hint(err))
-	}
-	tc, err := loadTc()
-	if err != nil {
-		return fmt.Errorf("read the tc object: %w", err)
-	}
-	coll, err := ebpf.NewCollection(tc)
-	if err != nil {
-		return fmt.Errorf("load the tc programs: %w", hint(err))
-	}
-	defer coll.Close()
-	// The guard's state is the object's only variable, so it starts the section.
-	if f.guard, err = coll.Maps[".bss"].Memory(); err != nil {
-		return fmt.Errorf("map the guard's state into memory: %w", err)
-	}
-	if err := coll.Assign(&f.tc); err != nil {
-		return fmt.Errorf("load the tc programs: %w", err)
 	}
 	return nil
 }
@@ -302,28 +284,14 @@ func (f *FastPath) Close() error {
 		errs = append(errs, f.detach(f.ports[i]))
 	}
 	f.ports = nil
-	for _, c := range []io.Closer{&f.xdp, &f.tc} {
-		if err := closeObjects(c); err != nil {
-			errs = append(errs, err)
-		}
+	for _, in := range f.inlines {
+		errs = append(errs, in.close())
+	}
+	if f.xdp.SluiceXdp != nil {
+		errs = append(errs, f.xdp.Close())
 	}
 	if f.ns != nil {
 		errs = append(errs, f.ns.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// closeObjects closes what was loaded, all or none of it.
-func closeObjects(c io.Closer) error {
-	switch o := c.(type) {
-	case *xdpObjects:
-		if o.SluiceXdp == nil {
-			return nil
-		}
-	case *tcObjects:
-		if o.SluiceGuard == nil {
-			return nil
-		}
-	}
-	return c.Close()
 }

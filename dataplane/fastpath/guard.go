@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -47,95 +48,188 @@ const (
 	guardPriority, wirePriority = 1, 2
 )
 
-// Inline puts a pair of ports between the host's stack and the wire. From here
-// on nothing that arrives on them reaches the host's stack. With fail open or
-// closed, a program that outlives the daemon says what becomes of the frames
-// without it; it is in charge until the first Heartbeat and whenever
-// heartbeats stop for HeartbeatTimeout. Call it before the capture sockets
-// open, and Heartbeat only after.
-func (f *FastPath) Inline(inside, outside string, fail Fail) error {
+// Inline is a pair of ports between which only the workers move frames: what
+// arrives on them does not reach the host's own stack.
+type Inline struct {
+	f      *FastPath
+	tc     tcObjects
+	state  *ebpf.Memory // of the guard program
+	ports  [2]*inlinePort
+	closed bool
+}
+
+// inlinePort is one of the two with what hangs on its ingress.
+type inlinePort struct {
+	name       string
+	ifindex    int
+	guard      link.Link
+	guardTC    bool // the guard hangs on clsact, for want of tcx
+	wired      bool
+	addedQdisc bool
+}
+
+// Inline takes a pair of ports. With fail open or closed, a program that
+// outlives the daemon says what becomes of the frames without it; it is in
+// charge until the first Heartbeat and whenever heartbeats stop for
+// HeartbeatTimeout. Call it before the capture sockets open, and Heartbeat
+// only after.
+func (f *FastPath) Inline(inside, outside string, fail Fail) (_ *Inline, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	in, err := f.port(inside)
-	if err != nil {
-		return err
+	if f.closed {
+		return nil, ErrClosed
 	}
-	out, err := f.port(outside)
-	if err != nil {
-		return err
+	in := &Inline{f: f}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, in.close())
+		}
+	}()
+	if err := in.load(); err != nil {
+		return nil, err
 	}
-	return f.ns.Do(func() error {
-		timeout := uint64(0)
-		if fail != FailOff {
-			timeout = uint64(HeartbeatTimeout)
+	timeout := uint64(0)
+	if fail != FailOff {
+		timeout = uint64(HeartbeatTimeout)
+	}
+	if err := in.write(8, timeout); err != nil {
+		return nil, err
+	}
+	err = f.ns.Do(func() error {
+		for i, name := range []string{inside, outside} {
+			ifi, err := net.InterfaceByName(name)
+			if err != nil {
+				return fmt.Errorf("find interface %s: %w", name, err)
+			}
+			in.ports[i] = &inlinePort{name: name, ifindex: ifi.Index}
 		}
-		if err := f.writeGuard(8, timeout); err != nil {
-			return err
-		}
-		for _, side := range []struct{ p, peer *port }{{in, out}, {out, in}} {
-			if err := f.clearWire(side.p); err != nil {
+		for i, p := range in.ports {
+			if err := in.clearWire(p); err != nil {
 				return err
 			}
 			if fail != FailOff {
-				if err := f.attachWire(side.p, side.peer, fail); err != nil {
-					return fmt.Errorf("attach the fail-to-wire program to %s: %w", side.p.Name, err)
+				if err := in.attachWire(p, in.ports[1-i], fail); err != nil {
+					return fmt.Errorf("attach the fail-to-wire program to %s: %w", p.name, err)
 				}
 			}
-			if err := f.attachGuard(side.p); err != nil {
-				return fmt.Errorf("attach the guard to %s: %w", side.p.Name, err)
+			if err := in.attachGuard(p); err != nil {
+				return fmt.Errorf("attach the guard to %s: %w", p.name, err)
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	f.inlines = append(f.inlines, in)
+	return in, nil
 }
 
-func (f *FastPath) writeGuard(offset int64, v uint64) error {
+func (in *Inline) load() error {
+	spec, err := loadTc()
+	if err != nil {
+		return fmt.Errorf("read the tc object: %w", err)
+	}
+	coll, err := ebpf.NewCollection(spec)
+	if err != nil {
+		return fmt.Errorf("load the tc programs: %w", hint(err))
+	}
+	defer coll.Close()
+	// The guard's state is the object's only variable, so it starts the section.
+	if in.state, err = coll.Maps[".bss"].Memory(); err != nil {
+		return fmt.Errorf("map the guard's state into memory: %w", err)
+	}
+	if err := coll.Assign(&in.tc); err != nil {
+		return fmt.Errorf("load the tc programs: %w", err)
+	}
+	return nil
+}
+
+func (in *Inline) write(offset int64, v uint64) error {
 	var b [8]byte
 	binary.NativeEndian.PutUint64(b[:], v)
-	if _, err := f.guard.WriteAt(b[:], offset); err != nil {
+	if _, err := in.state.WriteAt(b[:], offset); err != nil {
 		return fmt.Errorf("write the guard's state: %w", err)
 	}
 	return nil
 }
 
-// Heartbeat tells the guard that the workers were alive at the given monotonic
-// time in nanoseconds (0 for now). It makes no system call when a time is
-// given, and is to be called from the loop that moves frames; with several
-// workers, with the oldest of their times.
-func (f *FastPath) Heartbeat(mono int64) error {
-	if mono == 0 {
-		mono = int64(monotonic())
-	}
-	return f.writeGuard(0, uint64(mono))
+// Heartbeat tells the guard that the workers were alive at the given time of
+// the monotonic clock, in nanoseconds. It makes no system call, and is to be
+// called from the loops that move frames; with several workers, with the
+// oldest of their times. It is safe for concurrent use, but not with Close.
+func (in *Inline) Heartbeat(mono int64) error { return in.write(0, uint64(mono)) }
+
+// InlineCounts tells who took care of frames beside the workers.
+type InlineCounts struct {
+	// Guarded frames were kept from the host's stack: all that workers saw.
+	// Yielded were left to the wire program because heartbeats had stopped.
+	Guarded, Yielded uint64
+	// Wire is what the wire program forwarded or dropped since Inline, by the
+	// port where it came in.
+	Wire [2]Count
 }
 
-// GuardCounts tells how many frames the guard kept from the host's stack, and
-// how many it left to the wire because heartbeats had stopped.
-func (f *FastPath) GuardCounts() (dropped, yielded uint64, err error) {
+// Counts reads the programs' counts.
+func (in *Inline) Counts() (c InlineCounts, err error) {
+	in.f.mu.Lock()
+	defer in.f.mu.Unlock()
+	if in.closed {
+		return c, ErrClosed
+	}
 	var g guardState
-	if err := f.tc.Guard.Get(&g); err != nil {
-		return 0, 0, fmt.Errorf("read the guard's state: %w", err)
+	if err := in.tc.Guard.Get(&g); err != nil {
+		return c, fmt.Errorf("read the guard's state: %w", err)
 	}
-	return g.Dropped, g.Yielded, nil
-}
-
-// WireCount tells how many frames that came in at a port the wire program took
-// care of in the daemon's stead.
-func (f *FastPath) WireCount(ifindex int) (Count, error) {
-	var w wire
-	if err := f.tc.Wires.Lookup(uint32(ifindex), &w); err != nil {
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			return Count{}, nil
+	c.Guarded, c.Yielded = g.Dropped, g.Yielded
+	for i, p := range in.ports {
+		var w wire
+		if err := in.tc.Wires.Lookup(uint32(p.ifindex), &w); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return c, fmt.Errorf("read the wire's counters: %w", err)
 		}
-		return Count{}, fmt.Errorf("read the wire's counters: %w", err)
+		c.Wire[i] = Count{w.Packets, w.Bytes}
 	}
-	return Count{w.Packets, w.Bytes}, nil
+	return c, nil
 }
 
-func (f *FastPath) attachGuard(p *port) error {
+// Close gives both ports back to the host's stack. It is safe to call more
+// than once, and FastPath.Close does it too.
+func (in *Inline) Close() error {
+	in.f.mu.Lock()
+	defer in.f.mu.Unlock()
+	return in.close()
+}
+
+// close takes the guards off last: until then the host's stack stays out.
+func (in *Inline) close() error {
+	if in.closed {
+		return nil
+	}
+	in.closed = true
+	err := in.f.ns.Do(func() error {
+		var errs []error
+		for _, p := range in.ports {
+			if p != nil && (p.wired || p.guardTC) {
+				errs = append(errs, removeFilters(p.ifindex, p.addedQdisc))
+			}
+		}
+		for _, p := range in.ports {
+			if p != nil && p.guard != nil {
+				errs = append(errs, p.guard.Close())
+			}
+		}
+		return errors.Join(errs...)
+	})
+	if in.tc.SluiceGuard != nil {
+		err = errors.Join(err, in.tc.Close())
+	}
+	return err
+}
+
+func (in *Inline) attachGuard(p *inlinePort) error {
 	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: p.Ifindex,
-		Program:   f.tc.SluiceGuard,
+		Interface: p.ifindex,
+		Program:   in.tc.SluiceGuard,
 		Attach:    ebpf.AttachTCXIngress,
 		Anchor:    link.Head(),
 	})
@@ -147,23 +241,23 @@ func (f *FastPath) attachGuard(p *port) error {
 		return err
 	}
 	// Before 6.6: the guard outlives the daemon, so only the heartbeat tells.
-	f.cfg.Log.Info("no tcx in this kernel: a killed daemon is noticed by its heartbeat only", "port", p.Name)
-	if err := f.addFilter(p, f.tc.SluiceGuard, guardName, guardPriority); err != nil {
+	in.f.cfg.Log.Info("no tcx in this kernel: a killed daemon is noticed by its heartbeat only", "port", p.name)
+	if err := in.addFilter(p, in.tc.SluiceGuard, guardName, guardPriority); err != nil {
 		return err
 	}
 	p.guardTC = true
-	return f.writeGuard(8, uint64(HeartbeatTimeout))
+	return in.write(8, uint64(HeartbeatTimeout))
 }
 
-func (f *FastPath) attachWire(p, peer *port, fail Fail) error {
+func (in *Inline) attachWire(p, peer *inlinePort, fail Fail) error {
 	w := wire{}
 	if fail == FailOpen {
-		w.Peer = uint32(peer.Ifindex)
+		w.Peer = uint32(peer.ifindex)
 	}
-	if err := f.tc.Wires.Put(uint32(p.Ifindex), w); err != nil {
+	if err := in.tc.Wires.Put(uint32(p.ifindex), w); err != nil {
 		return err
 	}
-	if err := f.addFilter(p, f.tc.SluiceWire, wireName, wirePriority); err != nil {
+	if err := in.addFilter(p, in.tc.SluiceWire, wireName, wirePriority); err != nil {
 		return err
 	}
 	p.wired = true
@@ -172,15 +266,15 @@ func (f *FastPath) attachWire(p, peer *port, fail Fail) error {
 
 // addFilter hangs a program on clsact ingress, where it stays when the process
 // dies: no pin, hence no bpffs, is needed.
-func (f *FastPath) addFilter(p *port, prog *ebpf.Program, name string, priority uint16) error {
-	if err := netlink.QdiscAdd(clsact(p.Ifindex)); err == nil {
-		p.addedQdsc = true
+func (in *Inline) addFilter(p *inlinePort, prog *ebpf.Program, name string, priority uint16) error {
+	if err := netlink.QdiscAdd(clsact(p.ifindex)); err == nil {
+		p.addedQdisc = true
 	} else if !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add the clsact qdisc: %w", err)
 	}
 	return netlink.FilterReplace(&netlink.BpfFilter{
 		FilterAttrs: netlink.FilterAttrs{
-			LinkIndex: p.Ifindex,
+			LinkIndex: p.ifindex,
 			Parent:    netlink.HANDLE_MIN_INGRESS,
 			Handle:    1,
 			Priority:  priority,
@@ -203,28 +297,20 @@ func clsact(ifindex int) *netlink.GenericQdisc {
 	}
 }
 
-// unwire removes what addFilter added, and the qdisc if it was not there before.
-func (f *FastPath) unwire(p *port) error {
-	if !p.wired && !p.guardTC {
-		return nil
-	}
-	return removeFilters(p.Ifindex, p.addedQdsc)
-}
-
 // clearWire removes the filters that a crashed daemon left on a port. The
 // qdisc they hang on was that daemon's too, if nothing else uses it.
-func (f *FastPath) clearWire(p *port) error {
-	ours, others, err := filters(p.Ifindex)
+func (in *Inline) clearWire(p *inlinePort) error {
+	ours, others, err := filters(p.ifindex)
 	if err != nil || len(ours) == 0 {
 		return err
 	}
-	f.cfg.Log.Info("taking over from a daemon that left its fail-to-wire program", "port", p.Name)
-	if f.cfg.Persist {
+	in.f.cfg.Log.Info("taking over from a daemon that left its fail-to-wire program", "port", p.name)
+	if in.f.cfg.Persist {
 		// Replaced in place by attachWire; noted, so that Close removes the qdisc.
-		p.addedQdsc = !others
+		p.addedQdisc = !others
 		return nil
 	}
-	return removeFilters(p.Ifindex, !others)
+	return removeFilters(p.ifindex, !others)
 }
 
 // filters lists our programs on clsact ingress, and tells whether there are others.

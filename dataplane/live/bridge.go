@@ -70,6 +70,7 @@ type Bridge struct {
 	ports   *ports
 	workers []*worker
 	fanout  *fastpath.Fanout
+	inline  *fastpath.Inline
 	links   [2]netlink.Link
 	ready   chan struct{}
 
@@ -113,7 +114,7 @@ func OpenBridge(cfg BridgeConfig) (_ *Bridge, err error) {
 	}
 	if cfg.Fast != nil {
 		// The guard first: were XDP first, frames would still reach the stack.
-		if err := cfg.Fast.Inline(cfg.Inside, cfg.Outside, cfg.Fail); err != nil {
+		if b.inline, err = cfg.Fast.Inline(cfg.Inside, cfg.Outside, cfg.Fail); err != nil {
 			return nil, err
 		}
 		for _, name := range names {
@@ -152,7 +153,7 @@ func (b *Bridge) openWorkers(names [2]string) error {
 		}
 		groups[0], groups[1] = capture.NewFanoutGroup(b.fanout.FD()), capture.NewFanoutGroup(b.fanout.FD())
 	}
-	h := newHeart(b.cfg.Fast, b.cfg.Workers)
+	h := newHeart(b.inline, b.cfg.Workers)
 	for i := range b.cfg.Workers {
 		cpu := -1
 		if len(b.cfg.CPUs) > 0 {
@@ -231,6 +232,15 @@ func (b *Bridge) Stats() []WorkerStats {
 	return out
 }
 
+// Inline gives the counts of the programs beside the workers; none without the
+// fast path.
+func (b *Bridge) Inline() (fastpath.InlineCounts, error) {
+	if b.inline == nil {
+		return fastpath.InlineCounts{}, nil
+	}
+	return b.inline.Counts()
+}
+
 // Close takes everything off the ports and gives them back as they were found.
 // Run must have returned. It is safe to call more than once.
 func (b *Bridge) Close() error {
@@ -244,8 +254,8 @@ func (b *Bridge) Close() error {
 	}
 	b.closed = true
 	var errs []error
-	if b.cfg.Fast != nil && b.links[0] != nil {
-		errs = append(errs, b.cfg.Fast.Detach(b.cfg.Inside), b.cfg.Fast.Detach(b.cfg.Outside))
+	if b.inline != nil {
+		errs = append(errs, b.cfg.Fast.Detach(b.cfg.Inside), b.cfg.Fast.Detach(b.cfg.Outside), b.inline.Close())
 	}
 	for _, w := range b.workers {
 		w.close()

@@ -10,15 +10,11 @@ package live
 
 import (
 	"sluice/dataplane/capture"
+	"sluice/dataplane/enforce"
 )
 
-// Injection is a frame to be sent that nobody received: a reset, a refusal.
-type Injection struct {
-	// Port is the port to send it out of.
-	Port uint8
-	// Frame is complete, VLAN tags and checksums included.
-	Frame []byte
-}
+// Injection is a frame to be sent that nobody received.
+type Injection = enforce.Injection
 
 // Processor judges frames. Each worker has one, and calls it from one thread.
 type Processor interface {

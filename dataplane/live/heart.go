@@ -16,8 +16,8 @@ const beatInterval = 20 * time.Millisecond
 // heart joins the workers' signs of life into one heartbeat: the oldest of
 // them, so that one stuck worker is enough to stop it.
 type heart struct {
-	fast  *fastpath.FastPath
-	beats []beat
+	inline *fastpath.Inline
+	beats  []beat
 }
 
 // beat is one worker's last sign of life, on a cache line of its own.
@@ -26,8 +26,8 @@ type beat struct {
 	_  [56]byte
 }
 
-func newHeart(fast *fastpath.FastPath, workers int) *heart {
-	return &heart{fast: fast, beats: make([]beat, workers)}
+func newHeart(inline *fastpath.Inline, workers int) *heart {
+	return &heart{inline: inline, beats: make([]beat, workers)}
 }
 
 // start gives all workers the same first sign of life.
@@ -36,23 +36,23 @@ func (h *heart) start() error {
 	for i := range h.beats {
 		h.beats[i].at.Store(now)
 	}
-	if h.fast == nil {
+	if h.inline == nil {
 		return nil
 	}
-	return h.fast.Heartbeat(now)
+	return h.inline.Heartbeat(now)
 }
 
 // beat notes that worker i is alive at now and tells the guard.
 func (h *heart) beat(i int, now int64) {
 	h.beats[i].at.Store(now)
-	if h.fast == nil {
+	if h.inline == nil {
 		return
 	}
 	oldest := now
 	for j := range h.beats {
 		oldest = min(oldest, h.beats[j].at.Load())
 	}
-	_ = h.fast.Heartbeat(oldest) // a write to mapped memory: it cannot fail after the first
+	_ = h.inline.Heartbeat(oldest) // a write to mapped memory: it cannot fail after the first
 }
 
 // monotonic is the clock of the guard program, in nanoseconds.

@@ -282,8 +282,8 @@ func TestHang(t *testing.T) {
 	time.Sleep(fastpath.HeartbeatTimeout + 100*time.Millisecond)
 	n := got.Load()
 	until(t, "the transfer with a stuck worker", func() bool { return got.Load() > n+1<<20 })
-	if _, yielded, err := r.fast.GuardCounts(); err != nil || yielded == 0 {
-		t.Errorf("the guard yielded %d times, %v", yielded, err)
+	if c, err := r.Inline(); err != nil || c.Yielded == 0 || c.Wire[Inside].Packets == 0 || c.Wire[Outside].Packets == 0 {
+		t.Errorf("%+v, %v", c, err)
 	}
 	close(back)
 	time.Sleep(50 * time.Millisecond)
