@@ -323,8 +323,9 @@ func (r *rig) body(f *flow.Flow, o *protocol.Object, pieces ...string) {
 }
 
 // http drives a whole request.
-func (r *rig) http(pairs ...string) {
-	f := r.flow(decode.ProtoTCP, 40000, 80)
+func (r *rig) http(pairs ...string) { r.httpOn(r.flow(decode.ProtoTCP, 40000, 80), pairs...) }
+
+func (r *rig) httpOn(f *flow.Flow, pairs ...string) {
 	p := r.speak(f, 'H')
 	tx := r.tx(p, pairs...)
 	r.progress(f, tx, protocol.ToServer, atLine)

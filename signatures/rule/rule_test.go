@@ -121,3 +121,171 @@ func TestETOpenLoads(t *testing.T) {
 		t.Errorf("%d of %d rules are refused", bad, total)
 	}
 }
+
+// Errors are part of what engineers work with: their text is fixed here.
+func TestErrors(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		p := NewParser(testEnv())
+		_, err := p.Parse("t.rules", 7, text)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s\n got: %s\nwant: %s", text, got, want)
+		}
+	}
+	o := func(options, want string) {
+		t.Helper()
+		f("alert tcp any any -> any any ("+options+" sid:1;)", want)
+	}
+	f(`alert tcp any any -> any any`, "t.rules:7: no options: a rule is `action protocol source port -> destination port (options)`")
+	f(`alret tcp any any -> any any (sid:1;)`, `t.rules:7:1: sid 1: "alret" is no action; did you mean "alert"?`)
+	f(`alert htpp any any -> any any (sid:1;)`, `t.rules:7:7: sid 1: unknown protocol "htpp"; did you mean "http"?`)
+	f(`alert tcp $HOME_NETS any -> any any (sid:1;)`, `t.rules:7:11: sid 1: the address variable $HOME_NETS is not defined; did you mean "HOME_NET"?`)
+	f(`alert tcp any 70000 -> any any (sid:1;)`, `t.rules:7:15: sid 1: "70000" is no port`)
+	f(`alert tcp any any >> any any (sid:1;)`, `t.rules:7:19: sid 1: ">>" is no direction: use ->, <> or =>`)
+	f(`alert tcp any -> any any (sid:1;)`, "t.rules:7: sid 1: the header has 6 parts: it is `action protocol source port -> destination port`")
+	f(`alert tcp [1.2.3.4,!1.2.3.4] any -> any any (sid:1;)`, `t.rules:7:11: sid 1: the address group [1.2.3.4,!1.2.3.4] leaves no address`)
+	f(`alert tcp 1.2.3.400 any -> any any (sid:1;)`, `t.rules:7:11: sid 1: "1.2.3.400" is no address`)
+	f(`alert tcp any any -> any any (msg:"x";)`, `t.rules:7: sid: is missing: every rule needs a number of its own`)
+	f(`alert tcp any any -> any any (sid:1)`, `t.rules:7:31: sid 1: sid: the option does not end with a semicolon`)
+	o(`http.url; content:"x";`, `t.rules:7:31: sid 1: http.url: unknown keyword; did you mean "http.uri"?`)
+	o(`contnet:"x";`, `t.rules:7:31: sid 1: contnet: unknown keyword; did you mean "content"?`)
+	o(`content:"a|4|";`, `t.rules:7:31: sid 1: content: an odd number of hex digits before | at byte 4 of the value`)
+	o(`content:"a|zz|";`, `t.rules:7:31: sid 1: content: 'z' is no hex digit; a bar that is meant as such is written |7C|`)
+	o(`content:"a;b";`, `t.rules:7:31: sid 1: content: the value has no closing quote; a semicolon inside of quotes is written \;`)
+	o(`content:"";`, `t.rules:7:31: sid 1: content: the value is empty`)
+	o(`nocase; content:"x";`, `t.rules:7:31: sid 1: nocase: needs a content before it`)
+	o(`content:"abc"; depth:2;`, `t.rules:7:46: sid 1: depth: 2 is less than the content's 3 bytes: it can never match`)
+	o(`content:"abc"; depth:5; within:5;`, `t.rules:7:55: sid 1: within: cannot be combined with offset, depth or startswith of the same content`)
+	o(`content:"abc"; distance:var;`, `t.rules:7:46: sid 1: distance: "var" is neither a number nor a variable that byte_extract or byte_math has set before`)
+	o(`pcre:"/(a/";`, `t.rules:7:31: sid 1: pcre: the expression does not compile: missing closing parenthesis at byte 3`)
+	o(`pcre:"/a/K";`, `t.rules:7:31: sid 1: pcre: unknown flag 'K'`)
+	o(`flow:to_servr;`, `t.rules:7:31: sid 1: flow: unknown option "to_servr"; did you mean "to_server"?`)
+	o(`flow:to_client; http.uri; content:"x";`, `t.rules:7:57: sid 1: http.uri: is filled by the client's request, and flow asks for to_client: it can never match`)
+	o(`http.uri;`, `t.rules:7:31: sid 1: http.uri: no test follows this buffer`)
+	o(`http.uri; content:"a"; content:"b"; http_uri;`, `t.rules:7:67: sid 1: http_uri: cannot follow the sticky buffer http.uri: use `+"`http.uri;`"+` before the content`)
+	o(`http.uri; content:"a"; to_lowercase; content:"b";`, `t.rules:7:54: sid 1: to_lowercase: must come before the tests on http.uri`)
+	o(`http.uri; content:"a"; tls.sni; content:"b";`, `t.rules:7: sid 1: the rule is for tcp, and its keywords for tls: it can never match`)
+	o(`threshold:type limit, track by_srcs, seconds 1, count 1;`, `t.rules:7:31: sid 1: threshold: unknown track "by_srcs"; did you mean "by_src"?`)
+	o(`flags:SX;`, `t.rules:7:31: sid 1: flags: 'X' is no TCP flag: F S R P A U E C 1 2 or 0`)
+	o(`dsize:5<>6;`, `t.rules:7:31: sid 1: dsize: the range 5 to 6 holds no number (its ends are excluded)`)
+	o(`lua:x.lua;`, `t.rules:7:31: sid 1: lua: keyword lua: known, not evaluated yet`)
+	o(`geoip:src,DE; badword;`, `t.rules:7:45: sid 1: badword: unknown keyword`)
+	o(`flowbits:isset,a; flowbits:isnotset,a;`, `t.rules:7:49: sid 1: flowbits: isnotset contradicts isset of a`)
+}
+
+func TestGroups(t *testing.T) {
+	g := &groups{vars: map[string]string{"HOME": "[10.0.0.0/8,!10.1.0.0/16]", "EXT": "!$HOME", "LOOP": "$LOOP", "P": "[80,443]"}, addrs: map[string]*AddrSet{}, ports: map[string]*PortSet{}}
+	a := func(set, ip string, want bool) {
+		t.Helper()
+		s, err := g.addr(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := parseAddr(ip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Has(&r.Lo) != want {
+			t.Errorf("%s has %s: %v", set, ip, !want)
+		}
+	}
+	a("any", "::1", true)
+	a("$HOME", "10.2.3.4", true)
+	a("$HOME", "10.1.3.4", false)
+	a("$EXT", "10.1.3.4", true)
+	a("$EXT", "10.2.3.4", false)
+	a("$EXT", "2001:db8::1", true)
+	a("[$HOME,192.168.0.0/16]", "192.168.255.255", true)
+	a("![1.1.1.1,2.2.2.2]", "2.2.2.2", false)
+	a("[1.2.3.4-1.2.3.9]", "1.2.3.9", true)
+	a("[1.2.3.4-1.2.3.9]", "1.2.3.10", false)
+	a("2001:db8::/32", "2001:db8:ffff::1", true)
+	a("10.0.0.0/255.0.0.0", "10.9.9.9", true)
+	p := func(set string, port uint16, want bool) {
+		t.Helper()
+		s, err := g.port(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Has(port) != want {
+			t.Errorf("%s has %d: %v", set, port, !want)
+		}
+	}
+	p("any", 0, true)
+	p("$P", 443, true)
+	p("!$P", 443, false)
+	p("!$P", 444, true)
+	p("[1:1023,!80]", 80, false)
+	p("[1024:]", 65535, true)
+	p("[:1023]", 0, true)
+	if _, err := g.addr("$LOOP"); err == nil {
+		t.Error("a variable that names itself was taken")
+	}
+}
+
+func TestIntegers(t *testing.T) {
+	f := func(s string, v uint64, want bool) {
+		t.Helper()
+		x, err := parseInt(s, 1<<32, map[string]uint64{"txt": 16})
+		if err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+		if x.Match(v) != want {
+			t.Errorf("%s on %d: %v", s, v, !want)
+		}
+	}
+	f("5", 5, true)
+	f("!5", 5, false)
+	f("<5", 4, true)
+	f("<=5", 5, true)
+	f(">=5", 4, false)
+	f("2<>5", 2, false)
+	f("2-5", 3, true)
+	f("!2-5", 3, false)
+	f("0x10", 16, true)
+	f("txt", 16, true)
+	f("!txt", 16, false)
+	f("&0xf0=0x20", 0x25, true)
+	f("&0xf0=0x20", 0x35, false)
+	f("1kb", 1024, true)
+}
+
+func TestLines(t *testing.T) {
+	ls := Lines("# prose\n\nalert tcp any any -> any any ( \\\n  sid:1;)\n#alert tcp any any -> any any (sid:2;)\r\n# alert on this (not a rule)\n")
+	if len(ls) != 2 || !ls[0].Enabled || ls[0].Number != 3 || !strings.HasSuffix(ls[0].Text, "( sid:1;)") && !strings.HasSuffix(ls[0].Text, "(  sid:1;)") ||
+		ls[1].Enabled || ls[1].Number != 5 {
+		t.Errorf("%+v", ls)
+	}
+}
+
+func FuzzRule(f *testing.F) {
+	files, _ := filepath.Glob("../rules/*.rules")
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, l := range Lines(string(data)) {
+			f.Add(l.Text)
+		}
+	}
+	for _, o := range []string{`content:"a"; byte_extract:1,0,x,relative; byte_jump:2,x,relative,align; isdataat:!x,relative;`, `byte_math:bytes 2,offset 0,oper <<,rvalue 1,result y;`,
+		`base64_decode:bytes 4,offset 1,relative; base64_data; content:"x";`, `flowint:a,+,1; xbits:set,b,track ip_pair,expire 5; hostbits:isset,c;`,
+		`http.uri; xor:"0a0b"; from_base64:mode rfc2045; content:"|00|"; endswith;`, `flags:!SA,12; fragbits:+MD; ipopts:lsrr; stream_size:both,>,5; vlan.id:>4,0;`,
+		`asn1:oversize_length 10,relative_offset 2; ssl_version:!tls1.2; tls_cert_notbefore:2020<>2021; requires:version >= 7 | < 6;`} {
+		f.Add("alert tcp [1.2.3.4/8,!$HOME_NET] [1:,!$HTTP_PORTS] <> any any (" + o + " sid:1;)")
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p := NewParser(testEnv())
+		for _, l := range Lines(text) {
+			if r, err := p.Parse("f", l.Number, l.Text); (r == nil) == (err == nil) {
+				t.Fatal("neither a rule nor an error, or both")
+			}
+		}
+		p.Parse("f", 1, text)
+	})
+}
