@@ -75,6 +75,9 @@ func New(cfg Config) *Decoder {
 	return d
 }
 
+// SetNoChecksum changes Config.NoChecksum for the frames that follow.
+func (d *Decoder) SetNoChecksum(off bool) { d.cfg.NoChecksum = off }
+
 // Decode gives the packets of f, outermost first; a reassembled datagram comes
 // right behind the fragment that completed it. There is always at least one. The
 // slice, the packets and the bytes of reassembled ones are valid to the next

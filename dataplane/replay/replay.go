@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sluice/dataplane/capture"
+	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/worker"
 	"sluice/events"
@@ -29,6 +30,10 @@ type Options struct {
 	// Publish takes the events, in order, on one goroutine at a time; the
 	// events are its own.
 	Publish func([]*events.Event)
+	// AutoChecksum looks at the beginning of each file, and accepts its checksums
+	// unseen where so many are wrong that they must have been left to the
+	// network card of the host that captured.
+	AutoChecksum bool
 	// Progress, when set, is called now and then with the frames' bytes so far.
 	Progress func(bytes uint64)
 }
@@ -78,8 +83,9 @@ func one(ctx context.Context, o Options, workers []*worker.Worker, path string) 
 		return err
 	}
 	defer f.Close()
+	offloaded := o.AutoChecksum && checksumsOffloaded(path)
 	for _, w := range workers {
-		w.SetFile(filepath.Base(path))
+		w.SetFile(filepath.Base(path), offloaded)
 	}
 	if len(workers) == 1 {
 		err = single(ctx, o, workers[0], f)
@@ -241,4 +247,46 @@ func (t *task) add(f *capture.Frame, stable bool) {
 	}
 	t.arena = append(t.arena, f.Data...)
 	t.frames.Frames[len(t.frames.Frames)-1].Data = t.arena[n:len(t.arena):len(t.arena)]
+}
+
+// sampleFrames is how many frames of a file AutoChecksum looks at, sampleShare
+// the share of wrong checksums that is too much to be damage: one in ten, as
+// Suricata has it.
+const (
+	sampleFrames = 1000
+	sampleShare  = 10
+)
+
+// checksumsOffloaded reports whether a capture's checksums are mostly unfinished.
+// Standard input cannot be read twice: its checksums are taken at their word.
+func checksumsOffloaded(path string) bool {
+	if path == "-" {
+		return false
+	}
+	f, err := capture.OpenFile(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	d := decode.New(decode.Config{Defrag: decode.DefragConfig{Off: true}})
+	var b capture.Batch
+	seen, bad := 0, 0
+	for seen < sampleFrames {
+		err := f.ReadBatch(&b)
+		for i := range b.Frames {
+			for _, p := range d.Decode(&b.Frames[i]) {
+				if p.Proto != decode.ProtoTCP && p.Proto != decode.ProtoUDP {
+					continue
+				}
+				seen++
+				if p.Flags&decode.FlagBadL4Checksum != 0 {
+					bad++
+				}
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	return bad*sampleShare > seen
 }

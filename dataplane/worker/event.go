@@ -23,7 +23,7 @@ func (w *Worker) emit(e *events.Event) {
 func (w *Worker) event(typ string, f *flow.Flow, dir protocol.Dir) *events.Event {
 	e := &events.Event{
 		Time: w.now, Type: typ, FlowID: f.ID, PcapCnt: w.num, PcapFile: w.cfg.PcapFile,
-		Proto: protoName(f.Proto), IPVersion: f.IPVersion, PktSrc: "wire/pcap",
+		Proto: ProtoName(f.Proto), IPVersion: f.IPVersion, PktSrc: "wire/pcap",
 	}
 	if w.closing {
 		e.PcapCnt, e.PktSrc, e.Order = 0, "stream (flow timeout)", f.FirstNum
@@ -68,7 +68,7 @@ func (w *Worker) packetEvent(typ string, p *decode.Packet) *events.Event {
 		e.VLAN = append(e.VLAN, p.VLAN[:p.NVLAN]...)
 	}
 	if p.IPVersion != 0 {
-		e.Src, e.Dst, e.Proto = p.Src.Netip(), p.Dst.Netip(), protoName(p.Proto)
+		e.Src, e.Dst, e.Proto = p.Src.Netip(), p.Dst.Netip(), ProtoName(p.Proto)
 		if p.Has(decode.FlagHasPorts) {
 			e.SrcPort, e.DstPort, e.HasPorts = p.SrcPort, p.DstPort, true
 		}
@@ -76,8 +76,8 @@ func (w *Worker) packetEvent(typ string, p *decode.Packet) *events.Event {
 	return e
 }
 
-// protoName gives EVE's proto.
-func protoName(proto uint8) string {
+// ProtoName gives EVE's proto.
+func ProtoName(proto uint8) string {
 	switch proto {
 	case decode.ProtoTCP:
 		return "TCP"

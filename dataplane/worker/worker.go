@@ -172,8 +172,12 @@ func (w *Worker) Flush() {
 	w.nextExpiry = 0
 }
 
-// SetFile names the capture file in the events that follow.
-func (w *Worker) SetFile(name string) { w.cfg.PcapFile = name }
+// SetFile names the capture file in the events that follow. noChecksum accepts
+// its checksums unseen.
+func (w *Worker) SetFile(name string, noChecksum bool) {
+	w.cfg.PcapFile = name
+	w.decoder.SetNoChecksum(noChecksum || w.cfg.Decode.NoChecksum)
+}
 
 // Close gives back what the worker holds outside of Go's heap. Its flows must
 // have been flushed.

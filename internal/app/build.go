@@ -1,0 +1,341 @@
+// Package app turns a configuration into running parts: it loads rules,
+// policies and classifiers, builds workers and sinks, and runs a replay or the
+// daemon with them. It takes a config.Config and knows all rooms; no room knows
+// it.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/classifiers"
+	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/inspect"
+	"sluice/dataplane/policy"
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/dns"
+	"sluice/dataplane/protocol/http1"
+	"sluice/dataplane/protocol/smtp"
+	"sluice/dataplane/protocol/tls"
+	"sluice/dataplane/stream"
+	"sluice/dataplane/worker"
+	"sluice/internal/config"
+	"sluice/signatures"
+)
+
+// Parts is what all workers share, made from a configuration.
+type Parts struct {
+	Config   *config.Config
+	Registry *protocol.Registry
+	Limits   *protocol.Limits
+	// Rules is nil where none loaded; Report tells of all.
+	Rules  *signatures.Engine
+	Report *signatures.Report
+	// Catalog and Policy are nil with classification off.
+	Catalog *classifiers.Catalog
+	Policy  *policy.Policy
+	Set     *inspect.Set
+	// Elapsed is the time that loading took.
+	Elapsed time.Duration
+}
+
+// Registry gives the protocols of the program.
+func Registry() (*protocol.Registry, error) {
+	return protocol.NewRegistry(http1.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR())
+}
+
+// PolicyNone as a policy file switches classification off.
+const PolicyNone = "none"
+
+// Load loads rules, policy and classifiers. Rules with errors are left out and
+// told in Report; a bad policy or an unreadable rule file is an error.
+func Load(cfg *config.Config, log *slog.Logger) (*Parts, error) {
+	return load(cfg, log, nil)
+}
+
+// load is Load with the rules' state of before, so that a reload keeps
+// thresholds and bits.
+func load(cfg *config.Config, log *slog.Logger, state *signatures.State) (*Parts, error) {
+	begin := time.Now()
+	p := &Parts{Config: cfg}
+	var err error
+	if p.Registry, err = Registry(); err != nil {
+		return nil, err
+	}
+	p.Limits = limits(cfg)
+	var set *signatures.Ruleset
+	if set, p.Report, err = loadRules(cfg, p.Registry, state); err != nil {
+		return nil, err
+	}
+	if p.Report.Loaded > 0 {
+		if p.Rules, err = set.Compile(); err != nil {
+			return nil, fmt.Errorf("compile rules: %w", err)
+		}
+	}
+	if p.Policy, err = LoadPolicy(cfg); err != nil {
+		return nil, err
+	}
+	if p.Policy != nil {
+		if p.Catalog, err = classifiers.New(classifiers.Config{CacheDir: cacheDir(cfg, log)}); err != nil {
+			return nil, fmt.Errorf("build detectors: %w", err)
+		}
+	}
+	if p.Set, err = inspect.NewSet(p.Rules, p.Catalog, cacheDir(cfg, log)); err != nil {
+		return nil, err
+	}
+	p.Elapsed = time.Since(begin)
+	return p, nil
+}
+
+// LoadRules parses the configured rules, or the bundled ones.
+func LoadRules(cfg *config.Config, reg *protocol.Registry) (*signatures.Ruleset, *signatures.Report, error) {
+	return loadRules(cfg, reg, nil)
+}
+
+func loadRules(cfg *config.Config, reg *protocol.Registry, state *signatures.State) (*signatures.Ruleset, *signatures.Report, error) {
+	for _, path := range cfg.Rules.Paths {
+		if strings.ContainsAny(path, "*?[") {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			return nil, nil, fmt.Errorf("rules: %w", err)
+		}
+	}
+	set, rep := signatures.Load(cfg.Rules.Paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state})
+	return set, rep, nil
+}
+
+// LoadPolicy loads the configured policy, or the bundled one; nil when
+// classification is off.
+func LoadPolicy(cfg *config.Config) (*policy.Policy, error) {
+	var p *policy.Policy
+	switch cfg.Policy.File {
+	case PolicyNone:
+		return nil, nil
+	case "":
+		p = policy.Default()
+	default:
+		var err error
+		if p, err = policy.Load(cfg.Policy.File); err != nil {
+			return nil, err
+		}
+	}
+	if nets := homeNets(cfg.Vars); len(nets) > 0 {
+		p = p.WithHome(nets)
+	}
+	return p, nil
+}
+
+// cacheDir gives the folder for compiled databases, or none where it cannot be
+// written: then each start compiles anew.
+func cacheDir(cfg *config.Config, log *slog.Logger) string {
+	dir := cfg.CacheDir
+	if dir == "" {
+		return ""
+	}
+	if err := os.MkdirAll(dir, 0o700); err == nil {
+		if f, err := os.CreateTemp(dir, ".probe-*"); err == nil {
+			f.Close()
+			os.Remove(f.Name())
+			return dir
+		}
+	}
+	// Without privilege the user's own cache serves.
+	if own, err := os.UserCacheDir(); err == nil {
+		if d := own + "/sluice"; os.MkdirAll(d, 0o700) == nil {
+			return d
+		}
+	}
+	if log != nil {
+		log.Info("compiled databases are not kept: the cache folder cannot be written", "cache-dir", dir)
+	}
+	return ""
+}
+
+func limits(cfg *config.Config) *protocol.Limits {
+	l := cfg.Limits
+	return &protocol.Limits{MaxTx: l.MaxTx, MaxHeader: int(l.MaxHeader), MaxDecompressed: int64(l.MaxDecompressed),
+		MaxRatio: l.MaxRatio, MaxLayers: l.MaxLayers, MaxParts: l.MaxParts}
+}
+
+// Mode is how traffic reaches the workers and what becomes of verdicts.
+type Mode struct {
+	// Inline judges data before it is forwarded.
+	Inline bool
+	// Live carries verdicts out; Monitor only reports them.
+	Live, Monitor bool
+	// NoChecksum accepts wrong checksums.
+	NoChecksum bool
+	// Ifaces names the ports; empty in replay.
+	Ifaces []string
+	// Workers share the memory limits.
+	Workers int
+	// Types says which event types are written.
+	Types func(string) bool
+}
+
+// Worker gives the configuration of one worker.
+func (p *Parts) Worker(m Mode) (worker.Config, error) {
+	cfg := p.Config
+	n := int64(max(m.Workers, 1))
+	wc := worker.Config{Set: p.Set, Policy: p.Policy, Registry: p.Registry, Limits: p.Limits,
+		Inline: m.Inline, Live: m.Live, Monitor: m.Monitor, Ifaces: m.Ifaces}
+	switch cfg.Stream.Inline {
+	case "yes":
+		wc.Inline = true
+	case "no":
+		wc.Inline = false
+	}
+	d := &wc.Decode
+	d.NoChecksum = m.NoChecksum || cfg.PcapFile.ChecksumChecks == "no" && len(m.Ifaces) == 0
+	d.MaxLayers = cfg.Decoder.MaxLayers
+	d.IgnoreTunnels = !cfg.Decoder.RecursionLevel.UseForTracking
+	var err error
+	for _, t := range []struct {
+		cfg config.Tunnel
+		to  *[]uint16
+	}{{cfg.Decoder.VXLAN, &d.VXLANPorts}, {cfg.Decoder.Geneve, &d.GenevePorts}, {cfg.Decoder.Teredo, &d.TeredoPorts}} {
+		*t.to = []uint16{}
+		if t.cfg.Enabled {
+			if *t.to, err = ports(cfg.Vars, t.cfg.Ports, 0); err != nil {
+				return wc, err
+			}
+		}
+	}
+	d.Defrag = decode.DefragConfig{Timeout: int64(cfg.Defrag.Timeout), MemCap: int(int64(cfg.Defrag.Memcap) / n), MaxDatagrams: cfg.Defrag.Trackers}
+	wc.Flow = flow.Config{Memcap: max(int64(cfg.Flow.Memcap)/n, 1<<20), MaxFlows: cfg.Flow.MaxFlows / int(n), IgnoreVLAN: !cfg.VLAN.UseForTracking,
+		Default: timeouts(cfg.FlowTimeouts.Default), TCP: timeouts(cfg.FlowTimeouts.TCP), UDP: timeouts(cfg.FlowTimeouts.UDP), ICMP: timeouts(cfg.FlowTimeouts.ICMP)}
+	if wc.Stream, err = streamConfig(cfg, wc.Inline, n); err != nil {
+		return wc, err
+	}
+	if m.NoChecksum {
+		wc.Stream.ChecksumValidation = false
+	}
+	wc.Report = report(cfg, m)
+	return wc, errors.Join(wc.Flow.Validate(), wc.Stream.Validate())
+}
+
+func timeouts(t config.Timeouts) flow.Timeouts {
+	return flow.Timeouts{New: t.New.D(), Established: t.Established.D(), Closed: t.Closed.D(), Bypassed: t.Bypassed.D()}
+}
+
+func streamConfig(cfg *config.Config, inline bool, n int64) (stream.Config, error) {
+	s := cfg.Stream
+	c := stream.DefaultConfig()
+	c.Inline, c.Midstream, c.AsyncOneside, c.ChecksumValidation = inline, s.Midstream, s.AsyncOneside, s.ChecksumValidation
+	c.Depth, c.Memcap = uint64(s.Reassembly.Depth), int64(s.Reassembly.Memcap)/n
+	c.MaxSynAckQueued = min(s.MaxSynackQueued, 5)
+	var err error
+	if c.Urgent, err = stream.ParseUrgent(s.Reassembly.Urgent.Policy); err != nil {
+		return c, err
+	}
+	if c.UrgentLimit, err = stream.ParseUrgent(s.Reassembly.Urgent.OOBLimitPolicy); err != nil {
+		return c, err
+	}
+	for name, list := range cfg.HostOSPolicy {
+		pol, err := stream.ParsePolicy(name)
+		if err != nil {
+			return c, err
+		}
+		for _, text := range list {
+			pf, err := prefix(text)
+			if err != nil {
+				return c, fmt.Errorf("host-os-policy.%s: %w", name, err)
+			}
+			c.HostOS = append(c.HostOS, stream.HostPolicy{Prefix: pf, Policy: pol})
+		}
+	}
+	return c, nil
+}
+
+func report(cfg *config.Config, m Mode) worker.Report {
+	r := worker.Report{Wants: m.Types}
+	a := cfg.Outputs.EVE.Types.Option("alert")
+	r.Payload, r.PayloadPrintable, r.Packet = a.Payload, a.PayloadPrintable, a.Packet
+	r.PayloadLimit = int(a.PayloadBufferSize)
+	return r
+}
+
+func prefix(text string) (netip.Prefix, error) {
+	text = strings.TrimSpace(text)
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, fmt.Errorf("%q is neither an address nor a prefix", text)
+	}
+	return p.Masked(), nil
+}
+
+// maxRefs bounds how far a group's references are followed.
+const maxRefs = 16
+
+// ports gives the single ports of a port group; ranges are for rules only.
+func ports(vars config.Vars, text string, depth int) ([]uint16, error) {
+	if depth > maxRefs {
+		return nil, fmt.Errorf("port group %q refers to itself", text)
+	}
+	var out []uint16
+	for _, part := range strings.FieldsFunc(strings.Trim(strings.TrimSpace(text), "[]"), func(r rune) bool { return r == ',' || r == ' ' }) {
+		if name, ok := strings.CutPrefix(part, "$"); ok {
+			more, err := ports(vars, vars[name], depth+1)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+			continue
+		}
+		n, err := strconv.ParseUint(part, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no port; tunnel ports are single ports", part)
+		}
+		out = append(out, uint16(n))
+	}
+	return out, nil
+}
+
+// homeNets gives the prefixes of HOME_NET where it is a plain list; a group with
+// negations or "any" gives none, and the policy goes by private addresses.
+func homeNets(vars config.Vars) []netip.Prefix {
+	var out []netip.Prefix
+	var walk func(text string, depth int) bool
+	walk = func(text string, depth int) bool {
+		if depth > maxRefs || strings.Contains(text, "!") || strings.TrimSpace(text) == "any" {
+			return false
+		}
+		for _, part := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("[], ", r) }) {
+			if name, ok := strings.CutPrefix(part, "$"); ok {
+				if !walk(vars[name], depth+1) {
+					return false
+				}
+				continue
+			}
+			pf, err := prefix(part)
+			if err != nil {
+				return false
+			}
+			out = append(out, pf)
+		}
+		return true
+	}
+	if !walk(vars["HOME_NET"], 0) {
+		return nil
+	}
+	return out
+}
+
+// Close frees what the parts hold outside of Go's heap. All workers must have
+// been closed.
+func (p *Parts) Close() {
+	if p.Set != nil {
+		p.Set.Close()
+	}
+}

@@ -1,0 +1,421 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sluice/dataplane/fastpath"
+	"sluice/dataplane/live"
+	"sluice/dataplane/worker"
+	"sluice/events"
+	"sluice/events/sink/metrics"
+	"sluice/internal/config"
+	"sluice/internal/control"
+	"sluice/signatures"
+)
+
+// Daemon is the running program: ports, workers, sinks and the doors to it.
+type Daemon struct {
+	cfg   *config.Config
+	log   *slog.Logger
+	begin time.Time
+
+	fast    *fastpath.FastPath
+	out     *Output
+	watch   *watchers
+	byType  *metrics.Sink
+	groups  []*group
+	control *control.Server
+	http    *metrics.Server
+	state   *signatures.State
+
+	mu        sync.Mutex
+	parts     *Parts
+	retired   []*Parts
+	confirmed chan struct{}
+	once      sync.Once
+	drops     *dropTally
+}
+
+// group is one bridge, or the taps, with its workers.
+type group struct {
+	mode   string
+	ifaces []string
+	procs  []*processor
+	run    func(context.Context, []live.Processor) error
+	stats  func() []live.WorkerStats
+	close  func() error
+}
+
+// processor is a worker as the live loops see it.
+type processor struct {
+	w    *worker.Worker
+	out  *Output
+	next atomic.Pointer[Parts]
+	// busy holds while the worker still uses parts that were replaced.
+	busy     atomic.Bool
+	counters atomic.Pointer[worker.Counters]
+	log      *slog.Logger
+}
+
+// ErrNoPorts is given when there is nothing to listen to.
+var ErrNoPorts = errors.New("no port to inspect: name one with --tap IF or --bridge INSIDE,OUTSIDE, or under ports in the configuration")
+
+// NewDaemon loads everything and takes the ports. Close undoes it.
+func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
+	if len(cfg.Ports.Taps)+len(cfg.Ports.Bridges)+len(cfg.Ports.Gateways) == 0 {
+		return nil, ErrNoPorts
+	}
+	if len(cfg.Ports.Gateways) > 0 {
+		return nil, errors.New("gateway mode is not in this version: use a bridge, or a tap on the router's port")
+	}
+	d := &Daemon{cfg: cfg, log: log, begin: time.Now(), confirmed: make(chan struct{}), state: signatures.NewState()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	if d.parts, err = load(cfg, log, d.state); err != nil {
+		return nil, err
+	}
+	for _, e := range d.parts.Report.Errors {
+		log.Warn("rule left out", "rule", e.Error())
+	}
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("state-dir: %w", err)
+	}
+	d.watch, d.byType, d.drops = newWatchers(), &metrics.Sink{}, newDropTally()
+	if d.out, err = OpenOutput(cfg, false, log, d.watch, d.byType); err != nil {
+		return nil, err
+	}
+	if cfg.Ports.XDP != "off" {
+		if err := d.openFast(); err != nil {
+			return nil, err
+		}
+	}
+	n := cfg.Workers
+	if n == 0 {
+		n = max(runtime.NumCPU()/max(len(cfg.Ports.Bridges)+min(len(cfg.Ports.Taps), 1), 1), 1)
+	}
+	for _, b := range cfg.Ports.Bridges {
+		if err := d.openBridge(b, n); err != nil {
+			return nil, err
+		}
+	}
+	if len(cfg.Ports.Taps) > 0 {
+		if err := d.openTap(n); err != nil {
+			return nil, err
+		}
+	}
+	if d.control, err = control.Listen(cfg.ControlSocket, d.handler()); err != nil {
+		return nil, err
+	}
+	if cfg.Outputs.Metrics.Enabled {
+		c := metrics.NewCollector(d.samples, func() events.HistogramSnapshot { return d.out.Stats().Latency })
+		if d.http, err = metrics.Serve(cfg.Outputs.Metrics.Listen, c); err != nil {
+			// Metrics must not keep the traffic waiting.
+			log.Warn("metrics are not served", "error", err)
+			err = nil
+		}
+	}
+	return d, nil
+}
+
+func (d *Daemon) openFast() error {
+	mode := map[string]fastpath.Mode{"native": fastpath.ModeNative, "generic": fastpath.ModeGeneric}[d.cfg.Ports.XDP]
+	var err error
+	if d.fast, err = fastpath.Open(fastpath.Config{Mode: mode, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking}); err != nil {
+		return fmt.Errorf("fast path: %w", err)
+	}
+	for _, l := range d.cfg.BlockLists {
+		if err := d.loadList(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadList puts a block list file into the kernel.
+func (d *Daemon) loadList(l config.BlockList) error {
+	blocks, err := fastpath.LoadList(l.File)
+	if err != nil {
+		return fmt.Errorf("block list %s: %w", l.Name, err)
+	}
+	dir := map[string]fastpath.Direction{"src": fastpath.AsSource, "dst": fastpath.AsDestination}[l.Direction]
+	for i := range blocks {
+		e := &blocks[i].Entry
+		e.List, e.Direction = l.Name, dir
+		if l.TTL > 0 {
+			e.Expires = time.Now().Add(l.TTL.D())
+		}
+	}
+	if err := d.fast.ReplaceList(l.Name, blocks); err != nil {
+		return fmt.Errorf("block list %s: %w", l.Name, err)
+	}
+	d.log.Info("block list loaded", "list", l.Name, "prefixes", len(blocks))
+	return nil
+}
+
+func (d *Daemon) processors(m Mode) ([]*processor, error) {
+	wc, err := d.parts.Worker(m)
+	if err != nil {
+		return nil, err
+	}
+	procs := make([]*processor, m.Workers)
+	for i := range procs {
+		w, err := worker.New(wc)
+		if err != nil {
+			return nil, err
+		}
+		procs[i] = &processor{w: w, out: d.out, log: d.log}
+		procs[i].counters.Store(new(worker.Counters))
+	}
+	return procs, nil
+}
+
+func (d *Daemon) openBridge(b config.Bridge, n int) error {
+	m := Mode{Inline: true, Live: true, Monitor: d.cfg.Ports.Monitor, Ifaces: []string{b.Inside, b.Outside}, Workers: n, Types: wants(d.cfg)}
+	procs, err := d.processors(m)
+	if err != nil {
+		return err
+	}
+	fail := fastpath.FailOff
+	if d.fast != nil {
+		fail = fastpath.FailOpen
+		if d.cfg.Ports.Fail == "closed" {
+			fail = fastpath.FailClosed
+		}
+	}
+	br, err := live.OpenBridge(live.BridgeConfig{Inside: b.Inside, Outside: b.Outside, Workers: n, Fast: d.fast, Fail: fail,
+		PropagateLink: true, Force: d.cfg.Ports.Force, Journal: filepath.Join(d.cfg.StateDir, "ports-"+b.Inside+"-"+b.Outside+".json"), Log: d.log})
+	if err != nil {
+		return err
+	}
+	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, procs: procs, run: br.Run, stats: br.Stats, close: br.Close})
+	return nil
+}
+
+func (d *Daemon) openTap(n int) error {
+	p := d.cfg.Ports
+	m := Mode{Live: true, Monitor: p.Monitor, Ifaces: p.Taps, Workers: n, Types: wants(d.cfg)}
+	procs, err := d.processors(m)
+	if err != nil {
+		return err
+	}
+	t, err := live.OpenTap(live.TapConfig{Interfaces: p.Taps, Inject: p.Inject, Workers: n, Fast: d.fast, Log: d.log})
+	if err != nil {
+		return err
+	}
+	d.groups = append(d.groups, &group{mode: "tap", ifaces: p.Taps, procs: procs, run: t.Run, stats: t.Stats, close: t.Close})
+	return nil
+}
+
+// Run moves traffic until ctx ends, a worker fails, or an unconfirmed start is
+// rolled back.
+func (d *Daemon) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	if d.fast != nil {
+		wg.Go(func() {
+			if err := d.fast.Run(ctx); err != nil {
+				d.log.Error("fast path housekeeping ended", "error", err)
+			}
+		})
+		wg.Go(func() {
+			if err := d.fast.Samples(ctx, d.drops.add); err != nil {
+				d.log.Error("drop samples ended", "error", err)
+			}
+		})
+	}
+	wg.Go(func() { d.housekeep(ctx) })
+	if c := d.cfg.Ports.Confirm.D(); c > 0 {
+		d.log.Warn("this start is rolled back unless confirmed", "within", c, "command", "sluice confirm")
+		wg.Go(func() {
+			select {
+			case <-d.confirmed:
+				d.log.Info("start confirmed")
+			case <-time.After(c):
+				cancel(errNotConfirmed)
+			case <-ctx.Done():
+			}
+		})
+	}
+	for _, g := range d.groups {
+		wg.Go(func() {
+			procs := make([]live.Processor, len(g.procs))
+			for i, p := range g.procs {
+				procs[i] = p
+			}
+			if err := g.run(ctx, procs); err != nil {
+				cancel(fmt.Errorf("%s %v: %w", g.mode, g.ifaces, err))
+			}
+		})
+	}
+	d.log.Info("sluice inspects", "ports", d.ports(), "rules", d.parts.Report.Loaded, "monitor", d.cfg.Ports.Monitor, "start", time.Since(d.begin).Round(time.Millisecond))
+	<-ctx.Done()
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+var errNotConfirmed = errors.New("not confirmed in time: rolled back")
+
+func (d *Daemon) ports() []string {
+	var out []string
+	for _, g := range d.groups {
+		for _, i := range g.ifaces {
+			out = append(out, g.mode+":"+i)
+		}
+	}
+	return out
+}
+
+// Close gives the ports back, ends all flows, and delivers what is left to
+// tell. It works after half a start.
+func (d *Daemon) Close() error {
+	var errs []error
+	if d.control != nil {
+		errs = append(errs, d.control.Close())
+	}
+	for _, g := range d.groups {
+		errs = append(errs, g.close())
+	}
+	for _, g := range d.groups {
+		for _, p := range g.procs {
+			p.w.Flush()
+			p.publish()
+			p.w.Close()
+		}
+	}
+	if d.fast != nil {
+		if d.drops != nil && d.out != nil {
+			d.out.Publish(0, d.drops.take(time.Now()))
+		}
+		errs = append(errs, d.fast.Close())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if d.http != nil {
+		errs = append(errs, d.http.Close(ctx))
+	}
+	if d.out != nil {
+		errs = append(errs, d.out.Close(ctx))
+	}
+	d.groups, d.control, d.fast, d.out, d.http = nil, nil, nil, nil, nil
+	return errors.Join(errs...)
+}
+
+// Process implements live.Processor.
+func (p *processor) Process(b *liveBatch, forward []bool) {
+	p.adopt()
+	p.w.Process(b, forward)
+	p.publish()
+}
+
+// Tick implements live.Processor.
+func (p *processor) Tick(now int64) {
+	p.adopt()
+	p.w.Tick(now)
+	p.publish()
+	c := p.w.Counters()
+	p.counters.Store(&c)
+	p.busy.Store(p.w.Retiring())
+}
+
+// Injections implements live.Processor.
+func (p *processor) Injections() []live.Injection { return p.w.Injections() }
+
+func (p *processor) publish() {
+	if evs := p.w.Events(); len(evs) > 0 {
+		p.out.Publish(0, evs)
+	}
+}
+
+// adopt takes over parts that a reload made.
+func (p *processor) adopt() {
+	parts := p.next.Swap(nil)
+	if parts == nil {
+		return
+	}
+	p.busy.Store(true)
+	if err := p.w.Swap(parts.Set, parts.Policy); err != nil {
+		p.log.Error("worker goes on with the rules before", "error", err)
+	}
+}
+
+// Reload loads rules and policy anew and gives them to the workers; with an
+// error in them the present ones go on.
+func (d *Daemon) Reload() (*signatures.Report, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	parts, err := load(d.cfg, d.log, d.state)
+	if err != nil {
+		return nil, err
+	}
+	if n := parts.Report.Rejected; n > 0 && parts.Report.Rejected > d.parts.Report.Rejected {
+		parts.Close()
+		return parts.Report, fmt.Errorf("%d rules have errors, %d more than before: the running set goes on; see `sluice check`", n, n-d.parts.Report.Rejected)
+	}
+	for _, l := range d.cfg.BlockLists {
+		if d.fast == nil {
+			break
+		}
+		if err := d.loadList(l); err != nil {
+			parts.Close()
+			return nil, err
+		}
+	}
+	d.retired = append(d.retired, d.parts)
+	d.parts = parts
+	for _, g := range d.groups {
+		for _, p := range g.procs {
+			p.busy.Store(true)
+			p.next.Store(parts)
+		}
+	}
+	return parts.Report, nil
+}
+
+// retire frees parts that no worker uses any more.
+func (d *Daemon) retire() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range d.groups {
+		for _, p := range g.procs {
+			if p.busy.Load() || p.next.Load() != nil {
+				return
+			}
+		}
+	}
+	for _, p := range d.retired {
+		p.Close()
+	}
+	d.retired = nil
+}
+
+// Block adds an address or prefix to the operator's block list.
+func (d *Daemon) Block(prefix netip.Prefix, reason string, ttl time.Duration) error {
+	if d.fast == nil {
+		return errors.New("the fast path is off (ports.xdp: off): nothing can be blocked")
+	}
+	e := fastpath.Entry{Reason: reason, List: operatorList}
+	if ttl > 0 {
+		e.Expires = time.Now().Add(ttl)
+	}
+	return d.fast.Block(prefix, e)
+}
+
+// operatorList is the list that `sluice block` keeps.
+const operatorList = "operator"

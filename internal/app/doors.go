@@ -1,0 +1,417 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"sluice/dataplane/capture"
+	"sluice/dataplane/fastpath"
+	"sluice/dataplane/worker"
+	"sluice/events"
+	"sluice/events/sink/metrics"
+	"sluice/internal/control"
+	"sluice/internal/version"
+)
+
+type liveBatch = capture.Batch
+
+// Status is what `sluice status --json` prints.
+type Status struct {
+	Version  string            `json:"version"`
+	PID      int               `json:"pid"`
+	Sensor   string            `json:"sensor"`
+	Uptime   float64           `json:"uptime_seconds"`
+	Monitor  bool              `json:"monitor"`
+	Fail     string            `json:"fail,omitempty"`
+	Rules    int               `json:"rules_loaded"`
+	Rejected int               `json:"rules_rejected"`
+	Policy   string            `json:"policy"`
+	Ports    []PortStatus      `json:"ports"`
+	Counters map[string]uint64 `json:"counters"`
+	XDP      map[string]uint64 `json:"xdp_packets,omitempty"`
+	Blocked  int               `json:"block_entries"`
+	Events   EventStatus       `json:"events"`
+	NATS     string            `json:"nats,omitempty"`
+}
+
+// PortStatus is one interface.
+type PortStatus struct {
+	Name     string `json:"name"`
+	Mode     string `json:"mode"`
+	XDP      string `json:"xdp,omitempty"`
+	Workers  int    `json:"workers"`
+	Frames   uint64 `json:"frames"`
+	Bytes    uint64 `json:"bytes"`
+	Dropped  uint64 `json:"dropped_by_kernel"`
+	Sent     uint64 `json:"sent"`
+	SendLost uint64 `json:"send_errors"`
+}
+
+// EventStatus is the publisher's and the spool's state.
+type EventStatus struct {
+	Published uint64 `json:"published"`
+	Dropped   uint64 `json:"dropped"`
+	Queued    uint64 `json:"queued"`
+	Connected bool   `json:"nats_connected"`
+	Acked     uint64 `json:"nats_acked"`
+}
+
+// BlockEntry is one entry of a block list, as `sluice block list --json` prints it.
+type BlockEntry struct {
+	Prefix  string     `json:"prefix"`
+	List    string     `json:"list"`
+	Reason  string     `json:"reason,omitempty"`
+	Expires *time.Time `json:"expires,omitempty"`
+}
+
+// BlockRequest is what `sluice block add` sends.
+type BlockRequest struct {
+	Prefix string        `json:"prefix"`
+	Reason string        `json:"reason"`
+	TTL    time.Duration `json:"ttl"`
+}
+
+// ReloadReply is the answer to `sluice reload`.
+type ReloadReply struct {
+	Loaded   int `json:"loaded"`
+	Rejected int `json:"rejected"`
+	Disabled int `json:"disabled"`
+}
+
+// handler answers the command line.
+func (d *Daemon) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.Status()) })
+	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
+		rep, err := d.Reload()
+		if err != nil {
+			control.Reply(w, http.StatusConflict, err)
+			return
+		}
+		control.Reply(w, http.StatusOK, ReloadReply{Loaded: rep.Loaded, Rejected: rep.Rejected, Disabled: rep.Disabled})
+	})
+	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, _ *http.Request) {
+		d.once.Do(func() { close(d.confirmed) })
+		control.Reply(w, http.StatusOK, struct{}{})
+	})
+	mux.HandleFunc("GET /block", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.blockEntries()) })
+	mux.HandleFunc("POST /block", func(w http.ResponseWriter, r *http.Request) { d.serveBlock(w, r) })
+	mux.HandleFunc("POST /unblock", func(w http.ResponseWriter, r *http.Request) { d.serveUnblock(w, r) })
+	mux.HandleFunc("GET /events", d.watch.serve)
+	return mux
+}
+
+// ParsePrefix reads an address or a prefix.
+func ParsePrefix(text string) (netip.Prefix, error) { return prefix(text) }
+
+func (d *Daemon) serveBlock(w http.ResponseWriter, r *http.Request) {
+	var req BlockRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		control.Reply(w, http.StatusBadRequest, err)
+		return
+	}
+	pf, err := prefix(req.Prefix)
+	if err == nil {
+		err = d.Block(pf, req.Reason, req.TTL)
+	}
+	if err != nil {
+		control.Reply(w, http.StatusBadRequest, err)
+		return
+	}
+	d.log.Info("blocked by hand", "prefix", pf, "reason", req.Reason, "ttl", req.TTL)
+	control.Reply(w, http.StatusOK, struct{}{})
+}
+
+func (d *Daemon) serveUnblock(w http.ResponseWriter, r *http.Request) {
+	var req BlockRequest
+	err := json.NewDecoder(r.Body).Decode(&req)
+	var pf netip.Prefix
+	if err == nil {
+		pf, err = prefix(req.Prefix)
+	}
+	var found bool
+	if err == nil && d.fast == nil {
+		err = errors.New("the fast path is off (ports.xdp: off)")
+	}
+	if err == nil {
+		found, err = d.fast.Unblock(pf, operatorList)
+	}
+	switch {
+	case err != nil:
+		control.Reply(w, http.StatusBadRequest, err)
+	case !found:
+		control.Reply(w, http.StatusNotFound, fmt.Errorf("%s is not on the operator's block list", pf))
+	default:
+		d.log.Info("unblocked by hand", "prefix", pf)
+		control.Reply(w, http.StatusOK, struct{}{})
+	}
+}
+
+func (d *Daemon) blockEntries() []BlockEntry {
+	out := []BlockEntry{}
+	if d.fast == nil {
+		return out
+	}
+	for _, b := range d.fast.List() {
+		e := BlockEntry{Prefix: b.Prefix.String(), List: b.Entry.List, Reason: b.Entry.Reason}
+		if !b.Entry.Expires.IsZero() {
+			t := b.Entry.Expires
+			e.Expires = &t
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// counters sums the workers' counters as of their last tick.
+func (d *Daemon) counters() worker.Counters {
+	var sum worker.Counters
+	for _, g := range d.groups {
+		for _, p := range g.procs {
+			sum.Add(*p.counters.Load())
+		}
+	}
+	return sum
+}
+
+// Status tells how the daemon does.
+func (d *Daemon) Status() Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rep := d.parts.Report
+	s := Status{Version: version.String(), PID: os.Getpid(), Sensor: SensorName(d.cfg), Uptime: time.Since(d.begin).Seconds(),
+		Monitor: d.cfg.Ports.Monitor, Rules: rep.Loaded, Rejected: rep.Rejected, Policy: PolicyNone, Counters: map[string]uint64{}}
+	if d.parts.Policy != nil {
+		s.Policy = d.parts.Policy.Name
+	}
+	if len(d.cfg.Ports.Bridges) > 0 {
+		s.Fail = d.cfg.Ports.Fail
+	}
+	c := d.counters()
+	c.Each(func(name string, v uint64) { s.Counters[name] = v })
+	xdp := map[string]string{}
+	if d.fast != nil {
+		for _, p := range d.fast.Ports() {
+			xdp[p.Name] = p.Mode.String()
+		}
+		s.Blocked = len(d.fast.List())
+		if n, err := d.fast.Counters(); err == nil {
+			s.XDP = map[string]uint64{}
+			for r := fastpath.Reason(0); r < fastpath.NumReasons; r++ {
+				if v := n.Of(r); v.Packets > 0 {
+					s.XDP[r.String()] = v.Packets
+				}
+			}
+		}
+	}
+	for _, g := range d.groups {
+		stats := g.stats()
+		for i, name := range g.ifaces {
+			p := PortStatus{Name: name, Mode: g.mode, XDP: xdp[name], Workers: len(g.procs)}
+			for _, st := range stats {
+				if i < len(st.Received) {
+					p.Frames += st.Received[i].Frames
+					p.Bytes += st.Received[i].Bytes
+					p.Dropped += st.Received[i].Dropped
+					p.Sent += st.Sent[i].Frames
+					p.SendLost += st.Sent[i].Errors
+				}
+			}
+			s.Ports = append(s.Ports, p)
+		}
+	}
+	ps := d.out.Stats()
+	s.Events = EventStatus{Published: ps.Published, Dropped: ps.Dropped, Queued: ps.Queued}
+	if d.out.NATS != nil {
+		ns := d.out.NATS.Stats()
+		s.Events.Connected, s.Events.Acked = ns.Connected, ns.Acked
+		s.NATS = d.cfg.Outputs.NATS.URL
+		if st, ok := d.out.Server(); ok {
+			s.NATS = st.URL
+		}
+	}
+	return s
+}
+
+// samples gives the counters to Prometheus.
+func (d *Daemon) samples(emit func(metrics.Sample)) {
+	c := d.counters()
+	c.Each(func(name string, v uint64) { emit(metrics.Sample{Name: name, Value: float64(v)}) })
+	ps := d.out.Stats()
+	emit(metrics.Sample{Name: "events.published", Value: float64(ps.Published), Help: "Events given to the sinks."})
+	emit(metrics.Sample{Name: "events.dropped", Value: float64(ps.Dropped), Help: "Events lost to a full queue."})
+	emit(metrics.Sample{Name: "events.queued", Value: float64(ps.Queued), Gauge: true, Help: "Events waiting for the sinks."})
+	if d.fast != nil {
+		if n, err := d.fast.Counters(); err == nil {
+			for r := fastpath.Reason(0); r < fastpath.NumReasons; r++ {
+				emit(metrics.Sample{Name: "xdp.packets", Label: "reason", LabelValue: r.String(), Value: float64(n.Of(r).Packets), Help: "Frames seen by XDP, by what became of them."})
+			}
+		}
+	}
+	d.byType.Emit(emit)
+}
+
+// housekeep publishes stats and drops, and frees what a reload replaced.
+func (d *Daemon) housekeep(ctx context.Context) {
+	drops := time.NewTicker(time.Second)
+	defer drops.Stop()
+	interval := d.cfg.Stats.Interval.D()
+	if interval <= 0 {
+		interval = 8 * time.Second
+	}
+	stats := time.NewTicker(interval)
+	defer stats.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-drops.C:
+			d.retire()
+			d.out.Publish(0, d.drops.take(now))
+		case now := <-stats.C:
+			if d.cfg.Stats.Enabled {
+				d.out.Publish(0, []*events.Event{statsEvent(now.UnixNano(), int64(time.Since(d.begin).Seconds()), d.counters())})
+			}
+		}
+	}
+}
+
+// dropTally sums sampled drops of the fast path by source and reason: the first
+// of each is told at once, further ones as counts.
+type dropTally struct {
+	mu   sync.Mutex
+	seen map[dropKey]*dropCount
+}
+
+type dropKey struct {
+	src    netip.Addr
+	reason fastpath.Reason
+	list   string
+}
+
+type dropCount struct {
+	sample fastpath.Sample
+	n      uint64
+}
+
+// maxDropKeys bounds the sources told apart within a second.
+const maxDropKeys = 4096
+
+func newDropTally() *dropTally { return &dropTally{seen: map[dropKey]*dropCount{}} }
+
+func (t *dropTally) add(s *fastpath.Sample) {
+	k := dropKey{s.Src.Addr(), s.Reason, s.List}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.seen[k]
+	if c == nil {
+		if len(t.seen) >= maxDropKeys {
+			return
+		}
+		c = &dropCount{sample: *s}
+		t.seen[k] = c
+	}
+	c.n++
+}
+
+// take gives a drop event for each source and reason since the last call.
+func (t *dropTally) take(now time.Time) []*events.Event {
+	t.mu.Lock()
+	seen := t.seen
+	t.seen = map[dropKey]*dropCount{}
+	t.mu.Unlock()
+	var out []*events.Event
+	for _, c := range seen {
+		s := &c.sample
+		e := &events.Event{Time: now.UnixNano(), Type: "drop", Src: s.Src.Addr(), Dst: s.Dst.Addr(), SrcPort: s.Src.Port(), DstPort: s.Dst.Port(),
+			HasPorts: s.Src.Port() != 0 || s.Dst.Port() != 0, Proto: worker.ProtoName(s.Proto), IPVersion: 4}
+		if s.Src.Addr().Is6() && !s.Src.Addr().Is4In6() {
+			e.IPVersion = 6
+		}
+		reason := s.Reason.String()
+		if s.Why != "" {
+			reason += ": " + s.Why
+		}
+		e.Drop = &events.Drop{Len: s.Length, Reason: reason, Source: "xdp", List: s.List, Count: c.n}
+		out = append(out, e)
+	}
+	return out
+}
+
+// watchers gives rendered events to whoever follows them through the control
+// socket. A slow follower loses events, counted; nobody waits for it.
+type watchers struct {
+	mu   sync.Mutex
+	subs map[*watcher]struct{}
+}
+
+type watcher struct {
+	c    chan []byte
+	lost uint64
+}
+
+func newWatchers() *watchers { return &watchers{subs: map[*watcher]struct{}{}} }
+
+// Name implements events.Sink.
+func (w *watchers) Name() string { return "watch" }
+
+// Write implements events.Sink.
+func (w *watchers) Write(_ context.Context, recs []events.Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.subs) == 0 {
+		return nil
+	}
+	for i := range recs {
+		line := append(append([]byte(nil), recs[i].JSON...), '\n')
+		for s := range w.subs {
+			select {
+			case s.c <- line:
+			default:
+				s.lost++
+			}
+		}
+	}
+	return nil
+}
+
+// Close implements events.Sink.
+func (w *watchers) Close(context.Context) error { return nil }
+
+func (w *watchers) serve(rw http.ResponseWriter, r *http.Request) {
+	s := &watcher{c: make(chan []byte, 4096)}
+	w.mu.Lock()
+	w.subs[s] = struct{}{}
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		delete(w.subs, s)
+		w.mu.Unlock()
+	}()
+	rw.Header().Set("Content-Type", "application/x-ndjson")
+	rw.WriteHeader(http.StatusOK)
+	f, _ := rw.(http.Flusher)
+	if f != nil {
+		f.Flush()
+	}
+	for {
+		select {
+		case line := <-s.c:
+			if _, err := rw.Write(line); err != nil {
+				return
+			}
+			if f != nil && len(s.c) == 0 {
+				f.Flush()
+			}
+		case <-r.Context().Done():
+			return
+		}
+	}
+}

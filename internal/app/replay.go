@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"sluice/dataplane/replay"
+	"sluice/dataplane/worker"
+	"sluice/events"
+	"sluice/internal/config"
+)
+
+// ReplayOptions are a replay's own settings beside the configuration.
+type ReplayOptions struct {
+	Files      []string
+	Workers    int
+	Inline     bool
+	NoChecksum bool
+	Progress   func(bytes uint64)
+}
+
+// ReplaySummary is what `sluice replay` prints, and its --json object.
+type ReplaySummary struct {
+	Packets      uint64  `json:"packets"`
+	Bytes        uint64  `json:"bytes"`
+	Flows        uint64  `json:"flows"`
+	Alerts       uint64  `json:"alerts"`
+	Findings     uint64  `json:"findings"`
+	BlockedFlows uint64  `json:"blocked_flows"`
+	Events       uint64  `json:"events"`
+	Seconds      float64 `json:"seconds"`
+	Mbps         float64 `json:"mbps"`
+	LoadSeconds  float64 `json:"load_seconds"`
+
+	RulesLoaded   int `json:"rules_loaded"`
+	RulesRejected int `json:"rules_rejected"`
+
+	Counters worker.Counters `json:"-"`
+}
+
+// Replay runs capture files through workers. The summary is valid even with an
+// error about an unreadable file.
+func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.Logger) (sum ReplaySummary, err error) {
+	parts, err := Load(cfg, log)
+	if err != nil {
+		return sum, err
+	}
+	defer parts.Close()
+	out, err := OpenOutput(cfg, true, log)
+	if err != nil {
+		return sum, err
+	}
+	defer func() {
+		c, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		err = errors.Join(err, out.Close(c))
+	}()
+	sum.LoadSeconds = parts.Elapsed.Seconds()
+	sum.RulesLoaded, sum.RulesRejected = parts.Report.Loaded, parts.Report.Rejected
+	wc, err := parts.Worker(Mode{Inline: o.Inline, NoChecksum: o.NoChecksum, Workers: o.Workers, Types: wants(cfg)})
+	if err != nil {
+		return sum, err
+	}
+	var last int64
+	res, err := replay.Run(ctx, replay.Options{
+		Files: o.Files, Workers: o.Workers, Progress: o.Progress,
+		AutoChecksum: cfg.PcapFile.ChecksumChecks == "auto" && !o.NoChecksum,
+		New:          func(int) (*worker.Worker, error) { return worker.New(wc) },
+		Publish: func(evs []*events.Event) {
+			if len(evs) > 0 {
+				last = max(last, evs[len(evs)-1].Time)
+			}
+			out.Publish(0, evs)
+		},
+	})
+	c := res.Counters
+	if cfg.Stats.Enabled && wants(cfg)("stats") {
+		out.Publish(0, []*events.Event{statsEvent(last, 0, c)})
+	}
+	sum.Packets, sum.Bytes, sum.Flows, sum.Alerts, sum.Findings = c.Frames, c.Bytes, c.Flows, c.Alerts, c.Findings
+	sum.BlockedFlows, sum.Events, sum.Counters = c.BlockedFlows, c.Events, c
+	sum.Seconds = res.Elapsed.Seconds()
+	if sum.Seconds > 0 {
+		sum.Mbps = float64(c.Bytes) * 8 / sum.Seconds / 1e6
+	}
+	return sum, err
+}
+
+// wants tells which event types any sink takes.
+func wants(cfg *config.Config) func(string) bool {
+	eve, nats := cfg.Outputs.EVE, cfg.Outputs.NATS
+	toNATS := nats.URL != "" && nats.URL != NATSOff
+	return func(typ string) bool {
+		if eve.Enabled && eve.Types.Enabled(typ) {
+			return true
+		}
+		if !toNATS {
+			return false
+		}
+		if len(nats.Types) == 0 {
+			return true
+		}
+		for _, t := range nats.Types {
+			if t == typ {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// statsEvent makes the stats record of counters summed over workers.
+func statsEvent(now, uptime int64, c worker.Counters) *events.Event {
+	m := make(map[string]uint64)
+	c.Each(func(name string, v uint64) { m[name] = v })
+	return &events.Event{Time: now, Type: "stats", Stats: &events.Stats{Uptime: uptime, Counters: m}}
+}

@@ -1,0 +1,49 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"sluice/internal/config"
+)
+
+// Run is the daemon from start to stop. SIGHUP reloads and reopens the event
+// file.
+func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	for _, k := range cfg.Ignored {
+		log.Info("setting has no effect here", "key", k)
+	}
+	d, err := NewDaemon(cfg, log)
+	if err != nil {
+		return err
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-hup:
+				if d.out.EVE != nil {
+					d.out.EVE.Reopen()
+				}
+				rep, err := d.Reload()
+				if err != nil {
+					log.Error("reload refused: the running set goes on", "error", err)
+					continue
+				}
+				log.Info("reloaded", "rules", rep.Loaded, "rejected", rep.Rejected)
+			case <-done:
+				return
+			}
+		}
+	}()
+	err = d.Run(ctx)
+	close(done)
+	return errors.Join(err, d.Close())
+}

@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sluice/events"
+	"sluice/events/sink/evefile"
+	"sluice/events/sink/natsserver"
+	"sluice/events/sink/natssink"
+	"sluice/internal/config"
+)
+
+// Output is the publisher with all it was built from.
+type Output struct {
+	*events.Publisher
+	// EVE and NATS are nil where they are off.
+	EVE    *evefile.Sink
+	NATS   *natssink.Sink
+	server *natsserver.Server
+	temp   string
+}
+
+// NATS addresses with a meaning of their own.
+const (
+	NATSOff      = "off"
+	NATSEmbedded = "embedded"
+)
+
+// OpenOutput opens the configured sinks. Lossless is for replay: what cannot be
+// written yet is waited for. extra sinks are added.
+func OpenOutput(cfg *config.Config, lossless bool, log *slog.Logger, extra ...events.Sink) (_ *Output, err error) {
+	o := &Output{}
+	defer func() {
+		if err != nil {
+			o.stop()
+		}
+	}()
+	sinks := extra
+	if eve := cfg.Outputs.EVE; eve.Enabled {
+		path := eve.Filename
+		if path != "-" && !filepath.IsAbs(path) && !strings.ContainsRune(path, filepath.Separator) && cfg.LogDir != "" && !lossless {
+			path = filepath.Join(cfg.LogDir, path)
+			if err := os.MkdirAll(cfg.LogDir, 0o750); err != nil {
+				return nil, fmt.Errorf("eve-log: %w", err)
+			}
+		}
+		if o.EVE, err = evefile.New(evefile.Config{Path: path, Wants: eve.Types.Enabled, Truncate: lossless}); err != nil {
+			return nil, fmt.Errorf("eve-log: %w", err)
+		}
+		sinks = append(sinks, o.EVE)
+	}
+	if n := cfg.Outputs.NATS; n.URL != "" && n.URL != NATSOff {
+		if err := o.openNATS(cfg, lossless, log); err != nil {
+			return nil, fmt.Errorf("nats: %w", err)
+		}
+		sinks = append(sinks, o.NATS)
+	}
+	pc := events.PublisherConfig{Queue: cfg.Outputs.Queue, Lossless: lossless, Log: log,
+		AggregateBurst: cfg.Outputs.Aggregate.Burst, AggregateWindow: cfg.Outputs.Aggregate.Window.D()}
+	pc.Encoder = events.Encoder{CommunityID: cfg.Outputs.EVE.CommunityID, CommunityIDSeed: cfg.Outputs.EVE.CommunityIDSeed, Host: cfg.Sensor.Name}
+	o.Publisher = events.NewPublisher(pc, sinks...)
+	return o, nil
+}
+
+func (o *Output) openNATS(cfg *config.Config, temporary bool, log *slog.Logger) (err error) {
+	n := cfg.Outputs.NATS
+	state := cfg.StateDir
+	if temporary && (n.URL == NATSEmbedded || n.SpoolDir == "") {
+		// A replay leaves nothing behind but what it was asked for.
+		if state, err = os.MkdirTemp("", "sluice-nats-*"); err != nil {
+			return err
+		}
+		o.temp = state
+	}
+	sc := natssink.Config{URL: n.URL, User: n.User, CredsFile: n.CredsFile, CAFile: n.CAFile, CertFile: n.CertFile, KeyFile: n.KeyFile,
+		Sensor: SensorName(cfg), Stream: n.Stream, SubjectPrefix: n.SubjectPrefix, StreamMaxBytes: int64(n.StreamMaxSize), StreamMaxAge: n.StreamMaxAge.D(),
+		SpoolDir: n.SpoolDir, SpoolMaxBytes: int64(n.SpoolMaxSize), Log: log}
+	if sc.Password, err = secret(n.PasswordFile); err != nil {
+		return err
+	}
+	if sc.Token, err = secret(n.TokenFile); err != nil {
+		return err
+	}
+	if len(n.Types) > 0 {
+		sc.Types = make(map[string]bool)
+		for _, t := range n.Types {
+			sc.Types[t] = true
+		}
+	}
+	if sc.SpoolDir == "" {
+		sc.SpoolDir = filepath.Join(state, "spool")
+	}
+	if n.URL == NATSEmbedded {
+		dir := n.Embedded.Dir
+		if dir == "" {
+			dir = filepath.Join(state, "nats")
+		}
+		if o.server, err = natsserver.Start(natsserver.Config{Dir: dir, Port: n.Embedded.Port, MaxStore: int64(n.Embedded.MaxSize)}); err != nil {
+			return err
+		}
+		sc.URL, sc.User, sc.Password = o.server.URL, o.server.User, o.server.Password
+		log.Info("embedded NATS server listens", "url", o.server.URL, "credentials", filepath.Join(dir, "nats.json"))
+	}
+	o.NATS, err = natssink.New(sc)
+	return err
+}
+
+func secret(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(path)
+	return strings.TrimSpace(string(b)), err
+}
+
+// SensorName gives the name under which this instance reports.
+func SensorName(cfg *config.Config) string {
+	if cfg.Sensor.Name != "" {
+		return cfg.Sensor.Name
+	}
+	if h, err := os.Hostname(); err == nil && h != "" {
+		return h
+	}
+	return "sluice"
+}
+
+// Server gives the embedded NATS server's address and credentials; false where
+// there is none.
+func (o *Output) Server() (natsserver.State, bool) {
+	if o.server == nil {
+		return natsserver.State{}, false
+	}
+	return o.server.State, true
+}
+
+// Close publishes what is left and closes the sinks and the embedded server.
+func (o *Output) Close(ctx context.Context) error {
+	err := o.Publisher.Close(ctx)
+	return errors.Join(err, o.stop())
+}
+
+func (o *Output) stop() error {
+	if o.server != nil {
+		o.server.Close()
+	}
+	if o.temp != "" {
+		return os.RemoveAll(o.temp)
+	}
+	return nil
+}
