@@ -80,7 +80,7 @@ func findSID(text string) uint32 {
 		}
 		if i == 0 || strings.IndexByte("; (\t", rest[i-1]) >= 0 {
 			s, _, _ := strings.Cut(rest[i+4:], ";")
-			n, _ := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
+			n, _ := strconv.ParseUint(strings.Trim(s, " \t)"), 10, 32)
 			return uint32(n)
 		}
 		rest = rest[i+4:]
