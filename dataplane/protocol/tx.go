@@ -19,8 +19,8 @@ type Tx struct {
 	Created int64
 	// Detect is the rule engine's state of the transaction, by direction.
 	Detect [2]DetectState
-	// Objects counts the objects that belong to the transaction and are open:
-	// it is kept alive until they are closed.
+	// OpenObjects counts the transaction's objects that are open: it is kept
+	// alive until they are closed. The ObjectSink counts.
 	OpenObjects int
 }
 

@@ -146,14 +146,14 @@ func (d *Daemon) openFast() error {
 
 // loadList puts a block list file into the kernel.
 func (d *Daemon) loadList(l config.BlockList) error {
-	blocks, err := fastpath.LoadList(l.File)
+	blocks, err := fastpath.LoadList(l.File, l.Name)
 	if err != nil {
 		return fmt.Errorf("block list %s: %w", l.Name, err)
 	}
 	dir := map[string]fastpath.Direction{"src": fastpath.AsSource, "dst": fastpath.AsDestination}[l.Direction]
 	for i := range blocks {
 		e := &blocks[i].Entry
-		e.List, e.Direction = l.Name, dir
+		e.Direction = dir
 		if l.TTL > 0 {
 			e.Expires = time.Now().Add(l.TTL.D())
 		}

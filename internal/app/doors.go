@@ -221,7 +221,8 @@ func (d *Daemon) Status() Status {
 					p.Bytes += st.Received[i].Bytes
 					p.Dropped += st.Received[i].Dropped
 					p.Sent += st.Sent[i].Frames
-					p.SendLost += st.Sent[i].Errors
+					o := st.Sent[i]
+				p.SendLost += o.Truncated + o.TooLong + o.NoBuffer + o.Down + o.Failed
 				}
 			}
 			s.Ports = append(s.Ports, p)

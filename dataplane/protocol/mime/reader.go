@@ -189,7 +189,6 @@ func (r *Reader) event(name string) { r.opt.Tx.AddEvent(name) }
 // open begins an object of the message.
 func (r *Reader) open(env *protocol.Env, o *protocol.Object) *protocol.Object {
 	o.Tx, o.Dir = r.opt.Tx, r.opt.Dir
-	r.opt.Tx.OpenObjects++
 	env.Objects.OpenObject(o)
 	return o
 }
@@ -205,7 +204,6 @@ func closeObject(env *protocol.Env, o **protocol.Object, state protocol.ObjectSt
 		return
 	}
 	env.Objects.CloseObject(*o, state)
-	(*o).Tx.OpenObjects--
 	*o = nil
 }
 
