@@ -222,7 +222,7 @@ func (d *Daemon) Status() Status {
 					p.Dropped += st.Received[i].Dropped
 					p.Sent += st.Sent[i].Frames
 					o := st.Sent[i]
-				p.SendLost += o.Truncated + o.TooLong + o.NoBuffer + o.Down + o.Failed
+					p.SendLost += o.Truncated + o.TooLong + o.NoBuffer + o.Down + o.Failed
 				}
 			}
 			s.Ports = append(s.Ports, p)
