@@ -15,6 +15,9 @@ import (
 // sendBatch is how many frames go to the kernel in one call.
 const sendBatch = 64
 
+// scratchLen is room for the segments of about three aggregates.
+const scratchLen = 256 << 10
+
 // sendTimeout is how long a stuck card may hold a worker up before frames are
 // given up.
 const sendTimeout = 50 * time.Millisecond
@@ -25,6 +28,8 @@ type SendStats struct {
 	Frames, Bytes uint64
 	// Truncated were cut by the capture and so not sent.
 	Truncated uint64
+	// Segmented are tunnelled aggregates that were cut up before sending.
+	Segmented uint64
 	// TooLong exceeded the port's MTU; NoBuffer met a full queue; Down a port
 	// without link; Failed anything else.
 	TooLong, NoBuffer, Down, Failed uint64
@@ -41,8 +46,11 @@ type PacketSender struct {
 	tags [sendBatch][4]byte
 	size [sendBatch]uint32
 	n    int
+	// scratch holds the segments of tunnelled aggregates until they are sent.
+	scratch []byte
+	used    int
 
-	frames, bytes, truncated, tooLong, noBuffer, down, failed atomic.Uint64
+	frames, bytes, truncated, segmented, tooLong, noBuffer, down, failed atomic.Uint64
 }
 
 // OpenSender opens a socket that only sends, on a port of the calling thread's
@@ -90,36 +98,66 @@ func (s *PacketSender) Add(f *Frame) {
 		s.truncated.Add(1)
 		return
 	}
+	if f.HasVNet && isTunnelled(f.Data, &f.VNet) {
+		s.addSegments(f)
+		return
+	}
+	s.queue(f.Data, f)
+	if i := s.n - 1; f.HasVNet {
+		s.vnet[i] = f.VNet
+		finishSCTP(f.Data, &s.vnet[i])
+		if f.HasVLAN {
+			shiftVNet(&s.vnet[i], 4)
+		}
+	}
+}
+
+// queue takes the next place for data, with the VLAN tag of f put back in.
+func (s *PacketSender) queue(data []byte, f *Frame) {
 	if s.n == sendBatch {
 		s.Flush()
 	}
 	i := s.n
 	s.n++
-	if f.HasVNet {
-		s.vnet[i] = f.VNet
-		finishSCTP(f.Data, &s.vnet[i])
-	} else {
-		s.vnet[i] = [vnetLen]byte{}
-	}
+	s.vnet[i] = [vnetLen]byte{}
 	iov := &s.iovs[i]
-	size := len(f.Data)
+	iov[1].Base = &data[0]
 	if !f.HasVLAN {
-		iov[1].Base = &f.Data[0]
-		iov[1].SetLen(len(f.Data))
+		iov[1].SetLen(len(data))
 		s.hdrs[i].hdr.SetIovlen(2)
-	} else {
-		s.tags[i] = [4]byte{byte(f.VLANTPID >> 8), byte(f.VLANTPID), byte(f.VLANTCI >> 8), byte(f.VLANTCI)}
-		shiftVNet(&s.vnet[i], 4)
-		size += 4
-		iov[1].Base = &f.Data[0]
-		iov[1].SetLen(12)
-		iov[2].Base = &s.tags[i][0]
-		iov[2].SetLen(4)
-		iov[3].Base = &f.Data[12]
-		iov[3].SetLen(len(f.Data) - 12)
-		s.hdrs[i].hdr.SetIovlen(4)
+		s.size[i] = uint32(len(data))
+		return
 	}
-	s.size[i] = uint32(size)
+	s.tags[i] = [4]byte{byte(f.VLANTPID >> 8), byte(f.VLANTPID), byte(f.VLANTCI >> 8), byte(f.VLANTCI)}
+	iov[1].SetLen(12)
+	iov[2].Base = &s.tags[i][0]
+	iov[2].SetLen(4)
+	iov[3].Base = &data[12]
+	iov[3].SetLen(len(data) - 12)
+	s.hdrs[i].hdr.SetIovlen(4)
+	s.size[i] = uint32(len(data) + 4)
+}
+
+// addSegments cuts a tunnelled aggregate up and queues its segments. One that
+// cannot be taken apart is counted as failed.
+func (s *PacketSender) addSegments(f *Frame) {
+	t, ok := takeApart(f.Data, &f.VNet)
+	if !ok || t.payload+t.size > scratchLen {
+		s.failed.Add(1)
+		return
+	}
+	if s.scratch == nil {
+		s.scratch = make([]byte, scratchLen) // once, and only where there are tunnels
+	}
+	s.segmented.Add(1)
+	for i := range t.count() {
+		if s.n == sendBatch || s.used+t.payload+t.size > len(s.scratch) {
+			s.Flush()
+		}
+		n := t.segment(s.scratch[s.used:], i)
+		s.queue(s.scratch[s.used:s.used+n], f)
+		s.used += n
+	}
 }
 
 // AddRaw queues a complete frame of our own making, VLAN tags and checksums
@@ -129,17 +167,11 @@ func (s *PacketSender) AddRaw(frame []byte) {
 		s.truncated.Add(1)
 		return
 	}
-	if s.n == sendBatch {
-		s.Flush()
-	}
-	i := s.n
-	s.n++
-	s.vnet[i] = [vnetLen]byte{}
-	s.iovs[i][1].Base = &frame[0]
-	s.iovs[i][1].SetLen(len(frame))
-	s.hdrs[i].hdr.SetIovlen(2)
-	s.size[i] = uint32(len(frame))
+	s.queue(frame, &untagged)
 }
+
+// untagged stands for the metadata of frames that have none.
+var untagged Frame
 
 // Flush sends what is queued. A frame that the kernel refuses is counted and
 // left out, and the rest goes on.
@@ -163,7 +195,7 @@ func (s *PacketSender) Flush() {
 			at++
 		}
 	}
-	s.n = 0
+	s.n, s.used = 0, 0
 	if frames > 0 {
 		s.frames.Add(frames)
 		s.bytes.Add(bytes)
@@ -186,7 +218,7 @@ func (s *PacketSender) refused(errno unix.Errno) {
 // Stats gives the counts so far. It may be called from any goroutine.
 func (s *PacketSender) Stats() SendStats {
 	return SendStats{
-		Frames: s.frames.Load(), Bytes: s.bytes.Load(), Truncated: s.truncated.Load(),
+		Frames: s.frames.Load(), Bytes: s.bytes.Load(), Truncated: s.truncated.Load(), Segmented: s.segmented.Load(),
 		TooLong: s.tooLong.Load(), NoBuffer: s.noBuffer.Load(), Down: s.down.Load(), Failed: s.failed.Load(),
 	}
 }
