@@ -3,6 +3,7 @@ package flow_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -126,7 +127,7 @@ func packets(path string, fn func(p *decode.Packet)) error {
 			case o.OptionType == layers.TCPOptionKindTimestamps && len(o.OptionData) == 8:
 				d := o.OptionData
 				p.TCPOpts.HasTimestamp = true
-				p.TCPOpts.TSVal = uint32(d[0])<<24 | uint32(d[1])<<16 | uint32(d[2])<<8 | uint32(d[3])
+				p.TCPOpts.TSVal, p.TCPOpts.TSEcr = binary.BigEndian.Uint32(d), binary.BigEndian.Uint32(d[4:])
 			}
 		}
 		p.Data, p.PayloadEnd = tcp.Payload, uint32(len(tcp.Payload))

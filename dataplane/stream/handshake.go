@@ -136,6 +136,10 @@ func (e *Engine) synData(s *Session, p *decode.Packet, dir protocol.Dir) {
 
 // shake takes a segment while the handshake is not complete.
 func (e *Engine) shake(s *Session, p *decode.Packet, dir protocol.Dir, flags uint8) {
+	if s.state == StateSynSent && dir != s.opener && staleEcho(&s.half[s.opener], p) {
+		e.refuse(EventPktInvalidTimestamp)
+		return
+	}
 	if flags&decode.TCPRst != 0 {
 		e.shakeRst(s, p, dir, flags)
 		return
@@ -148,6 +152,17 @@ func (e *Engine) shake(s *Session, p *decode.Packet, dir protocol.Dir, flags uin
 	default:
 		e.shakeAck(s, p, dir, flags)
 	}
+}
+
+// staleEcho reports whether an answer to a SYN echoes a timestamp that the SYN
+// cannot have carried: clients drop such segments, be they SYN/ACK or RST.
+func staleEcho(opener *half, p *decode.Packet) bool {
+	if !opener.flags.has(hTS) || !p.TCPOpts.HasTimestamp || p.TCPOpts.TSEcr == 0 || p.TCPFlags&ack == 0 {
+		return false
+	}
+	// The SYN may have been sent several times, with the clock moving on.
+	back := diff(opener.tsRecent, p.TCPOpts.TSEcr)
+	return back < 0 || back > 1<<24
 }
 
 func (e *Engine) shakeSyn(s *Session, p *decode.Packet, dir protocol.Dir) {

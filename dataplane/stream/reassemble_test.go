@@ -172,6 +172,13 @@ func TestIDS(t *testing.T) {
 			x.send(c2s, "A", 1, 1, "abc").send(s2c, "A", 1, 4, "").send(s2c, "R", 1, 0, "").state(StateClosed)
 			x.send(c2s, "A", 4, 1, "EVIL").events("suspected_rst_inject").send(s2c, "A", 1, 8, "").state(StateEstablished).got(c2s, "abcEVIL")
 		},
+		"RST that its sender takes back": func(x *talk) {
+			x.send(c2s, "RA", 1, 1, "").send(c2s, "PA", 1, 1, "GET").events("suspected_rst_inject").send(s2c, "PA", 1, 4, "OK").events().send(c2s, "A", 4, 3, "")
+			x.got(c2s, "GET").got(s2c, "OK").state(StateEstablished)
+		},
+		"a burst of loss": func(x *talk) {
+			x.send(s2c, "A", 1, 300001, "").invalid(false).send(c2s, "A", 300001, 1, "on").send(s2c, "A", 1, 300003, "").got(c2s, "[300000 missing]on")
+		},
 		"FIN that its receiver never saw": func(x *talk) {
 			x.send(c2s, "A", 1, 1, "GOOD").send(c2s, "FA", 5, 1, "").send(c2s, "A", 5, 1, "MORE").send(s2c, "A", 1, 9, "").got(c2s, "GOODMORE")
 			if x.k.ends[c2s] != 0 {

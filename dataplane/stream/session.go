@@ -28,6 +28,7 @@ const (
 	sReset                              // ended by a RST
 	sClosing                            // being closed: gaps are no longer events
 	sClosed                             // Engine.Close was called
+	sInject                             // a forged RST was reported
 )
 
 // half is what is known of one direction: what its sender sent, and what the

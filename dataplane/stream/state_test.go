@@ -171,6 +171,14 @@ func TestHandshakesAndStates(t *testing.T) {
 					x.t.Fatal("timestamp", ts, ok)
 				}
 			}},
+			{"an answer that echoes another SYN's time", func(x *talk) {
+				x.opts.HasTimestamp, x.opts.TSVal = true, 1000
+				x.send(c2s, "S", 0, 0, "")
+				x.opts.TSVal, x.opts.TSEcr = 1<<30, 1<<30
+				x.send(s2c, "RA", 0, 1, "").events("pkt_invalid_timestamp").invalid(true).state(StateSynSent)
+				x.opts.TSVal, x.opts.TSEcr = 77, 1000
+				x.send(s2c, "SA", 0, 1, "").events().state(StateSynRecv)
+			}},
 			{"no flags but data", func(x *talk) {
 				x.handshake().send(c2s, "P", 1, 1, "x").invalid(true)
 			}},

@@ -11,6 +11,10 @@ const pawsIdle = 24 * 24 * 3600 * 1e9
 // slack is how far an old acknowledgement may lie back at least (RFC 5961 §5).
 const slack = 1 << 16
 
+// maxUnseen is how far a segment that is in order itself may acknowledge beyond
+// the window: as much as a burst of loss in the capture may hide.
+const maxUnseen = 1 << 24
+
 // synced takes a segment without SYN of a connection whose handshake is over
 // (RFC 9293 §3.10.7.4).
 func (e *Engine) synced(s *Session, p *decode.Packet, dir protocol.Dir, flags uint8) {
@@ -112,7 +116,8 @@ func (e *Engine) takeAck(s *Session, p *decode.Packet, dir protocol.Dir, pure bo
 		}
 	} else {
 		ahead := diff(p.Ack, o.next)
-		if ahead > 0 && diff(p.Ack, h.right) > 0 && ahead > slack {
+		inOrder := p.Seq == h.next && ahead <= maxUnseen
+		if ahead > slack && diff(p.Ack, h.right) > 0 && !inOrder {
 			// Acknowledges what it never allowed to be sent.
 			e.event(EventPktInvalidAck)
 			e.refuse(badAck(s))
@@ -258,7 +263,9 @@ func (e *Engine) afterReset(s *Session, p *decode.Packet, dir protocol.Dir, flag
 	if flags&decode.TCPRst != 0 {
 		return
 	}
-	if dir != s.resetter && len(p.PayloadBytes()) > 0 {
+	lives := dir == s.resetter && !e.cfg.Inline && s.beforeReset >= StateEstablished
+	if s.flags&sInject == 0 && len(p.PayloadBytes()) > 0 && (dir != s.resetter || lives) {
+		s.flags |= sInject
 		e.Counters.RstInject++
 		e.event(EventSuspectedRstInject)
 	}
