@@ -73,6 +73,8 @@ type crule struct {
 	all    uint64
 	bodies uint64
 	fields []FieldFunc
+	// unfast: no fast pattern nominates the payload's tests on a stream.
+	unfast bool
 	// once: at most one match per flow and direction.
 	once bool
 	// stateful: a match in a transaction is to be remembered, since the rule
@@ -428,10 +430,13 @@ func (b *builder) index(c *crule) {
 	for _, cl := range c.classes() {
 		if cl == classTCP && !c.packetOnly() {
 			b.e.streamRules = true
-			if ok {
-				b.stream.add(fp, cand{c.idx, payloadList})
+			// Short patterns are met all the time: it is cheaper to run the few
+			// rules that have none better on the flows that their headers admit.
+			if ok && (len(fp.bytes) >= minFast || len(b.e.streamAll[0])+len(b.e.streamAll[1]) >= maxUnfast) {
+				b.stream.add(fp, cand{rule: c.idx, list: payloadList})
 				continue
 			}
+			c.unfast = true
 			for d := range b.e.streamAll {
 				if c.dirs.Has(protocol.Dir(d)) {
 					b.e.streamAll[d] = append(b.e.streamAll[d], c.idx)
@@ -446,8 +451,8 @@ func (b *builder) index(c *crule) {
 			if !c.dirs.Has(protocol.Dir(d)) {
 				continue
 			}
-			if ok {
-				b.packet[cl][d].add(fp, cand{c.idx, payloadList})
+			if ok && (len(fp.bytes) >= minFast || len(b.index_[cl][d].every.x.any) >= maxUnfast) {
+				b.packet[cl][d].add(fp, fp.placed(cand{rule: c.idx, list: payloadList}, c.payload))
 			} else {
 				b.index_[cl][d].add(c)
 			}
@@ -542,24 +547,20 @@ func (b *builder) indexTx(c *crule) {
 	if c.payload != nil {
 		// The payload's tests are noted when they hold, for the transaction to
 		// find.
-		if fp, ok := pick(c.payload); ok {
-			b.stream.add(fp, cand{c.idx, payloadList})
-		} else {
-			for d := range b.e.streamAll {
-				b.e.streamAll[d] = append(b.e.streamAll[d], c.idx)
-			}
+		if fp, ok := pick(c.payload); ok && len(fp.bytes) >= minFast {
+			b.stream.add(fp, cand{rule: c.idx, list: payloadList})
 		}
 		b.e.streamRules = true
 	}
 	if found {
 		l := &c.lists[bestList]
 		if l.body {
-			b.object.add(best, cand{c.idx, uint8(bestList)})
+			b.object.add(best, cand{rule: c.idx, list: uint8(bestList)})
 			return
 		}
 		for d := protocol.ToServer; d <= protocol.ToClient; d++ {
 			if c.dirsOf(l).Has(d) {
-				b.txGroup(l, d).b.add(best, cand{c.idx, uint8(bestList)})
+				b.txGroup(l, d).b.add(best, best.placed(cand{rule: c.idx, list: uint8(bestList)}, l.items))
 			}
 		}
 		return
@@ -576,7 +577,7 @@ func (b *builder) indexTx(c *crule) {
 		for d := protocol.ToServer; d <= protocol.ToClient; d++ {
 			if l := &c.lists[last]; c.dirsOf(l).Has(d) {
 				g := b.txGroup(l, d)
-				g.all = append(g.all, cand{c.idx, uint8(last)})
+				g.all = append(g.all, cand{rule: c.idx, list: uint8(last)})
 			}
 		}
 	case c.bodies != 0 || len(c.Files) > 0:
@@ -586,7 +587,7 @@ func (b *builder) indexTx(c *crule) {
 		}
 		for d := range b.e.objectAll {
 			if c.dirs.Has(protocol.Dir(d)) {
-				b.e.objectAll[d] = append(b.e.objectAll[d], cand{c.idx, list})
+				b.e.objectAll[d] = append(b.e.objectAll[d], cand{rule: c.idx, list: list})
 			}
 		}
 	default:

@@ -9,6 +9,45 @@ import (
 type cand struct {
 	rule uint32
 	list uint8
+	// Where the pattern's whole content must lie in a buffer that is scanned in
+	// one piece; most nominations of short patterns end here. rest is how far the
+	// content reaches beyond the pattern, minEnd and maxEnd (0 for none) bound the
+	// content's end, atEnd ties it to the buffer's, size (0 for none) is the
+	// buffer's length.
+	atEnd          bool
+	rest           uint16
+	minEnd, maxEnd uint32
+	size           uint32
+}
+
+// fits reports whether a hit that ends at to, in a buffer of n bytes, can be of
+// the content.
+func (c *cand) fits(to uint64, n int) bool {
+	end := to + uint64(c.rest)
+	return end >= uint64(c.minEnd) && (c.maxEnd == 0 || end <= uint64(c.maxEnd)) && (!c.atEnd || end == uint64(n)) && (c.size == 0 || n == int(c.size))
+}
+
+// placed gives the cand with what the content's modifiers say of its place.
+func (fp *fastPattern) placed(c cand, items []item) cand {
+	it := fp.item
+	c.rest = uint16(len(it.Pattern) - fp.off - len(fp.bytes))
+	c.atEnd = it.EndsWith
+	off := 0
+	if it.HasOffset && it.Offset.Var == 0 {
+		off = int(it.Offset.V)
+	}
+	if !it.Relative {
+		c.minEnd = uint32(off + len(it.Pattern))
+		if it.HasDepth && it.Depth.Var == 0 && it.Offset.Var == 0 {
+			c.maxEnd = uint32(off + int(it.Depth.V))
+		}
+	}
+	for i := range items {
+		if b := &items[i]; b.Op == rule.OpBsize && b.Int.Op == '=' && b.Int.A < 1<<31 {
+			c.size = uint32(b.Int.A)
+		}
+	}
+	return c
 }
 
 // payloadList stands for a rule's tests on the payload in a cand.
@@ -76,10 +115,20 @@ func (b *groupBuilder) build() *group {
 type fastPattern struct {
 	bytes  []byte
 	nocase bool
+	// item is the content, off the pattern's place in it.
+	item *item
+	off  int
 	// explicit: the rule names it; score: how rarely it should be met.
 	explicit bool
 	score    int
 }
+
+// minFast is the length from which a literal narrows raw bytes down enough to
+// be worth scanning for; maxUnfast bounds the rules that are run without.
+const (
+	minFast   = 4
+	maxUnfast = 64
+)
 
 // maxFast bounds a fast pattern's length: longer ones cost memory and nominate
 // no less.
@@ -93,9 +142,9 @@ func pick(items []item) (best fastPattern, ok bool) {
 		if it.Op != rule.OpContent || it.Neg {
 			continue
 		}
-		fp := fastPattern{bytes: it.Pattern, nocase: it.NoCase, explicit: it.FastPattern}
+		fp := fastPattern{bytes: it.Pattern, nocase: it.NoCase, explicit: it.FastPattern, item: it}
 		if it.HasFastRange {
-			fp.bytes = it.Pattern[it.FastOffset : it.FastOffset+it.FastLen]
+			fp.bytes, fp.off = it.Pattern[it.FastOffset:it.FastOffset+it.FastLen], it.FastOffset
 		}
 		fp.bytes = fp.bytes[:min(len(fp.bytes), maxFast)]
 		fp.score = rarity(fp.bytes)

@@ -96,6 +96,11 @@ type Matcher struct {
 	xbuf  [2][]byte
 	xturn int
 	jobs  []job
+	// win are the raw bytes that the packet at hand brought, for rules of
+	// transactions with tests on them.
+	win     Window
+	winFlow *flow.Flow
+	winDir  protocol.Dir
 	// objCands are what an object nominated; objSize is its size so far.
 	objCands []cand
 	objSize  uint64
@@ -132,6 +137,7 @@ func (m *Matcher) Reset() {
 	clear(m.matches)
 	m.matches = m.matches[:0]
 	m.events = m.events[:0]
+	m.win, m.winFlow = Window{}, nil
 	if m.round++; m.round == 0 {
 		clear(m.fired)
 		m.round = 1

@@ -78,9 +78,13 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 	if err != nil {
 		m.Counters.ScanFailures++
 	}
+	n := int(p.PayloadEnd - p.Payload)
 	for i := range hits {
-		for _, c := range set.g.nominated(hits[i].ID) {
-			m.nominate(c.rule)
+		cs := set.g.nominated(hits[i].ID)
+		for k := range cs {
+			if cs[k].fits(hits[i].To, n) {
+				m.nominate(cs[k].rule)
+			}
 		}
 	}
 }

@@ -16,6 +16,8 @@ const (
 	// lookBack is how far before the new bytes they may lie, unless the rule
 	// counts from the stream's start.
 	lookBack = 16 << 10
+	// shortBack is the same for rules that are run on every piece.
+	shortBack = 2 << 10
 )
 
 // Stream judges the next bytes of a TCP direction by the rules on the raw
@@ -25,6 +27,7 @@ func (m *Matcher) Stream(p *decode.Packet, f *flow.Flow, dir protocol.Dir, w Win
 	if silenced(f) || f == nil {
 		return
 	}
+	m.win, m.winFlow, m.winDir = w, f, dir
 	all := m.e.streamAll[dir]
 	fs, _ := f.Detect.(*flowState)
 	if len(hits) == 0 && len(all) == 0 && (fs == nil || len(fs.pend[dir]) == 0) {
@@ -134,7 +137,11 @@ func (m *Matcher) payloadHolds(r *crule, w Window, from uint64) bool {
 		data, start = data[cut:], start+cut
 	}
 	if !r.packetToo {
-		if far := len(data) - (len(w.Data) - w.New) - lookBack; far > 0 {
+		back := lookBack
+		if r.unfast {
+			back = shortBack
+		}
+		if far := len(data) - (len(w.Data) - w.New) - back; far > 0 {
 			data, start = data[far:], start+uint64(far)
 		}
 	}

@@ -49,7 +49,7 @@ func (m *Matcher) txState(tx *protocol.Tx, dir protocol.Dir, make bool) *txState
 }
 
 // job is a buffer in the scanner's queue.
-type job struct{ group int }
+type job struct{ group, size int }
 
 // maxInstances bounds the instances of a buffer that are inspected.
 const maxInstances = 1024
@@ -140,12 +140,12 @@ func (m *Matcher) queue(pl *plan, group int, b []byte) {
 	}
 	db := pl.buffers[group].g.db
 	if _, ok := m.sc.Queue(db, b); ok {
-		m.jobs = append(m.jobs, job{group})
+		m.jobs = append(m.jobs, job{group, len(b)})
 		return
 	}
 	m.flush(pl)
 	if _, ok := m.sc.Queue(db, b); ok {
-		m.jobs = append(m.jobs, job{group})
+		m.jobs = append(m.jobs, job{group, len(b)})
 		return
 	}
 	hits, err := m.sc.Scan(db, b)
@@ -153,9 +153,7 @@ func (m *Matcher) queue(pl *plan, group int, b []byte) {
 		m.Counters.ScanFailures++
 	}
 	for i := range hits {
-		for _, c := range pl.buffers[group].g.nominated(hits[i].ID) {
-			m.nominate(c.rule)
-		}
+		m.nominateHit(pl.buffers[group].g, hits[i].ID, hits[i].To, len(b))
 	}
 }
 
@@ -168,12 +166,19 @@ func (m *Matcher) flush(pl *plan) {
 		m.Counters.ScanFailures++
 	}
 	for i := range hits {
-		g := pl.buffers[m.jobs[hits[i].Buf].group].g
-		for _, c := range g.nominated(hits[i].ID) {
-			m.nominate(c.rule)
-		}
+		j := m.jobs[hits[i].Buf]
+		m.nominateHit(pl.buffers[j.group].g, hits[i].ID, hits[i].To, j.size)
 	}
 	m.jobs = m.jobs[:0]
+}
+
+func (m *Matcher) nominateHit(g *group, id uint32, to uint64, n int) {
+	cs := g.nominated(id)
+	for i := range cs {
+		if cs[i].fits(to, n) {
+			m.nominate(cs[i].rule)
+		}
+	}
 }
 
 // confirmTx tests a nominated rule on a transaction, with an object where one
@@ -326,8 +331,12 @@ func (m *Matcher) partHolds(r *crule) bool {
 	if m.p != nil && m.proto == decode.ProtoUDP {
 		return m.list(r.payload, m.p.PayloadBytes(), 0)
 	}
-	fs := m.flowState(false)
-	return fs != nil && slices.Contains(fs.parts[m.dir], r.idx)
+	if fs := m.flowState(false); fs != nil && slices.Contains(fs.parts[m.dir], r.idx) {
+		return true
+	}
+	// Tests without a fast pattern are run on the bytes at hand, and only for
+	// a transaction that asks.
+	return m.winFlow == m.f && m.winDir == m.dir && m.payloadHolds(r, m.win, 0)
 }
 
 // txList tests a list on a transaction's buffer.
