@@ -108,7 +108,9 @@ func loadRules(cfg *config.Config, reg *protocol.Registry, state *signatures.Sta
 			return nil, nil, fmt.Errorf("rules: %w", err)
 		}
 	}
-	set, rep := signatures.Load(cfg.Rules.Paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state})
+	set, rep := signatures.Load(cfg.Rules.Paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state, Fields: fields(),
+		Classification: cfg.ClassificationFile, References: cfg.ReferenceConfigFile, MaxAlerts: cfg.PacketAlertMax,
+		PCREMatchLimit: uint32(cfg.PCRE.MatchLimit), PCREDepthLimit: uint32(cfg.PCRE.MatchLimitRecursion)})
 	return set, rep, nil
 }
 
