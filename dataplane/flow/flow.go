@@ -43,27 +43,33 @@ func (s State) String() string {
 
 // Flow is one conversation. All times are packet times in nanoseconds.
 type Flow struct {
-	Key Key
-	// ID is the deterministic hash of key and start time (EVE's flow_id).
-	ID uint64
-	// Client and Server are the ends: the first packet's source and destination,
-	// unless the TCP handshake tells otherwise. For ICMP the ports hold type and code.
-	Client, Server         decode.Addr
-	ClientPort, ServerPort uint16
+	// What every packet reads and writes comes first, in as few cache lines as
+	// it takes.
+
+	Key  Key
+	Last int64
+	// State, and the transport protocol and IP version of the key.
+	State     State
+	Proto     uint8
+	IPVersion uint8
 	// ClientIsLow tells that Client is Key.Addr[0].
 	ClientIsLow bool
-	State       State
-	Proto       uint8
-	IPVersion   uint8
-	Start, Last int64
-	// Pkts and Bytes count frames and their wire bytes by direction.
-	Pkts, Bytes [2]uint64
 	// TCPFlags collects the flags seen by direction.
 	TCPFlags [2]uint8
 	// MinTTL and MaxTTL by direction.
 	MinTTL, MaxTTL [2]uint8
-	VLAN           [decode.MaxVLAN]uint16
-	NVLAN          uint8
+	// Pkts and Bytes count frames and their wire bytes by direction.
+	Pkts, Bytes [2]uint64
+
+	// ID is the deterministic hash of key and start time (EVE's flow_id).
+	ID    uint64
+	Start int64
+	// Client and Server are the ends: the first packet's source and destination,
+	// unless the TCP handshake tells otherwise. For ICMP the ports hold type and code.
+	Client, Server         decode.Addr
+	ClientPort, ServerPort uint16
+	VLAN                   [decode.MaxVLAN]uint16
+	NVLAN                  uint8
 	// Port is the capture port of the first packet.
 	Port uint8
 	// FirstNum is the number of the first frame.
