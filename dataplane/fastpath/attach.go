@@ -178,7 +178,7 @@ func (f *FastPath) clearLeftover(iface string) error {
 	if x.AttachMode == attachedSKB {
 		flags = unix.XDP_FLAGS_SKB_MODE
 	}
-	if f.cfg.Persist && (f.cfg.Mode == ModeAuto || (f.cfg.Mode == ModeGeneric) == (x.AttachMode == attachedSKB)) {
+	if f.cfg.Persist && (f.cfg.Mode == ModeGeneric) == (x.AttachMode == attachedSKB) {
 		return nil // replaced in place, so that the block lists never lapse
 	}
 	f.cfg.Log.Info("removing the XDP program that a daemon left behind", "port", iface)

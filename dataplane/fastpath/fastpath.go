@@ -56,6 +56,9 @@ type Config struct {
 	FlowEnded func(key flow.Key, packets, bytes uint64)
 	// Log takes what an operator should know; slog's default when nil.
 	Log *slog.Logger
+
+	// noTCX makes believe that the kernel is older than 6.6.
+	noTCX bool
 }
 
 func (c *Config) defaults() error {

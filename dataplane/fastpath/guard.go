@@ -227,12 +227,11 @@ func (in *Inline) close() error {
 }
 
 func (in *Inline) attachGuard(p *inlinePort) error {
-	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: p.ifindex,
-		Program:   in.tc.SluiceGuard,
-		Attach:    ebpf.AttachTCXIngress,
-		Anchor:    link.Head(),
-	})
+	var l link.Link
+	err := error(ebpf.ErrNotSupported)
+	if !in.f.cfg.noTCX {
+		l, err = in.attachTCX(p)
+	}
 	if err == nil {
 		p.guard = l
 		return nil
@@ -247,6 +246,17 @@ func (in *Inline) attachGuard(p *inlinePort) error {
 	}
 	p.guardTC = true
 	return in.write(8, uint64(HeartbeatTimeout))
+}
+
+// attachTCX hangs the guard ahead of everything, by a link that is not pinned:
+// the kernel takes it off when the process dies.
+func (in *Inline) attachTCX(p *inlinePort) (link.Link, error) {
+	return link.AttachTCX(link.TCXOptions{
+		Interface: p.ifindex,
+		Program:   in.tc.SluiceGuard,
+		Attach:    ebpf.AttachTCXIngress,
+		Anchor:    link.Head(),
+	})
 }
 
 func (in *Inline) attachWire(p, peer *inlinePort, fail Fail) error {

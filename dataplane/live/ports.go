@@ -74,6 +74,13 @@ func openPorts(journal string, log *slog.Logger) (*ports, error) {
 		return p, nil
 	}
 	log.Info("restoring port settings that a daemon left changed", "file", journal, "ports", len(p.states))
+	for _, st := range p.states {
+		if !st.WasDown { // the other port's lost link may have taken it down
+			if l, err := netlink.LinkByName(st.Name); err == nil && l.Attrs().Index == st.Ifindex {
+				_ = netlink.LinkSetUp(l)
+			}
+		}
+	}
 	if err := p.restore(); err != nil {
 		log.Warn("some port settings could not be restored", "error", err)
 	}
