@@ -362,6 +362,7 @@ func appendFileInfo(dst []byte, f *FileInfo) []byte {
 		dst = append(dst, ']')
 	}
 	dst = appendStrOmit(dst, "magic", f.Magic)
+	dst = appendStrOmit(dst, "mime_type", f.MIMEType)
 	dst = appendBool(dst, "gaps", f.Gaps)
 	dst = appendStr(dst, "state", f.State)
 	dst = appendStrOmit(dst, "md5", f.MD5)

@@ -355,17 +355,19 @@ type FileInfo struct {
 	Filename string   `json:"filename"`
 	SID      []uint32 `json:"sid,omitempty"`
 	Magic    string   `json:"magic,omitempty"`
-	Gaps     bool     `json:"gaps"`
-	State    string   `json:"state"`
-	MD5      string   `json:"md5,omitempty"`
-	SHA1     string   `json:"sha1,omitempty"`
-	SHA256   string   `json:"sha256,omitempty"`
-	Stored   bool     `json:"stored"`
-	FileID   uint32   `json:"file_id,omitempty"`
-	Size     uint64   `json:"size"`
-	TxID     uint64   `json:"tx_id"`
-	Start    *uint64  `json:"start,omitempty"`
-	End      *uint64  `json:"end,omitempty"`
+	// MIMEType is ours: the media type by content.
+	MIMEType string  `json:"mime_type,omitempty"`
+	Gaps     bool    `json:"gaps"`
+	State    string  `json:"state"`
+	MD5      string  `json:"md5,omitempty"`
+	SHA1     string  `json:"sha1,omitempty"`
+	SHA256   string  `json:"sha256,omitempty"`
+	Stored   bool    `json:"stored"`
+	FileID   uint32  `json:"file_id,omitempty"`
+	Size     uint64  `json:"size"`
+	TxID     uint64  `json:"tx_id"`
+	Start    *uint64 `json:"start,omitempty"`
+	End      *uint64 `json:"end,omitempty"`
 }
 
 // DLP is our data-loss event.

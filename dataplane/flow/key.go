@@ -114,10 +114,11 @@ func (k *Key) hash(seed uint64) uint64 {
 	return mix(a^m1, b^c) ^ c
 }
 
-// ID gives the deterministic, never zero 63-bit identifier of a flow by key and
-// start time (EVE's flow_id). It depends on nothing else but the seed.
+// ID gives the deterministic, never zero identifier of a flow by key and start
+// time (EVE's flow_id). It depends on nothing else but the seed. It has 53 bits:
+// readers that keep JSON numbers as floating point would spoil more.
 func ID(k *Key, start int64, seed uint64) uint64 {
-	id := mix(k.hash(seed^m3)^uint64(start), m2) >> 1
+	id := mix(k.hash(seed^m3)^uint64(start), m2) >> 11
 	if id == 0 {
 		return 1
 	}

@@ -74,10 +74,10 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 		if x.Tx != nil {
 			e.TxID, e.HasTxID = x.Tx.ID, true
 			if parser := parserOf(f, x.Tx); parser != nil {
-				parser.Record(x.Tx, e)
+				w.record(f, parser, x.Tx, e)
 			}
 		}
-		if x.Object != nil && x.Object.File {
+		if x.Object != nil && x.Object.File && !x.Object.Container {
 			e.Files = []events.FileInfo{{Filename: x.Object.Name, Gaps: x.Object.Gaps, State: x.Object.State.String(), Size: x.Object.Size, TxID: e.TxID}}
 		}
 	} else {
@@ -96,9 +96,6 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 		for _, kv := range r.Metadata {
 			a.Metadata[kv.Key] = append(a.Metadata[kv.Key], kv.Value)
 		}
-	}
-	for _, ref := range r.References {
-		a.References = append(a.References, ref.URL)
 	}
 	switch r.Target {
 	case "src_ip":

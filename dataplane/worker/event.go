@@ -116,14 +116,14 @@ func flowPart(f *flow.Flow) *events.Flow {
 }
 
 // packetAnomalies reports what decoding saw.
-func (w *Worker) packetAnomalies(evs []decode.Event, typ string) {
+func (w *Worker) packetAnomalies(evs []decode.Event) {
 	w.counters.Anomalies += uint64(len(evs))
-	if !w.cfg.Report.wants("anomaly") {
+	if !w.cfg.Report.DecodeAnomalies || !w.cfg.Report.wants("anomaly") {
 		return
 	}
 	for _, ev := range evs {
 		e := w.packetEvent("anomaly", w.p)
-		e.Anomaly = &events.Anomaly{Type: typ, Event: ev.String()}
+		e.Anomaly = &events.Anomaly{Type: "decode", Event: "decoder." + ev.String()}
 		w.emit(e)
 	}
 }
@@ -131,7 +131,7 @@ func (w *Worker) packetAnomalies(evs []decode.Event, typ string) {
 // streamAnomalies reports what following the connection saw.
 func (w *Worker) streamAnomalies(evs []decode.Event) {
 	w.counters.Anomalies += uint64(len(evs))
-	if !w.cfg.Report.wants("anomaly") {
+	if !w.cfg.Report.StreamAnomalies || !w.cfg.Report.wants("anomaly") {
 		return
 	}
 	for _, ev := range evs {

@@ -97,13 +97,16 @@ func (w *Worker) packetNum() uint64 {
 }
 
 // fileEvent reports a file that was seen to its end.
-func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, magic string, sum []byte) {
+func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, mime string, sum []byte) {
 	w.counters.Files++
 	if !w.cfg.Report.wants("fileinfo") {
 		return
 	}
 	e := w.event("fileinfo", f, o.Dir)
-	info := &events.FileInfo{Filename: o.Name, Gaps: o.Gaps, State: o.State.String(), Size: size, Magic: magic}
+	info := &events.FileInfo{Filename: o.Name, Gaps: o.Gaps, State: o.State.String(), Size: size, MIMEType: mime}
+	if w.cfg.Report.Magic {
+		info.Magic = mime
+	}
 	if sum != nil && o.State == protocol.ObjectClosed {
 		info.SHA256 = hex.EncodeToString(sum)
 	}
@@ -114,7 +117,7 @@ func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, magic 
 	if o.Tx != nil {
 		info.TxID = o.Tx.ID
 		if parser := f.App.Parser(); parser != nil {
-			parser.Record(o.Tx, e)
+			w.record(f, parser, o.Tx, e)
 		}
 	}
 	e.FileInfo = info

@@ -13,7 +13,7 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	w.p, w.f, w.dir, w.drop = p, nil, protocol.ToServer, false
 	w.counters.Packets++
 	if p.NEvents > 0 {
-		w.packetAnomalies(p.Events(), "decode")
+		w.packetAnomalies(p.Events())
 	}
 	if p.IPVersion == 0 || p.Flags&(decode.FlagInvalid|decode.FlagFragment) != 0 {
 		// No flow: a frame without IP, a broken packet, or a fragment that is
@@ -35,6 +35,12 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	w.f, w.dir = f, dir
 	if fresh {
 		w.begin(f)
+		if p.Proto == decode.ProtoUDP && w.cfg.Registry.Reversed(p.PayloadBytes()) {
+			// The server's answer came first: its question was not captured.
+			w.flows.Swap(f)
+			dir = dir.Other()
+			w.dir = dir
+		}
 	}
 	if f.Verdict.Action.EndsFlow() {
 		return w.ended(p, f, dir)

@@ -82,7 +82,7 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 			}
 			e := w.event(typ, f, protocol.ToServer)
 			e.TxID, e.HasTxID = tx.ID, true
-			parser.Record(tx, e)
+			w.record(f, parser, tx, e)
 			w.emit(e)
 		}
 	}
@@ -91,10 +91,18 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 	}
 }
 
+// record fills in the protocol's part of an event about tx.
+func (w *Worker) record(f *flow.Flow, parser protocol.Parser, tx *protocol.Tx, e *events.Event) {
+	parser.Record(tx, e)
+	if e.TLS != nil && e.TLS.FromProto == "" && f.App.Original() != protocol.Unknown {
+		e.TLS.FromProto = f.App.Original().String()
+	}
+}
+
 // appAnomalies reports what a parser or recognition saw.
 func (w *Worker) appAnomalies(f *flow.Flow, names []string, tx *protocol.Tx) {
 	w.counters.Anomalies += uint64(len(names))
-	if !w.cfg.Report.wants("anomaly") {
+	if !w.cfg.Report.AppAnomalies || !w.cfg.Report.wants("anomaly") {
 		return
 	}
 	for _, name := range names {

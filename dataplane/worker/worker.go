@@ -53,6 +53,11 @@ type Config struct {
 type Report struct {
 	// Wants says whether events of a type are written; nil means all are.
 	Wants func(eventType string) bool
+	// DecodeAnomalies, StreamAnomalies and AppAnomalies choose what anomaly
+	// events tell of.
+	DecodeAnomalies, StreamAnomalies, AppAnomalies bool
+	// Magic adds a description of files by content.
+	Magic bool
 	// Payload, PayloadPrintable and Packet add the bytes of a match to alerts.
 	Payload, PayloadPrintable, Packet bool
 	// PayloadLimit bounds them; 0 means 4 KiB.

@@ -262,6 +262,20 @@ func report(cfg *config.Config, m Mode) worker.Report {
 	a := cfg.Outputs.EVE.Types.Option("alert")
 	r.Payload, r.PayloadPrintable, r.Packet = a.Payload, a.PayloadPrintable, a.Packet
 	r.PayloadLimit = int(a.PayloadBufferSize)
+	// As in Suricata, anomalies of protocols are told unless the file says
+	// otherwise, those of packets and segments, which are many, when it says so.
+	r.AppAnomalies = true
+	for name, on := range cfg.Outputs.EVE.Types.Option("anomaly").Types {
+		switch name {
+		case "decode":
+			r.DecodeAnomalies = on
+		case "stream":
+			r.StreamAnomalies = on
+		case "applayer":
+			r.AppAnomalies = on
+		}
+	}
+	r.Magic = cfg.Outputs.EVE.Types.Option("files").ForceMagic
 	return r
 }
 

@@ -15,7 +15,7 @@ func Default() *Config {
 		PCRE:           PCRE{MatchLimit: 3500, MatchLimitRecursion: 1500},
 		Stream: Stream{Memcap: 256 * mib, MemcapPolicy: Auto, MidstreamPolicy: Auto, Inline: "auto", DropInvalid: true,
 			ChecksumValidation: true, MaxSynQueued: 10, MaxSynackQueued: 5,
-			Reassembly: Reassembly{Memcap: 512 * mib, MemcapPolicy: Auto, Depth: 1 * mib, ToServerChunkSize: 2560,
+			Reassembly: Reassembly{Memcap: 512 * mib, MemcapPolicy: Auto, ToServerChunkSize: 2560,
 				ToClientChunkSize: 2560, Raw: true, Urgent: Urgent{Policy: "oob", OOBLimitPolicy: "drop"}}},
 		Defrag: Defrag{Memcap: 32 * mib, MemcapPolicy: Auto, Trackers: 65535, MaxFrags: 65535, Timeout: sec(60)},
 		Flow:   Flow{Memcap: 256 * mib, MemcapPolicy: Auto, EmergencyRecovery: 30},

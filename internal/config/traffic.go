@@ -30,7 +30,8 @@ type Reassembly struct {
 	// Memcap bounds buffered bytes, over all workers.
 	Memcap       Size            `yaml:"memcap"`
 	MemcapPolicy ExceptionPolicy `yaml:"memcap-policy"`
-	// Depth bounds the bytes of a direction that are inspected; 0 is no bound.
+	// Depth bounds the bytes of a direction that are inspected; 0 is no bound:
+	// what leaves late in a connection leaves all the same.
 	Depth Size `yaml:"depth"`
 	// ToServerChunkSize and ToClientChunkSize are how much is collected before
 	// raw stream rules look at it, outside of inline modes.
