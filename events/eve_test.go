@@ -102,7 +102,7 @@ func samples() map[string]Event {
 			XMailer: "x", URLs: []string{"u"}, Attachment: []string{"f.txt"}, BodyMD5: "bm", SubjectMD5: "sm"}
 	})
 	add("fileinfo", "fileinfo", func(e *Event) {
-		e.FileInfo = &FileInfo{Filename: "f", SID: []uint32{1}, Magic: "PDF", Gaps: true, State: "TRUNCATED", MD5: "m", SHA1: "s1",
+		e.FileInfo = &FileInfo{Filename: "f", SID: []uint32{1}, Magic: "PDF", MIMEType: "application/pdf", Gaps: true, State: "TRUNCATED", MD5: "m", SHA1: "s1",
 			SHA256: "s2", Stored: true, FileID: 1, Size: 100, TxID: 2, Start: ptr(uint64(0)), End: ptr(uint64(99))}
 	})
 	add("dlp", "dlp", func(e *Event) {
