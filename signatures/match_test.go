@@ -229,6 +229,12 @@ func TestTransactions(t *testing.T) {
 	f(`alert http any any -> any any (http.method; content:"POST"; http.request_body; content:"user="; startswith; pcre:"/pass=\w+$/R"; sid:1;)`, true, post...)
 	f(`alert http any any => any any (http.uri; content:"/login"; http.stat_code; content:"302"; sid:1;)`, true, post...)
 	f(`alert http any any => any any (http.uri; content:"/login"; http.stat_code; content:"200"; sid:1;)`, false, post...)
+	f(`alert http any any => any any (http.uri; content:"/login"; http.connection:to_client; content:"x"; sid:1;)`, false, post...)
+	f(`alert http any any -> any any (http.uri; content:"Id"; to_lowercase; content:"=id"; sid:1;)`, true, get...)
+	f(`alert http any any -> any any (http.uri; content:"id"; to_lowercase; content:"=id"; sid:1;)`, false, get...)
+	f(`alert http1:request_complete any any -> any any (sid:1;)`, true, get...)
+	f(`alert http1:response_complete any any -> any any (http.stat_code; content:"200"; sid:1;)`, true, get...)
+	f(`alert http any any -> any any (pcre:/cmd=[A-Z]/U; sid:1;)`, true, get...)
 	f(`alert http any any -> any any (filesize:>10; sid:1;)`, true, "http.method=GET", "response_body=0123456789a")
 	f(`alert http any any -> any any (filesize:<10; sid:1;)`, false, "http.method=GET", "response_body=0123456789a")
 }

@@ -32,6 +32,8 @@ type clist struct {
 	spec       protocol.BufferSpec
 	transforms []rule.Transform
 	absent     rule.Absent
+	// side is the direction that the rule names for the buffer, nil for none.
+	side *protocol.Dir
 	// body: the bytes come through Object. whole: the outcome may depend on
 	// bytes to come (negations, ends, sizes), so that it waits for the end.
 	body, whole bool
@@ -294,6 +296,9 @@ func (b *builder) rule(c *crule) error {
 	if r.Flow.ToClient {
 		c.dirs = protocol.DirsToClient
 	}
+	if r.Proto.Hook != "" {
+		c.dirs &= 1 << r.Proto.HookDir
+	}
 	for _, a := range r.Proto.Apps {
 		c.apps |= 1 << a
 	}
@@ -318,6 +323,10 @@ func (b *builder) rule(c *crule) error {
 			c.incomplete = len(items) > 1 || items[0].Op != rule.OpContent
 		default:
 			cl := clist{items: items, spec: l.Buffer, transforms: l.Transforms, absent: l.Absent, body: l.Buffer.Body || l.Buffer.ID.Protocol() == protocol.Any}
+			if l.Dir != 0 {
+				d := protocol.Dir(l.Dir - 1)
+				cl.side = &d
+			}
 			for k := range items {
 				it := &items[k]
 				if it.Neg || it.EndsWith || it.Op == rule.OpBsize || it.Op == rule.OpEntropy || it.Op == rule.OpDataset {
@@ -339,7 +348,7 @@ func (b *builder) rule(c *crule) error {
 		}
 		c.fields = append(c.fields, fn)
 	}
-	c.inTx = len(c.lists) > 0 || len(c.fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0
+	c.inTx = len(c.lists) > 0 || len(c.fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0 || r.Proto.Hook != ""
 	c.stateful = c.bodies != 0 || len(c.lists) == 0 || len(r.Files) > 0 || len(c.lists) > 1 || r.Transactional || c.payload != nil
 	st := b.e.opt.State
 	for i := range r.Bits {
@@ -383,7 +392,7 @@ func (c *crule) packetOnly() bool {
 	}
 	for i := range c.tests {
 		switch c.tests[i].Kind {
-		case rule.TestStreamSize, rule.TestFlowAge, rule.TestFlowPkts, rule.TestFlowBytes, rule.TestAppProto, rule.TestSameIP, rule.TestVLAN, rule.TestVLANLayers, rule.TestL3Proto:
+		case rule.TestStreamSize, rule.TestFlowAge, rule.TestFlowPkts, rule.TestFlowBytes, rule.TestAppProto, rule.TestAppEvent, rule.TestSameIP, rule.TestVLAN, rule.TestVLANLayers, rule.TestL3Proto:
 		default:
 			return true
 		}
@@ -464,9 +473,12 @@ func (b *builder) index(c *crule) {
 func (b *builder) indexHeader(c *crule) {
 	// With nothing but addresses, a flow is judged once each way.
 	c.once = len(c.tests) == 0 && len(c.locals) == 0 && len(c.bitTests) == 0 && len(c.intTests) == 0 && c.apps == 0 && c.Proto.Transport == rule.AnyIP
-	if len(c.tests) == 1 && c.tests[0].Kind == rule.TestAppProto && len(c.locals) == 0 {
-		c.once = true
+	// What is known of the protocol is told once each way as well.
+	known := len(c.tests) > 0 && len(c.locals) == 0 && len(c.bitTests) == 0
+	for i := range c.tests {
+		known = known && (c.tests[i].Kind == rule.TestAppProto || c.tests[i].Kind == rule.TestAppEvent)
 	}
+	c.once = c.once || known
 	if c.apps != 0 && len(c.locals) == 0 {
 		for _, a := range c.Proto.Apps {
 			for d := protocol.ToServer; d <= protocol.ToClient; d++ {
@@ -517,6 +529,9 @@ func (c *crule) dirsOf(l *clist) protocol.Dirs {
 	d := l.spec.Dirs
 	if d == 0 {
 		d = protocol.DirsBoth
+	}
+	if l.side != nil {
+		return 1 << *l.side
 	}
 	if c.Transactional {
 		return d

@@ -149,7 +149,7 @@ type packetIndexBuilder struct{ once, syn, every indexBuilder }
 
 func (b *packetIndexBuilder) add(c *crule) {
 	switch {
-	case c.once:
+	case c.once && len(c.tests) == 0:
 		b.once.add(c)
 	case needsSyn(c):
 		b.syn.add(c)

@@ -20,7 +20,7 @@ func (m *Matcher) testsHold(r *crule) bool {
 
 func (m *Matcher) test(t *rule.Test) bool {
 	switch t.Kind {
-	case rule.TestStreamSize, rule.TestFlowAge, rule.TestFlowPkts, rule.TestFlowBytes, rule.TestAppProto:
+	case rule.TestStreamSize, rule.TestFlowAge, rule.TestFlowPkts, rule.TestFlowBytes, rule.TestAppProto, rule.TestAppEvent:
 		return m.f != nil && m.flowTest(t)
 	case rule.TestSameIP:
 		return *m.src == *m.dst
@@ -268,6 +268,12 @@ func rpcHolds(p *decode.Packet, t *rule.Test) bool {
 	return true
 }
 
+// covers reports whether a protocol found is the one asked for; http asks for
+// both of its versions.
+func covers(want, found protocol.ID) bool {
+	return want == found || want == protocol.HTTP1 && found == protocol.HTTP2
+}
+
 // flowTest tests what is known of the flow.
 func (m *Matcher) flowTest(t *rule.Test) bool {
 	f := m.f
@@ -304,8 +310,24 @@ func (m *Matcher) flowTest(t *rule.Test) bool {
 		if id == protocol.Unknown && t.App != protocol.Unknown {
 			return false
 		}
-		same := id == t.App || f.App.ProtoOf(m.dir) == t.App && t.App != protocol.Unknown
+		var same bool
+		switch t.Which {
+		case "final":
+			same = covers(t.App, id)
+		case "original":
+			same = covers(t.App, f.App.Original())
+		case "to_server":
+			same = covers(t.App, f.App.ProtoOf(protocol.ToServer))
+		case "to_client":
+			same = covers(t.App, f.App.ProtoOf(protocol.ToClient))
+		case "either":
+			same = covers(t.App, f.App.ProtoOf(protocol.ToServer)) || covers(t.App, f.App.ProtoOf(protocol.ToClient))
+		default:
+			same = covers(t.App, id) || t.App != protocol.Unknown && covers(t.App, f.App.ProtoOf(m.dir))
+		}
 		return same != t.Neg
+	case rule.TestAppEvent:
+		return f.App.Events()>>t.Option&1 == 1
 	}
 	return false
 }

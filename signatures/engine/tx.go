@@ -203,6 +203,12 @@ func (m *Matcher) confirmTx(r *crule, def *protocol.Definition, tx *protocol.Tx,
 			}
 		}
 	}
+	if len(r.AppEvents) > 0 {
+		// An event belongs to the transaction: one match, whichever way.
+		if o := m.txState(tx, at.Other(), false); o != nil && slices.Contains(o.done, r.idx) {
+			return fails
+		}
+	}
 	if def != nil && r.apps != 0 && r.apps>>def.ID&1 == 0 && !r.coversVia(def.ID) {
 		return fails
 	}
@@ -277,6 +283,9 @@ func (m *Matcher) flowOfTx(r *crule) bool {
 // evalTx tests what of the rule has not held yet.
 func (m *Matcher) evalTx(r *crule, tx *protocol.Tx, dir protocol.Dir, mask uint64, o *protocol.Object, w Window, final bool) (outcome, uint64) {
 	res := holds
+	if r.Proto.Hook != "" && tx.Progress[dir] < r.Proto.HookState {
+		return waits, mask
+	}
 	for i := range r.lists {
 		bitOf := uint64(1) << i
 		if mask&bitOf != 0 {
@@ -341,7 +350,9 @@ func (m *Matcher) partHolds(r *crule) bool {
 
 // txList tests a list on a transaction's buffer.
 func (m *Matcher) txList(r *crule, l *clist, tx *protocol.Tx, dir protocol.Dir) outcome {
-	if d := l.spec.Dirs; d != 0 && !d.Has(dir) {
+	if l.side != nil {
+		dir = *l.side
+	} else if d := l.spec.Dirs; d != 0 && !d.Has(dir) {
 		if !r.Transactional {
 			return fails
 		}
@@ -381,7 +392,7 @@ func (m *Matcher) txList(r *crule, l *clist, tx *protocol.Tx, dir protocol.Dir) 
 
 // field tests a number of the protocol on all its instances.
 func (m *Matcher) field(r *crule, i int, tx *protocol.Tx, dir protocol.Dir) outcome {
-	t, fn := &r.Fields[i].Int, r.fields[i]
+	t, fn := &r.Fields[i], r.fields[i]
 	for k := range maxInstances {
 		v, ok := fn(tx, dir, k)
 		if !ok {

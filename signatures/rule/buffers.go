@@ -115,6 +115,21 @@ func (c *context) sticky(name, val string) (ok bool, err error) {
 				return true, nil
 			}
 		}
+		if found && (val == "to_server" || val == "to_client") {
+			dir := uint8(1)
+			if val == "to_client" {
+				dir = 2
+			}
+			if spec.Dirs != 0 && spec.Dirs != protocol.DirsBoth {
+				return true, faultf("is filled in one direction only: leave %s out", val)
+			}
+			if !c.r.Transactional {
+				return true, faultf("a direction is for rules with =>")
+			}
+			c.setBuffer(canon, spec, NotLocal)
+			c.bufDir = dir
+			return true, nil
+		}
 		if found {
 			return true, faultf("is a sticky buffer and takes no value: write `%s; content:\"…\";`", name)
 		}
@@ -138,6 +153,7 @@ func (c *context) setBuffer(name string, spec protocol.BufferSpec, l Local) {
 	c.name, c.spec, c.local, c.transforms, c.list, c.base64 = name, spec, l, nil, -1, nil
 	c.last = ref{-1, -1}
 	c.lastSet = c.col
+	c.bufDir = 0
 }
 
 // maxLists and maxItems bound a rule; masks of lists are 64 bits wide.
@@ -154,7 +170,7 @@ func (c *context) current() (*List, error) {
 	if !c.spec.Multi {
 		for i := range c.r.Lists {
 			l := &c.r.Lists[i]
-			if l.Name == c.name && sameTransforms(l.Transforms, c.transforms) {
+			if l.Name == c.name && l.Dir == c.bufDir && sameTransforms(l.Transforms, c.transforms) {
 				c.list = i
 				return l, nil
 			}
@@ -164,7 +180,7 @@ func (c *context) current() (*List, error) {
 		return nil, faultf("the rule uses more than %d buffers", maxLists)
 	}
 	c.list = len(c.r.Lists)
-	c.r.Lists = append(c.r.Lists, List{Name: c.name, Buffer: c.spec, Local: c.local, Transforms: c.transforms, Col: c.col})
+	c.r.Lists = append(c.r.Lists, List{Name: c.name, Buffer: c.spec, Local: c.local, Transforms: c.transforms, Dir: c.bufDir, Col: c.col})
 	return &c.r.Lists[c.list], nil
 }
 

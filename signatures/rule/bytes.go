@@ -128,7 +128,7 @@ func (c *context) byteTest(_, val string) error {
 			return err
 		}
 	}
-	if b.Offset, err = c.num(parts[3], -65535, 65535); err != nil {
+	if b.Offset, err = c.num(parts[3], -1<<31, 1<<31); err != nil {
 		return err
 	}
 	for _, p := range parts[4:] {

@@ -110,8 +110,9 @@ func (c *context) tlsVersion(_, val string) error {
 		return err
 	}
 	var pos, neg []uint64
-	for _, p := range fieldsOf(v) {
-		negated := strings.HasPrefix(p, "!")
+	for i, p := range fieldsOf(v) {
+		// An exclamation mark before the first version is for the whole list.
+		negated := strings.HasPrefix(p, "!") || i > 0 && len(neg) > 0
 		n, ok := versions[strings.ToLower(strings.TrimPrefix(p, "!"))]
 		if !ok {
 			if x, err := parseUint(p, 65535); err == nil && strings.HasPrefix(p, "0x") {
@@ -132,11 +133,12 @@ func (c *context) tlsVersion(_, val string) error {
 	for _, n := range neg {
 		c.r.Fields = append(c.r.Fields, FieldTest{Keyword: "tls.version", Int: IntTest{Op: '!', A: n}, Col: c.col})
 	}
-	if len(pos) > 1 {
-		return unevaluated("several versions")
-	}
-	if len(pos) == 1 {
-		c.r.Fields = append(c.r.Fields, FieldTest{Keyword: "tls.version", Int: IntTest{Op: '=', A: pos[0]}, Col: c.col})
+	if len(pos) > 0 {
+		t := FieldTest{Keyword: "tls.version", Col: c.col}
+		for _, n := range pos {
+			t.Any = append(t.Any, IntTest{Op: '=', A: n})
+		}
+		c.r.Fields = append(c.r.Fields, t)
 	}
 	if c.env.Field == nil || !c.env.Field("tls.version") {
 		return unevaluated("keyword tls.version")

@@ -7,6 +7,8 @@ import (
 	"sluice/dataplane/protocol"
 )
 
+const noTest = "no test follows this buffer"
+
 // finish checks the rule as a whole.
 func (c *context) finish() error {
 	r := c.r
@@ -33,7 +35,7 @@ func (c *context) finish() error {
 	}
 	r.Lists = keep
 	if c.name != "" && c.list < 0 && c.base64 == nil && !slices.ContainsFunc(r.Lists, func(l List) bool { return l.Name == c.name }) {
-		return &fault{col: c.lastSet, keyword: c.name, msg: "no test follows this buffer"}
+		return &fault{col: c.lastSet, keyword: c.name, msg: noTest}
 	}
 	for i := range r.Lists {
 		if err := c.finishList(&r.Lists[i]); err != nil {
@@ -132,7 +134,7 @@ func compatible(apps []protocol.ID, id protocol.ID) bool {
 		return true
 	}
 	// A QUIC hello fills TLS buffers, DNS over HTTPS the ones of DNS.
-	return slices.Contains(apps, protocol.QUIC) && id == protocol.TLS || slices.Contains(apps, protocol.MDNS) && id == protocol.DNS ||
+	return slices.Contains(apps, protocol.DoH2) && (id == protocol.DNS || id == protocol.HTTP1) || slices.Contains(apps, protocol.QUIC) && id == protocol.TLS || slices.Contains(apps, protocol.MDNS) && id == protocol.DNS ||
 		slices.Contains(apps, protocol.LLMNR) && id == protocol.DNS || slices.Contains(apps, protocol.HTTP2) && id == protocol.HTTP1 ||
 		slices.Contains(apps, protocol.DoH2) && id == protocol.HTTP2 || slices.Contains(apps, protocol.DCERPC) && id == protocol.SMB ||
 		slices.Contains(apps, protocol.SMB) && id == protocol.DCERPC

@@ -43,7 +43,7 @@ func init() {
 		"classtype": need((*context).classtype), "priority": need((*context).number), "metadata": need((*context).metadata),
 		"reference": need((*context).reference), "target": need((*context).target), "requires": need((*context).requires),
 		"noalert": none(func(c *context, _, _ string) error { c.r.NoAlert = true; return nil }),
-		"alert":   none(func(c *context, _, _ string) error { return nil }),
+		"alert":   none(func(c *context, _, _ string) error { c.r.AlertToo = true; return nil }),
 
 		"content": need((*context).content), "uricontent": need((*context).uricontent),
 		"nocase": none((*context).nocase), "rawbytes": none((*context).rawbytes), "fast_pattern": opt((*context).fastPattern),

@@ -107,8 +107,11 @@ type Proto struct {
 	PacketOnly, StreamOnly bool
 	// Apps are the application protocols any of which satisfies the rule.
 	Apps []protocol.ID
-	// Hook names the transaction state after the colon (http1:request_line).
-	Hook string
+	// Hook names the transaction state after the colon (http1:request_line);
+	// HookDir and HookState are the direction and the progress it stands for.
+	Hook      string
+	HookDir   protocol.Dir
+	HookState uint8
 }
 
 // FlowOpt is the flow keyword.
@@ -295,6 +298,9 @@ type List struct {
 	Transforms []Transform
 	Items      []Item
 	Absent     Absent
+	// Dir is 1 or 2 where the rule asks for the buffer of the direction to the
+	// server or to the client, 0 otherwise.
+	Dir uint8
 	// Local tells that the buffer is a packet's own (tcp.hdr, ip.src …).
 	Local Local
 	Col   int
@@ -354,8 +360,20 @@ const (
 	TestChecksum
 	TestRPC
 	TestL3Proto
-	TestFlowElephant
+	// TestAppEvent: recognition of the protocol saw an anomaly; Option is the
+	// bit of protocol.SessionEvents.
+	TestAppEvent
 )
+
+// Match reports whether a value of the field passes.
+func (t *FieldTest) Match(v uint64) bool {
+	for i := range t.Any {
+		if t.Any[i].Match(v) {
+			return true
+		}
+	}
+	return len(t.Any) == 0 && t.Int.Match(v)
+}
 
 // Test is a test on a packet or its flow.
 type Test struct {
@@ -367,10 +385,13 @@ type Test struct {
 	Flags, Ignore, Mode uint8
 	// Dir picks a direction (0 either, 1 to server, 2 to client, 3 both) of
 	// stream_size, flow.pkts and flow.bytes.
-	Dir    uint8
-	Layer  int8
-	App    protocol.ID
-	Event  decode.Event
+	Dir   uint8
+	Layer int8
+	App   protocol.ID
+	Event decode.Event
+	// Which of the flow's protocols is meant: either, final, to_server,
+	// to_client or original.
+	Which  string
 	Option uint8
 	RPC    [3]int64
 	// What is the header whose checksum is meant: ipv4, tcpv4, tcpv6 …; Valid
@@ -380,10 +401,12 @@ type Test struct {
 	Col   int
 }
 
-// FieldTest is a test of a number that a protocol keeps in a transaction.
+// FieldTest is a test of a number that a protocol keeps in a transaction: Int
+// or, where there are several alternatives, one of Any.
 type FieldTest struct {
 	Keyword string
 	Int     IntTest
+	Any     []IntTest
 	Col     int
 }
 
@@ -480,6 +503,8 @@ type Rule struct {
 	References    []Reference
 	Target        string
 	NoAlert       bool
+	// AlertToo: a pass rule that is to be reported as well.
+	AlertToo bool
 
 	Proto             Proto
 	Src, Dst          *AddrSet

@@ -207,10 +207,8 @@ func (c *context) appProto(_, val string) error {
 	name, mode, has := strings.Cut(val, ",")
 	name = strings.TrimSpace(name)
 	if has {
-		switch strings.TrimSpace(mode) {
-		case "either":
-		case "final", "to_server", "to_client", "original":
-			c.lack("mode " + strings.TrimSpace(mode))
+		switch t.Which = strings.TrimSpace(mode); t.Which {
+		case "either", "final", "to_server", "to_client", "original":
 		default:
 			return faultf("unknown mode %q", clip(mode))
 		}
@@ -245,7 +243,12 @@ func (c *context) appProto(_, val string) error {
 func (c *context) appEvent(_, val string) error {
 	proto, event, has := strings.Cut(val, ".")
 	if !has {
-		return unevaluated("events of recognition (" + clip(val) + ")")
+		for i := range uint8(8) {
+			if n := protocol.SessionEvents(1 << i).Names(); len(n) == 1 && strings.EqualFold(n[0], val) {
+				return c.test(Test{Kind: TestAppEvent, Option: i})
+			}
+		}
+		return unevaluated("event " + clip(val))
 	}
 	if i := strings.IndexByte(event, ','); i >= 0 {
 		return unevaluated("options of app-layer-event")

@@ -102,6 +102,7 @@ type context struct {
 	transforms []Transform
 	list       int
 	lastSet    int // column of the sticky buffer
+	bufDir     uint8
 	// last is the content before, for its modifiers.
 	last ref
 	vars map[string]uint8
@@ -139,7 +140,13 @@ func (c *context) parse(text string) error {
 		return err
 	}
 	if err := c.finish(); err != nil {
-		return err
+		if c.missing == nil {
+			return err
+		}
+		// What is left out may be what the rule is found to lack.
+		if f, ok := err.(*fault); !ok || f.msg != noTest {
+			return err
+		}
 	}
 	if c.missing != nil {
 		f := c.missing.(*fault)

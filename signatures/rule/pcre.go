@@ -13,11 +13,12 @@ func (c *context) pcre(_, val string) error {
 	if strings.HasPrefix(v, "!") {
 		it.Neg, v = true, strings.TrimSpace(v[1:])
 	}
-	if len(v) < 2 || v[0] != '"' || v[len(v)-1] != '"' {
-		// Captures may follow the closing quote only inside of it.
-		return faultf("the value needs quotes; a semicolon inside of them is written \\;")
+	switch {
+	case len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"':
+		v = v[1 : len(v)-1]
+	case len(v) < 2 || v[0] == '"' || v[len(v)-1] == '"':
+		return faultf("the value has one quote only; a semicolon inside of quotes is written \\;")
 	}
-	v = v[1 : len(v)-1]
 	if len(v) > 1 && v[0] == 'm' && v[1] != '/' {
 		return faultf("the expression needs slashes: \"/…/flags\"")
 	}

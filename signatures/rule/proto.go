@@ -92,15 +92,28 @@ func (c *context) hook(id protocol.ID, hook string) error {
 	if c.env.Definition != nil {
 		if d := c.env.Definition(id); d != nil {
 			var names []string
-			for _, dir := range d.States {
-				for _, n := range dir {
+			p := &c.r.Proto
+			for dir, states := range d.States {
+				for i, n := range states {
 					if n == hook {
+						p.HookDir, p.HookState = protocol.Dir(dir), uint8(i)
 						return nil
 					}
 					names = append(names, n)
 				}
 			}
-			if hook == "request_started" || hook == "response_started" || hook == "request_complete" || hook == "response_complete" {
+			switch hook {
+			case "request_started":
+				p.HookState = 1
+				return nil
+			case "response_started":
+				p.HookDir, p.HookState = protocol.ToClient, 1
+				return nil
+			case "request_complete":
+				p.HookState = d.Complete[protocol.ToServer]
+				return nil
+			case "response_complete":
+				p.HookDir, p.HookState = protocol.ToClient, d.Complete[protocol.ToClient]
 				return nil
 			}
 			return faultf("%s has no state %q%s", c.r.Proto.Name, clip(hook), didYouMean(hook, names))

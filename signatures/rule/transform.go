@@ -23,7 +23,9 @@ func (c *context) transform(name, val string) error {
 		return unevaluated(name + " on " + c.name)
 	}
 	if c.list >= 0 {
-		return faultf("must come before the tests on %s", c.name)
+		// After tests on the buffer as it is, a transformation begins a list of
+		// its own on the same buffer.
+		c.list, c.transforms, c.base64, c.last = -1, nil, nil, ref{-1, -1}
 	}
 	if len(c.transforms) >= 16 {
 		return faultf("more than 16 transformations of one buffer")
