@@ -106,6 +106,20 @@ func (f *FastPath) port(iface string) (*port, error) {
 	return p, nil
 }
 
+// persists reports whether a port's XDP program is to outlive the process. The
+// caller holds mu.
+func (f *FastPath) persists(iface string) bool {
+	if f.cfg.Persist {
+		return true
+	}
+	for _, in := range f.inlines {
+		if !in.closed && in.fail != FailOff && (in.ports[0].name == iface || in.ports[1].name == iface) {
+			return true
+		}
+	}
+	return false
+}
+
 // attachXDP tries the modes in turn.
 func (f *FastPath) attachXDP(p *port) error {
 	try := func(m Mode) error {
@@ -113,7 +127,7 @@ func (f *FastPath) attachXDP(p *port) error {
 		if m == ModeGeneric {
 			flags = unix.XDP_FLAGS_SKB_MODE
 		}
-		if f.cfg.Persist {
+		if f.persists(p.Name) {
 			l, err := netlink.LinkByIndex(p.Ifindex)
 			if err != nil {
 				return err
@@ -178,7 +192,7 @@ func (f *FastPath) clearLeftover(iface string) error {
 	if x.AttachMode == attachedSKB {
 		flags = unix.XDP_FLAGS_SKB_MODE
 	}
-	if f.cfg.Persist && (f.cfg.Mode == ModeGeneric) == (x.AttachMode == attachedSKB) {
+	if f.persists(iface) && (f.cfg.Mode == ModeGeneric) == (x.AttachMode == attachedSKB) {
 		return nil // replaced in place, so that the block lists never lapse
 	}
 	f.cfg.Log.Info("removing the XDP program that a daemon left behind", "port", iface)

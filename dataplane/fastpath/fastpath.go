@@ -33,7 +33,8 @@ type Config struct {
 	// Mode is how XDP programs are attached; automatic by default.
 	Mode Mode
 	// Persist attaches so that the block lists stay in force when the process
-	// dies without Close.
+	// dies without Close. Ports of an Inline that fails open or closed are
+	// always attached so.
 	Persist bool
 	// MaxPrefixes is the most block list entries of one family; 1,048,576 by default.
 	MaxPrefixes int

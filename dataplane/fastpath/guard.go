@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -55,6 +56,7 @@ type Inline struct {
 	tc     tcObjects
 	state  *ebpf.Memory // of the guard program
 	ports  [2]*inlinePort
+	fail   Fail
 	closed bool
 }
 
@@ -72,14 +74,15 @@ type inlinePort struct {
 // outlives the daemon says what becomes of the frames without it; it is in
 // charge until the first Heartbeat and whenever heartbeats stop for
 // HeartbeatTimeout. Call it before the capture sockets open, and Heartbeat
-// only after.
+// only after; and before Attach, which then attaches XDP so that block lists
+// stay in force with the wire.
 func (f *FastPath) Inline(inside, outside string, fail Fail) (_ *Inline, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return nil, ErrClosed
 	}
-	in := &Inline{f: f}
+	in := &Inline{f: f, fail: fail}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, in.close())
@@ -197,6 +200,7 @@ func (in *Inline) Counts() (c InlineCounts, err error) {
 func (in *Inline) Close() error {
 	in.f.mu.Lock()
 	defer in.f.mu.Unlock()
+	in.f.inlines = slices.DeleteFunc(in.f.inlines, func(o *Inline) bool { return o == in })
 	return in.close()
 }
 
@@ -315,7 +319,7 @@ func (in *Inline) clearWire(p *inlinePort) error {
 		return err
 	}
 	in.f.cfg.Log.Info("taking over from a daemon that left its fail-to-wire program", "port", p.name)
-	if in.f.cfg.Persist {
+	if in.fail != FailOff {
 		// Replaced in place by attachWire; noted, so that Close removes the qdisc.
 		p.addedQdisc = !others
 		return nil

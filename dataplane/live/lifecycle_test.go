@@ -64,7 +64,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 			top.address(top.gateway, "lo", "10.99.0.1/32")
 			before := top.portPicture()
 			journal := filepath.Join(t.TempDir(), "ports.json")
-			r := top.bridge(&fastpath.Config{Persist: fail != fastpath.FailOff}, BridgeConfig{Fail: fail, Journal: journal}, passAll(1))
+			r := top.bridge(&fastpath.Config{}, BridgeConfig{Fail: fail, Journal: journal}, passAll(1))
 			during := top.portPicture()
 			if during == before || !strings.Contains(during, "XDP program") || strings.Contains(during, "ipv6 true") ||
 				(fail != fastpath.FailOff) != strings.Contains(during, "clsact") || strings.Contains(during, "gro false") {
@@ -114,7 +114,7 @@ func TestDaemon(t *testing.T) {
 		return
 	}
 	mode := map[string]fastpath.Fail{"open": fastpath.FailOpen, "closed": fastpath.FailClosed}[fail]
-	fast, err := fastpath.Open(fastpath.Config{Persist: true, Log: quiet()})
+	fast, err := fastpath.Open(fastpath.Config{Log: quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestHang(t *testing.T) {
 	top := newTopology(t)
 	var hang atomic.Bool
 	back := make(chan struct{})
-	r := top.bridge(&fastpath.Config{Persist: true}, BridgeConfig{Fail: fastpath.FailOpen}, []Processor{&processor{tick: func(int64) {
+	r := top.bridge(&fastpath.Config{}, BridgeConfig{Fail: fastpath.FailOpen}, []Processor{&processor{tick: func(int64) {
 		if hang.CompareAndSwap(true, false) {
 			<-back
 		}
