@@ -116,7 +116,7 @@ var nationalEU = []*number{
 	})).cases(w("Steuer-ID 36 574 261 809", "IdNr: 36574261809"), w("36574261809", "Steuer-ID 36574261808")),
 
 	id("id.de.ausweis", gdpr, w("personalausweis", "ausweis", "ausweisnummer", "npa", "personalausweisnummer", "identity card", "id card", "ausweis nr"), w("a8x", "a9x"), nil, on(germanDoc)).
-		cases(w("Personalausweis L01X00T471", "Ausweisnummer: T22000129"), w("Personalausweis T00000000 Muster", "Ausweisnummer A220001293")),
+		cases(w("Personalausweis L01X00T471", "Ausweis Nr. CZ6311T03"), w("Personalausweis T00000000 Muster", "Ausweisnummer A220001293")),
 	id("id.de.passport", gdpr, w("reisepass", "passnummer", "passport", "reisepassnummer", "pass"), w("a8x", "a9x"), nil, on(germanDoc)).
 		cases(w("Reisepass C01234565"), w("Reisepass C01234567")),
 

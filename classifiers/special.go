@@ -8,6 +8,15 @@ func specialDetectors() []Detector {
 		{ID: "sec.private-key", Level: Restricted, Tags: secretTags, Secret: true,
 			Good: []string{"-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEAwHZd1rPpyZ2mPzEsN3xq0w4u5nS1gk5BDk1o8r2Qw3ZyT7uX\nq0w4u5nS1gk5BDk1o8r2Qw3ZyT7uX9aB\n", `"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n"`},
 			Bad:  []string{"-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAwHZd1rPpyZ2mPzEsN3xq\n", "-----BEGIN RSA PRIVATE KEY-----\n...\n", "the PRIVATE KEY is secret"}},
+		{ID: "sec.generic-api-key", Level: Confidential, Tags: secretTags, Secret: true,
+			Good: w("genericToken=Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB", "SONIC_API_KEY=6e2cfe4c8cb1ad52509240119b24713363fa7a07", `var genericToken string = "Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB"`, "<genericToken>\n    Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB\n</genericToken>"),
+			Bad:  w("public_key=Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB", "monkey=Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB", "token = config.secretKey", `api_key = "${API_KEY}"`, "apiKey: process.env.API_KEY", "token_type: Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB")},
+		{ID: "sec.generic-password", Level: Confidential, Tags: secretTags, Secret: true,
+			Good: w(`password: "g0aw3e!x"`, "MYSQL_PASSWORD=kzkuiuz046", `pass: ipu0TXEh4BJj6aUojDynQ1`),
+			Bad:  w(`password = "password"`, `password: "changeme123"`, "password = getPassword()", `Password: "baz"`, "username/password combination")},
+		{ID: "sec.http-auth", Level: Confidential, Tags: append([]string{"PCI DSS 8.3.2"}, secretTags...), Secret: true,
+			Good: w("Authorization: Basic YWxpY2U6Y29ycmVjdGhvcnNl", "Authorization: Bearer 7c1c827939166036db637497a399322658b2581ec11b3ee3b64603f06eb04285"),
+			Bad:  w("Authorization: Basic login_and_password_removed", "a basic understanding of it", "bearer documentation-of-the-thing")},
 	}
 }
 
