@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -105,6 +106,8 @@ type PacketSocket struct {
 	poll    [2]unix.PollFd
 	stopped atomic.Bool
 	num     uint64
+	// mu keeps Interrupt and Stats off descriptors that Close gives back.
+	mu sync.Mutex
 
 	ring *ring3
 	mmsg *receiver
@@ -282,13 +285,22 @@ func (s *PacketSocket) TryRead(b *Batch) error {
 // be called from any goroutine.
 func (s *PacketSocket) Interrupt() {
 	s.stopped.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wake < 0 {
+		return
+	}
 	one := [8]byte{1}
 	_, _ = unix.Write(s.wake, one[:])
 }
 
-// Stats gives the counts so far. It may be called from any goroutine before Close.
+// Stats gives the counts so far, also after Close. It may be called from any goroutine.
 func (s *PacketSocket) Stats() PacketStats {
-	if s.ring != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		// The last reading stands.
+	} else if s.cfg.Ring {
 		if st, err := unix.GetsockoptTpacketStatsV3(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
 			s.dropped.Add(uint64(st.Drops)) // the kernel's own count restarts with each reading
 		}
@@ -305,6 +317,8 @@ func (s *PacketSocket) Stats() PacketStats {
 
 // Close leaves the group, takes promiscuous mode back and unmaps the frames.
 func (s *PacketSocket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var errs []error
 	if s.fd >= 0 {
 		errs = append(errs, unix.Close(s.fd))

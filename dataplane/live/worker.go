@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -232,7 +233,9 @@ func runAll(workers []*worker, done <-chan struct{}) error {
 		go func() { errs <- w.run() }()
 	}
 	finished := make(chan struct{})
-	go func() {
+	var stopper sync.WaitGroup
+	defer stopper.Wait() // a worker may be closed once this returns
+	stopper.Go(func() {
 		select {
 		case <-done:
 		case <-finished:
@@ -240,7 +243,7 @@ func runAll(workers []*worker, done <-chan struct{}) error {
 		for _, w := range workers {
 			w.stop()
 		}
-	}()
+	})
 	var first error
 	for i := range workers {
 		if err := <-errs; err != nil && first == nil {
