@@ -85,7 +85,7 @@ type Catalog struct {
 // specials are the detectors with code of their own, by their place in dets, or
 // none.
 type specials struct {
-	privateKey, email, ipv4, ipv6, mac, url, urlCreds, jwt, assign, password, httpAuth int
+	privateKey, email, ipv4, urlCreds, jwt, assign, password, httpAuth int
 }
 
 const none = -1
@@ -103,6 +103,7 @@ const (
 	patAssign
 	patIPv4
 	patAnchor
+	patJWT
 )
 
 // pattern is what a pattern's ID stands for.
@@ -118,7 +119,7 @@ type pattern struct {
 // too, or read from the cache.
 func New(cfg Config) (*Catalog, error) {
 	c := &Catalog{ids: make(map[string]uint16)}
-	c.specials = specials{none, none, none, none, none, none, none, none, none, none, none}
+	c.specials = specials{none, none, none, none, none, none, none, none}
 	if cfg.Key == [32]byte{} {
 		if _, err := rand.Read(c.key[:]); err != nil {
 			return nil, fmt.Errorf("make a key: %w", err)
@@ -161,11 +162,7 @@ func New(cfg Config) (*Catalog, error) {
 		case "pii.email":
 			c.email = at
 		case "pii.ip":
-			c.ipv4, c.ipv6 = at, at
-		case "pii.mac":
-			c.mac = at
-		case "pii.url":
-			c.url = at
+			c.ipv4 = at
 		case "sec.url-credentials":
 			c.urlCreds = at
 		case "sec.jwt":
@@ -328,6 +325,11 @@ func (c *Catalog) compilePatterns() {
 			if up := strings.ToUpper(p.text); asciiUpper(p.text) != up {
 				literal(up, true, patMark, ref)
 			}
+		}
+	}
+	if c.jwt != none {
+		for _, p := range jwtPrefixes {
+			literal(p, false, patJWT, 0)
 		}
 	}
 	if c.assign != none || c.password != none {

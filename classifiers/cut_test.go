@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -41,7 +42,16 @@ func same(t testing.TB, what string, data []byte, a, b Result) {
 		return
 	}
 	if !reflect.DeepEqual(a.Findings, b.Findings) || a.Type != b.Type || a.Unscannable != b.Unscannable || a.Level != b.Level {
-		t.Fatalf("%s: findings differ for %q\n%+v\n%+v", what, data, a.Findings, b.Findings)
+		var diff []string
+		for _, p := range [2][2]Result{{a, b}, {b, a}} {
+			for _, f := range p[0].Findings {
+				if !slices.ContainsFunc(p[1].Findings, func(g Finding) bool { return reflect.DeepEqual(f, g) }) {
+					diff = append(diff, fmt.Sprintf("%+v in %q", f, data[max(0, int(f.Start)-30):min(len(data), int(f.End)+10)]))
+				}
+			}
+			diff = append(diff, "--")
+		}
+		t.Fatalf("%s: findings differ, %d and %d of %d bytes\n%s", what, len(a.Findings), len(b.Findings), len(data), strings.Join(diff, "\n"))
 	}
 	for i := range a.Counts {
 		if a.Counts[i].Total != b.Counts[i].Total || a.Counts[i].Unique != b.Counts[i].Unique {

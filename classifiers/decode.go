@@ -34,6 +34,7 @@ type decoders struct {
 
 	b64     *Stream
 	b64next uint64 // next byte to look at
+	b64done uint64 // where the last run ended: no run begins before
 	quad    [4]byte
 	nquad   int
 	qstart  uint64
@@ -139,7 +140,7 @@ func (s *Scanner) decodeBase64(st *Stream, view []byte, base, limit uint64, eof 
 			if at < base || base64Value[view[at-base]] == 255 {
 				continue
 			}
-			if start, ok := base64Run(view, int(at-base), int(max(d.b64next, base)-base)); ok {
+			if start, ok := base64Run(view, int(at-base), int(max(d.b64done, base)-base)); ok {
 				if d.b64 = s.child(st, "base64", 4, 3); d.b64 == nil {
 					return
 				}
@@ -270,6 +271,7 @@ func (s *Scanner) moreBase64(st *Stream, view []byte, base, limit uint64) bool {
 		s.endChild(c)
 		d.b64 = nil
 		d.b64next++
+		d.b64done = d.b64next
 		return true
 	}
 	s.feed(c, out[:n])

@@ -4,7 +4,7 @@ import "bytes"
 
 // specialDetectors gives the detectors that have a judge of their own.
 func specialDetectors() []Detector {
-	return []Detector{
+	return append(contactDetectors(), []Detector{
 		{ID: "sec.private-key", Level: Restricted, Tags: secretTags, Secret: true,
 			Good: []string{"-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEAwHZd1rPpyZ2mPzEsN3xq0w4u5nS1gk5BDk1o8r2Qw3ZyT7uX\nq0w4u5nS1gk5BDk1o8r2Qw3ZyT7uX9aB\n", `"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n"`},
 			Bad:  []string{"-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAwHZd1rPpyZ2mPzEsN3xq\n", "-----BEGIN RSA PRIVATE KEY-----\n...\n", "the PRIVATE KEY is secret"}},
@@ -17,7 +17,7 @@ func specialDetectors() []Detector {
 		{ID: "sec.http-auth", Level: Confidential, Tags: append([]string{"PCI DSS 8.3.2"}, secretTags...), Secret: true,
 			Good: w("Authorization: Basic YWxpY2U6Y29ycmVjdGhvcnNl", "Authorization: Bearer 7c1c827939166036db637497a399322658b2581ec11b3ee3b64603f06eb04285"),
 			Bad:  w("Authorization: Basic login_and_password_removed", "a basic understanding of it", "bearer documentation-of-the-thing")},
-	}
+	}...)
 }
 
 // judgePrivateKey confirms the armour of a private key (RFC 7468, RFC 4880 6.2)

@@ -252,6 +252,8 @@ func (s *Scanner) judge(st *Stream, view []byte, base uint64, p pending) {
 		s.judgeURL(st, &v)
 	case patIPv4:
 		s.judgeIPv4(st, &v)
+	case patJWT:
+		s.judgeJWT(st, &v, int(pat.n))
 	case patAssign:
 		s.judgeAssign(st, &v, int(pat.n))
 	}

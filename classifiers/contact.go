@@ -1,0 +1,234 @@
+package classifiers
+
+import "bytes"
+
+// Contact data and addresses of machines; credentials in URLs; JSON Web Tokens.
+
+func contactDetectors() []Detector {
+	return []Detector{
+		{ID: "pii.email", Level: Internal, Bulk: 50, BulkLevel: Confidential, Tags: gdpr,
+			Good: w("write to jane.doe@mail.example.org today", "user@xn--80ak6aa92e.com"), Bad: w("git@", "a@b", "foo@2x.png", "@Override")},
+		{ID: "pii.ip", Level: Internal, Tags: gdpr, Context: w("ip", "host", "server", "address", "client", "src", "dst"),
+			Good: w("IP: 192.168.1.1.", "from 10.0.0.5 port 22"), Bad: w("Version 1.2.3", "1.2.3.4.5", "999.1.1.1")},
+		{ID: "sec.url-credentials", Level: Restricted, Tags: secretTags, Secret: true,
+			Good: w("ftp://user:kjiskyls@host.internal:23/x", "nats://clientB:hqsoofhw@127.0.0.1:4222"),
+			Bad:  w("https://user:password@example.com", "http://host:8080/a@b", "postgres://user:${PASS}@db/x", "https://www.example.com/@user:name")},
+		{ID: "sec.jwt", Level: Confidential, Tags: secretTags, Secret: true,
+			Good: w("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"),
+			Bad:  w("eyJhbGciOiJIUzI1NiJ9", "eyJhbGci.x.y")},
+	}
+}
+
+// judgeEmail confirms an address around an at sign (RFC 5321, the forms in use):
+// a local part, and a domain with a top-level name.
+func (s *Scanner) judgeEmail(st *Stream, v *window2) {
+	b := v.b
+	at := v.at - 2
+	if at < 0 || b[at] != '@' {
+		return
+	}
+	l := at
+	for l > 0 && at-l < 64 && (isAlnum(b[l-1]) || bytes.IndexByte([]byte("._%+-"), b[l-1]) >= 0) {
+		l--
+	}
+	for l < at && !isAlnum(b[l]) {
+		l++
+	}
+	r, dots, lastDot := at+1, 0, -1
+	for r < len(b) && r-at < 254 && (isAlnum(b[r]) || b[r] == '-' || b[r] == '.') {
+		if b[r] == '.' {
+			if b[r-1] == '.' {
+				break
+			}
+			dots++
+			lastDot = r
+		}
+		r++
+	}
+	for r > at+1 && (b[r-1] == '.' || b[r-1] == '-') {
+		r--
+	}
+	if lastDot >= r {
+		dots--
+		lastDot = bytes.LastIndexByte(b[at:r], '.') + at
+	}
+	if l == at || dots < 1 || lastDot <= at+1 || r-lastDot < 3 || r < len(b) && b[r] == '@' {
+		return
+	}
+	tld := b[lastDot+1 : r]
+	puny := hasPrefixFold(tld, "xn--")
+	if !puny && (!allAlpha(tld) || len(tld) > 18) {
+		return
+	}
+	if !puny {
+		var low [18]byte
+		switch string(bytes.ToLower(append(low[:0], tld...))) {
+		case "png", "jpg", "jpeg", "gif", "svg", "js", "css", "json", "html", "local", "go", "mjs", "webp", "service", "socket", "target", "timer", "mount":
+			return
+		}
+	}
+	// The password of a URL's user is no address.
+	if l > 2 && (b[l-1] == ':' && bytes.Contains(b[max(0, l-80):l], []byte("://")) || b[l-1] == '/' && b[l-2] == '/') {
+		return
+	}
+	var low [320]byte
+	s.emit(st, v, uint16(s.c.email), l, r, High, Internal, bytes.ToLower(append(low[:0], b[l:r]...)))
+}
+
+// judgeIPv4 confirms a dotted quad that is no version or part of a longer number.
+func (s *Scanner) judgeIPv4(st *Stream, v *window2) {
+	b := v.b
+	l, r := v.at-1, v.at
+	dots := 0
+	for l > 0 && v.at-l < 18 && (isDigit(b[l-1]) || b[l-1] == '.') {
+		l--
+	}
+	for r < len(b) && r-l < 18 && (isDigit(b[r]) || b[r] == '.') {
+		r++
+	}
+	for r > l && b[r-1] == '.' {
+		r--
+	}
+	for l < r && b[l] == '.' {
+		l++
+	}
+	if l > 0 && (isAlnum(b[l-1]) || b[l-1] == '-' || b[l-1] == '_') || r < len(b) && (isAlpha(b[r]) || b[r] == '_' || b[r] == '-' && r+1 < len(b) && isAlnum(b[r+1])) {
+		return
+	}
+	octet, digits := 0, 0
+	for i := l; i <= r; i++ {
+		if i == r || b[i] == '.' {
+			if digits == 0 || digits > 3 || octet > 255 || digits > 1 && b[i-digits] == '0' {
+				return
+			}
+			if i < r {
+				dots++
+			}
+			octet, digits = 0, 0
+			continue
+		}
+		octet = octet*10 + int(b[i]-'0')
+		digits++
+	}
+	if dots != 3 {
+		return
+	}
+	before := bytes.TrimRight(b[max(0, l-12):l], " :=\"'v")
+	if len(before) >= 3 && (bytes.HasSuffix(bytes.ToLower(before), []byte("version")) || bytes.HasSuffix(bytes.ToLower(before), []byte("ver"))) {
+		return
+	}
+	s.emit(st, v, uint16(s.c.ipv4), l, r, Medium, Internal, b[l:r])
+}
+
+// judgeURL confirms user and password in the authority of a URL (RFC 3986, 3.2).
+func (s *Scanner) judgeURL(st *Stream, v *window2) {
+	b := v.b
+	l := v.at - 3
+	for l > 0 && v.at-l < 24 && (isAlnum(b[l-1]) || b[l-1] == '+' || b[l-1] == '.' || b[l-1] == '-') {
+		l--
+	}
+	if v.at-3-l < 2 {
+		return
+	}
+	colon, at := -1, -1
+	for i := v.at; i < len(b) && i-v.at < 200; i++ {
+		c := b[i]
+		if c <= ' ' || c == '/' || c == '?' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`' || c == '\\' || c >= 0x7f {
+			break
+		}
+		if c == ':' && colon < 0 {
+			colon = i
+		}
+		if c == '@' {
+			at = i
+		}
+	}
+	if colon < 0 || at < colon+3 || colon == v.at && at-colon < 6 {
+		return
+	}
+	pass := b[colon+1 : at]
+	host := b[at+1 : min(len(b), at+64)]
+	if placeholder(pass) || filler(pass) || reference(pass, false) || len(pass) < 4 && allAlpha(pass) {
+		return
+	}
+	if hasPrefixFold(host, "example.") || hasPrefixFold(pass, "pass") || hasPrefixFold(pass, "pwd") || len(host) == 0 || !isAlnum(host[0]) && host[0] != '[' && host[0] != '%' && host[0] != '$' && host[0] != '{' {
+		return
+	}
+	conf := High
+	if allAlpha(pass) && !gibberish(pass) {
+		conf = Low
+	}
+	s.emit(st, v, uint16(s.c.urlCreds), colon+1, at, conf, Restricted, pass)
+}
+
+// judgeJWT confirms a JSON Web Token (RFC 7519) by its header.
+func (s *Scanner) judgeJWT(st *Stream, v *window2, n int) {
+	b := v.b
+	l := v.at - n
+	if l > 0 && csURL.has(b[l-1]) && !escape(b, l) {
+		return
+	}
+	h := csURL.run(b[l:], 900)
+	if l+h+8 > len(b) || b[l+h] != '.' || h < 17 {
+		return
+	}
+	p := csURL.run(b[l+h+1:], 900)
+	if p < 17 {
+		return
+	}
+	end := l + h + 1 + p
+	if end < len(b) && b[end] == '.' {
+		end += 1 + csURL.run(b[end+1:], 900)
+	}
+	s.emit(st, v, uint16(s.c.jwt), l, end, High, Confidential, b[l:end])
+}
+
+// jwtPrefixes are the base64 of `{"` and a header's or a claim's first letter.
+var jwtPrefixes = []string{"eyJh", "eyJ0", "eyJr", "eyJj", "eyJl", "eyJ4", "eyJ6", "eyJ1", "eyJw", "eyJp", "eyJi", "eyJn", "eyJU", "ewog"}
+
+var phones = []*number{
+	{
+		Detector: Detector{ID: "pii.phone", Level: Internal, Bulk: 50, BulkLevel: Confidential, Tags: gdpr,
+			Context: w("phone", "tel", "telephone", "mobile", "call", "cell", "fax", "whatsapp", "telefon", "téléphone", "teléfono", "telefono", "handy", "mobil", "number", "contact", "phone number"),
+			Good:    w("call (415) 555-0132 now", "phone: 415-555-0132", "Tel. +49 30 1234567"), Bad: w("2024-03-15", "415.555", "1700000000")},
+		shapes: w("7d", "8d", "9d", "10d", "11d", "12d", "13d"),
+		groups: w("3-3-4", "3.3.4", "3 3 4", "1-3-3-4", "1 3 3 4", "2 2 2 2 2", "2.2.2.2.2", "3 3 3", "3 4 4", "4 3 4", "4 3 3", "3-4-4", "2-7", "3-7", "5 6", "3 7", "2 7", "1-3-7", "2 8", "3 8"),
+		valid:  phoneShape, plain: 1, usual: 2, odd: 1, withContext: 2, joined: true,
+		judge: func(v *value, score int8, ctx bool) int8 {
+			plus := len(v.before) > 0 && (v.before[len(v.before)-1] == '+' || bytes.HasSuffix(v.before, []byte("+(")))
+			if plus {
+				return 3
+			}
+			if v.left != 0 && v.left != ' ' || v.right != 0 && v.right != ' ' && v.right != '-' {
+				return min(score, 1)
+			}
+			if len(v.b) < 9 && !ctx {
+				return min(score, 1)
+			}
+			return score
+		},
+	},
+}
+
+// phoneShape refuses what has digits but is no telephone number: times, dates,
+// money, and digits in a longer word.
+func phoneShape(v *value) bool {
+	b := v.b
+	if sameDigits(b) || v.sep == '/' || v.sep == '+' {
+		return false
+	}
+	if n := len(v.before); n > 0 && (v.before[n-1] == '.' || v.before[n-1] == '#' || v.before[n-1] == '$' || v.before[n-1] == '_') {
+		return false
+	}
+	if len(b) == 8 && dateOK(decimal(b[:4]), decimal(b[4:6]), decimal(b[6:])) || stamp(b) {
+		return false
+	}
+	if len(v.after) > 0 && v.after[0] == '_' {
+		return false
+	}
+	plus := len(v.before) > 0 && v.before[len(v.before)-1] == '+'
+	if v.sep == 0 && !plus && (len(b) < 9 || b[0] == '1' && (len(b) == 10 || len(b) == 13)) {
+		return false
+	}
+	return true
+}
