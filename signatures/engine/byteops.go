@@ -135,7 +135,9 @@ func (c *confirm) byteJump(it *item, pos int) (int, bool) {
 	default:
 		next += jump
 	}
-	return next, next >= 0 && next < len(c.buf)
+	// A jump to before the beginning ends at it.
+	next = max(next, 0)
+	return next, next < len(c.buf)
 }
 
 func (c *confirm) byteExtract(it *item, pos int) (int, bool) {

@@ -96,6 +96,9 @@ type Engine struct {
 	rules []crule
 
 	stream, object *group
+	// loose are the patterns of stream once more, for TCP packets that no
+	// session has taken (no handshake seen, midstream pick-up off).
+	loose *group
 	// streamAll and objectAll are rules without a fast pattern, by direction.
 	streamAll [2][]uint32
 	objectAll [2][]cand
@@ -632,6 +635,9 @@ func scannable(id protocol.BufferID) bool {
 func (b *builder) finish() error {
 	e := b.e
 	e.stream, e.object = b.stream.build(), b.object.build()
+	if e.stream != nil {
+		e.loose = &group{patterns: e.stream.patterns, off: e.stream.off, cands: e.stream.cands}
+	}
 	var jobs []*group
 	add := func(g *group) *group {
 		if g != nil {
@@ -639,6 +645,7 @@ func (b *builder) finish() error {
 		}
 		return g
 	}
+	add(e.loose)
 	for cl := range e.packets {
 		for d := range e.packets[cl] {
 			e.packets[cl][d] = b.index_[cl][d].build(e)

@@ -6,6 +6,7 @@ import (
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/stream"
 )
 
 func classOf(proto uint8) class {
@@ -71,7 +72,13 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 			}
 		}
 	}
-	if set.g == nil || p.PayloadEnd <= p.Payload || p.Flags&decode.FlagFragment != 0 {
+	if p.PayloadEnd <= p.Payload || p.Flags&decode.FlagFragment != 0 {
+		return
+	}
+	if p.Proto == decode.ProtoTCP && (f == nil || f.TCP == nil || f.TCP.State() == stream.StateNone) && p.Flags&decode.FlagInvalid == 0 {
+		m.collectLoose(p, dir)
+	}
+	if set.g == nil {
 		return
 	}
 	hits, err := m.sc.Scan(set.g.db, p.PayloadBytes())
@@ -84,6 +91,28 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 		for k := range cs {
 			if cs[k].fits(hits[i].To, n) {
 				m.nominate(cs[k].rule)
+			}
+		}
+	}
+}
+
+// collectLoose nominates stream rules for a segment outside of any session:
+// its payload is all there is.
+func (m *Matcher) collectLoose(p *decode.Packet, dir protocol.Dir) {
+	for _, r := range m.e.streamAll[dir] {
+		m.nominate(r)
+	}
+	if m.e.loose == nil {
+		return
+	}
+	hits, err := m.sc.Scan(m.e.loose.db, p.PayloadBytes())
+	if err != nil {
+		m.Counters.ScanFailures++
+	}
+	for i := range hits {
+		for _, c := range m.e.loose.nominated(hits[i].ID) {
+			if r := &m.e.rules[c.rule]; !r.inTx && !r.Proto.StreamOnly && !r.Flow.OnlyStream {
+				m.nominate(c.rule)
 			}
 		}
 	}

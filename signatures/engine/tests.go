@@ -353,7 +353,7 @@ func (m *Matcher) local(k rule.Local) []byte {
 		}
 	case rule.LocalIPv6Hdr:
 		if p.IPVersion == 6 {
-			return cut(p.L3, p.L3+40)
+			return cut(p.L3, max(p.L4, p.L3+40)) // with its extension headers
 		}
 	case rule.LocalTCPHdr:
 		if p.Proto == decode.ProtoTCP {
