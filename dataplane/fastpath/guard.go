@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -65,6 +66,7 @@ type inlinePort struct {
 	name       string
 	ifindex    int
 	guard      link.Link
+	high       int  // a second, high descriptor of guard; 0 without
 	guardTC    bool // the guard hangs on clsact, for want of tcx
 	wired      bool
 	addedQdisc bool
@@ -218,9 +220,13 @@ func (in *Inline) close() error {
 			}
 		}
 		for _, p := range in.ports {
-			if p != nil && p.guard != nil {
-				errs = append(errs, p.guard.Close())
+			if p == nil || p.guard == nil {
+				continue
 			}
+			if p.high > 0 {
+				errs = append(errs, unix.Close(p.high))
+			}
+			errs = append(errs, p.guard.Close())
 		}
 		return errors.Join(errs...)
 	})
@@ -238,7 +244,8 @@ func (in *Inline) attachGuard(p *inlinePort) error {
 	}
 	if err == nil {
 		p.guard = l
-		return nil
+		p.high, err = keepHigh(l)
+		return err
 	}
 	if !errors.Is(err, ebpf.ErrNotSupported) && !errors.Is(err, unix.EINVAL) {
 		return err
@@ -251,6 +258,30 @@ func (in *Inline) attachGuard(p *inlinePort) error {
 	p.guardTC = true
 	return in.write(8, uint64(HeartbeatTimeout))
 }
+
+// keepHigh gives the guard's link a second descriptor with a high number. When
+// a process dies, the kernel releases its files from the highest descriptor
+// down, and each packet socket among them takes it a grace period, with the
+// guard still dropping what no worker takes any more: a retransmission time-out
+// for every connection. The guard has to go first.
+func keepHigh(l link.Link) (int, error) {
+	fd, ok := l.(interface{ FD() int })
+	if !ok {
+		return 0, nil
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, os.NewSyscallError("getrlimit", err)
+	}
+	high, err := unix.FcntlInt(uintptr(fd.FD()), unix.F_DUPFD_CLOEXEC, int(min(limit.Cur, highDescriptor+16))-16)
+	if err != nil {
+		return 0, os.NewSyscallError("duplicate the guard's link", err)
+	}
+	return high, nil
+}
+
+// highDescriptor is above what the rest of the process uses.
+const highDescriptor = 16384
 
 // attachTCX hangs the guard ahead of everything, by a link that is not pinned:
 // the kernel takes it off when the process dies.
