@@ -235,6 +235,12 @@ func TestTransactions(t *testing.T) {
 	f(`alert http1:request_complete any any -> any any (sid:1;)`, true, get...)
 	f(`alert http1:response_complete any any -> any any (http.stat_code; content:"200"; sid:1;)`, true, get...)
 	f(`alert http any any -> any any (pcre:/cmd=[A-Z]/U; sid:1;)`, true, get...)
+	f(`alert http any any -> any any (content:"/index"; http_uri; isdataat:4,relative; content:"cmd"; http_uri; distance:0; sid:1;)`, true, get...)
+	f(`alert http any any -> any any (http.method; content:"POST"; http.request_body; absent; sid:1;)`, false, post...)
+	f(`alert http any any -> any any (flow:to_server; http.method; content:"GET"; http.request_body; absent; sid:1;)`, true, get...)
+	f(`alert http any any -> any any (flow:to_server; http.request_body; absent; sid:1;)`, true, get...)
+	f(`alert http any any -> any any (flow:to_server; http.request_body; absent:or_else; content:!"zzz"; sid:1;)`, true, post...)
+	f(`alert http any any -> any any (flow:to_server; http.request_body; absent:or_else; content:!"user"; sid:1;)`, false, post...)
 	f(`alert http any any -> any any (filesize:>10; sid:1;)`, true, "http.method=GET", "response_body=0123456789a")
 	f(`alert http any any -> any any (filesize:<10; sid:1;)`, false, "http.method=GET", "response_body=0123456789a")
 }

@@ -110,6 +110,8 @@ type Engine struct {
 	onPacketEvent map[uint16][]uint32
 	dbs           []*hs.DB
 	streamRules   bool
+	// absentBodies: a rule asks whether a transaction had no body.
+	absentBodies bool
 }
 
 // plan is what is scanned of a protocol's transactions in a direction.
@@ -337,6 +339,9 @@ func (b *builder) rule(c *crule) error {
 				}
 			}
 			cl.whole = cl.whole || len(cl.transforms) > 0
+			if cl.body && cl.absent != rule.AbsentFails {
+				b.e.absentBodies = true
+			}
 			if cl.body {
 				c.bodies |= 1 << len(c.lists)
 			}
@@ -602,6 +607,20 @@ func (b *builder) indexTx(c *crule) {
 		list := uint8(payloadList)
 		if c.bodies != 0 {
 			list = 0
+		}
+		for i := range c.lists {
+			// A body that is missing shows when the transaction is complete.
+			if l := &c.lists[i]; l.absent != rule.AbsentFails {
+				for _, a := range c.Proto.Apps {
+					for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+						if c.dirsOf(l).Has(d) {
+							p := b.plan(a, d)
+							p.fields = append(p.fields, c.idx)
+						}
+					}
+				}
+				break
+			}
 		}
 		for d := range b.e.objectAll {
 			if c.dirs.Has(protocol.Dir(d)) {

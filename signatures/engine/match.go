@@ -103,6 +103,8 @@ type Matcher struct {
 	winDir  protocol.Dir
 	// objCands are what an object nominated; objSize is its size so far.
 	objCands []cand
+	// complete: the direction of the transaction at hand is.
+	complete bool
 	objSize  uint64
 	// parsers' buffers are asked for through these.
 	parser protocol.Parser

@@ -8,6 +8,7 @@ import (
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
 	"sluice/internal/hs"
+	"sluice/signatures/rule"
 )
 
 // objState is what rules keep of an object while it is open.
@@ -32,6 +33,10 @@ func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *pro
 	dir := o.Dir
 	all := m.e.objectAll[dir]
 	m.before(p, f, tx, dir)
+	if m.e.absentBodies {
+		m.txState(tx, dir, true).seen = true
+	}
+	m.complete = false
 	st := m.txState(tx, dir, false)
 	if len(hits) == 0 && len(all) == 0 && (st == nil || len(st.pend) == 0 && len(st.objs) == 0) {
 		return
@@ -189,9 +194,18 @@ func feeds(id protocol.BufferID, o *protocol.Object, app protocol.ID) bool {
 }
 
 // bodyList tests a list on the object at hand.
-func (m *Matcher) bodyList(l *clist, dir protocol.Dir, o *protocol.Object, w Window, final bool) outcome {
+func (m *Matcher) bodyList(l *clist, tx *protocol.Tx, dir protocol.Dir, o *protocol.Object, w Window, final bool) outcome {
 	if o == nil {
+		if l.absent != rule.AbsentFails && m.complete {
+			if st := m.txState(tx, dir, false); st == nil || !st.seen {
+				return holds
+			}
+			return fails
+		}
 		return waits
+	}
+	if l.absent == rule.AbsentOnly {
+		return fails
 	}
 	if d := l.spec.Dirs; d != 0 && !d.Has(o.Dir) || !feeds(l.spec.ID, o, m.f.App.Proto()) {
 		return waits
@@ -260,6 +274,10 @@ func (m *Matcher) filesHold(r *crule, dir protocol.Dir, o *protocol.Object, fina
 	for i := range r.Files {
 		t := &r.Files[i]
 		var hit bool
+		if t.Dir != 0 && o.Dir != protocol.Dir(t.Dir-1) {
+			res = waits
+			continue
+		}
 		switch t.Keyword {
 		case "filename":
 			hit = containsFold(o.Name, t.Text)

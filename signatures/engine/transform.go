@@ -218,9 +218,6 @@ func inflate(arg string, out, in []byte, open func(io.Reader) (io.Reader, error)
 	}
 	b := bytes.NewBuffer(out[:0])
 	// What came out before an error is inspected all the same.
-	_, _ = io.Copy(b, io.LimitReader(r, limit+1))
-	if int64(b.Len()) > limit {
-		return b.Bytes()[:0]
-	}
+	_, _ = io.Copy(b, io.LimitReader(r, limit))
 	return b.Bytes()
 }

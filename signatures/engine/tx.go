@@ -16,6 +16,8 @@ type txState struct {
 	pend []txPend
 	done []uint32
 	objs []objState
+	// seen: an object came by.
+	seen bool
 }
 
 type txPend struct {
@@ -70,6 +72,7 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 	}
 	m.begin(p, f, dir, true)
 	m.parser = parser
+	m.complete = to >= def.Complete[dir]
 	if pl := m.e.plans[def.ID][dir]; pl != nil {
 		if grown {
 			m.scanTx(pl, parser, tx, dir, from, to)
@@ -294,7 +297,7 @@ func (m *Matcher) evalTx(r *crule, tx *protocol.Tx, dir protocol.Dir, mask uint6
 		l := &r.lists[i]
 		var x outcome
 		if l.body {
-			x = m.bodyList(l, dir, o, w, final)
+			x = m.bodyList(l, tx, dir, o, w, final)
 		} else {
 			x = m.txList(r, l, tx, dir)
 		}

@@ -207,6 +207,16 @@ func (c *context) add(it Item) error {
 		c.last = ref{-2, len(c.base64.Items) - 1}
 		return nil
 	}
+	if c.name == "" && it.Relative && c.last.list >= 0 && c.r.Lists[c.last.list].Name != "" {
+		// What is relative to a content that an old modifier has moved follows it.
+		l := &c.r.Lists[c.last.list]
+		if len(l.Items) >= maxItems {
+			return faultf("too many tests on one buffer")
+		}
+		l.Items = append(l.Items, it)
+		c.last.item = len(l.Items) - 1
+		return nil
+	}
 	l, err := c.current()
 	if err != nil {
 		return err

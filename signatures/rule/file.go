@@ -15,6 +15,17 @@ func (c *context) file(name, val string) error {
 	switch name {
 	case "filesize":
 		f.Neg = false
+		if dir, rest, ok := strings.Cut(val, ","); ok && c.r.Transactional {
+			switch strings.TrimSpace(dir) {
+			case "to_server":
+				f.Dir = 1
+			case "to_client":
+				f.Dir = 2
+			default:
+				return faultf("%q is no direction", clip(dir))
+			}
+			val = rest
+		}
 		if f.Int, err = parseInt(val, 1<<62, nil); err != nil {
 			return err
 		}
@@ -105,9 +116,12 @@ func (c *context) tlsVersion(_, val string) error {
 	}
 	versions := map[string]uint64{"1.0": 0x301, "1.1": 0x302, "1.2": 0x303, "1.3": 0x304, "sslv2": 2, "sslv3": 0x300,
 		"tls1.0": 0x301, "tls1.1": 0x302, "tls1.2": 0x303, "tls1.3": 0x304}
-	v, _, err := unquote(val)
-	if err != nil {
-		return err
+	v := val
+	if strings.HasPrefix(v, `"`) {
+		var err error
+		if v, _, err = unquote(v); err != nil {
+			return err
+		}
 	}
 	var pos, neg []uint64
 	for i, p := range fieldsOf(v) {

@@ -479,6 +479,8 @@ type FileTest struct {
 	Keyword string
 	Neg     bool
 	Text    []byte
+	// Dir is as in List.
+	Dir uint8
 	// Load names the list of hashes.
 	Load string
 	Int  IntTest
