@@ -29,7 +29,7 @@ func (t *topology) portPicture() string {
 				return err
 			}
 			a := l.Attrs()
-			fmt.Fprintf(&b, "%s: up %v promiscuous %d mtu %d\n", name, a.Flags&net.FlagUp != 0, a.Promisc, a.MTU)
+			fmt.Fprintf(&b, "%s: up %v promiscuous %d mtu %d aggregates %d\n", name, a.Flags&net.FlagUp != 0, a.Promisc, a.MTU, a.GROMaxSize)
 			if a.Xdp != nil && a.Xdp.Attached {
 				fmt.Fprintf(&b, "  XDP program %d\n", a.Xdp.ProgId)
 			}
@@ -61,13 +61,20 @@ func TestCloseLeavesNothing(t *testing.T) {
 	for _, fail := range []fastpath.Fail{fastpath.FailOff, fastpath.FailOpen, fastpath.FailClosed} {
 		t.Run(fail.String(), func(t *testing.T) {
 			top := newTopology(t)
-			top.address(top.gateway, "lo", "10.99.0.1/32")
+			top.in(top.gateway, func() error { // BIG TCP, which cannot be carried
+				l, err := netlink.LinkByName(outsideIf)
+				if err != nil {
+					return err
+				}
+				return netlink.LinkSetGROMaxSize(l, 200000)
+			})
 			before := top.portPicture()
 			journal := filepath.Join(t.TempDir(), "ports.json")
 			r := top.bridge(&fastpath.Config{}, BridgeConfig{Fail: fail, Journal: journal}, passAll(1))
 			during := top.portPicture()
 			if during == before || !strings.Contains(during, "XDP program") || strings.Contains(during, "ipv6 true") ||
-				(fail != fastpath.FailOff) != strings.Contains(during, "clsact") || strings.Contains(during, "gro false") {
+				(fail != fastpath.FailOff) != strings.Contains(during, "clsact") || strings.Contains(during, "gro false") ||
+				strings.Contains(during, "aggregates 200000") || !strings.Contains(before, "aggregates 200000") {
 				t.Errorf("while running:\n%s", during)
 			}
 			if _, err := os.Stat(journal); err != nil {

@@ -38,6 +38,10 @@ type portState struct {
 	GRO    *bool `json:"gro,omitempty"`
 	LRO    *bool `json:"lro,omitempty"`
 	RXVLAN *bool `json:"rxvlan,omitempty"`
+	// GROMax and GROIPv4Max are set where the largest aggregate was cut down,
+	// to its former size.
+	GROMax     int `json:"gro_max,omitempty"`
+	GROIPv4Max int `json:"gro_ipv4_max,omitempty"`
 	// IPv6 tells that the port's IPv6 was on.
 	IPv6 bool `json:"ipv6,omitempty"`
 }
@@ -126,6 +130,14 @@ func (p *ports) take(name string, inline bool) (netlink.Link, error) {
 	st.LRO = off.differs(offloadLRO, false)
 	st.RXVLAN = off.differs(offloadRXVLAN, false)
 	st.IPv6 = inline && readIPv6(name)
+	if a := l.Attrs(); inline {
+		if a.GROMaxSize > maxAggregate {
+			st.GROMax = int(a.GROMaxSize)
+		}
+		if a.GROIPv4MaxSize > maxAggregate {
+			st.GROIPv4Max = int(a.GROIPv4MaxSize)
+		}
+	}
 	p.states = append(p.states, st)
 	if err := p.save(); err != nil {
 		return nil, err
@@ -147,6 +159,9 @@ func (p *ports) take(name string, inline bool) (netlink.Link, error) {
 			p.log.Info("the card's offload stays as it is: "+s.loss, "port", name, "offload", s.what.String(), "error", err)
 		}
 	}
+	if err := st.aggregates(l, maxAggregate, maxAggregate); err != nil {
+		return nil, fmt.Errorf("limit the aggregates of %s: %w", name, err)
+	}
 	if st.IPv6 {
 		if err := writeIPv6(name, false); err != nil {
 			return nil, fmt.Errorf("silence IPv6 on %s: %w", name, err)
@@ -158,6 +173,22 @@ func (p *ports) take(name string, inline bool) (netlink.Link, error) {
 		}
 	}
 	return netlink.LinkByIndex(st.Ifindex)
+}
+
+// maxAggregate is the largest aggregate that can be captured and sent on: BIG
+// TCP's are beyond what the virtio header and a packet socket carry.
+const maxAggregate = 65536
+
+// aggregates sets the sizes of received aggregates, where they were or are to be changed.
+func (st *portState) aggregates(l netlink.Link, v6, v4 int) error {
+	var errs []error
+	if st.GROMax != 0 {
+		errs = append(errs, netlink.LinkSetGROMaxSize(l, v6))
+	}
+	if st.GROIPv4Max != 0 {
+		errs = append(errs, netlink.LinkSetGROIPv4MaxSize(l, v4))
+	}
+	return errors.Join(errs...)
 }
 
 // restore gives every port back as it was found, last one first. An interface
@@ -196,6 +227,7 @@ func (st *portState) restore() error {
 		}
 		off.close()
 	}
+	errs = append(errs, st.aggregates(l, st.GROMax, st.GROIPv4Max))
 	if st.IPv6 {
 		errs = append(errs, writeIPv6(st.Name, true))
 	}
