@@ -43,7 +43,9 @@ type Daemon struct {
 	retired   []*Parts
 	confirmed chan struct{}
 	once      sync.Once
-	drops     *dropTally
+	// ready is set once the workers are in charge of the traffic.
+	ready atomic.Bool
+	drops *dropTally
 }
 
 // group is one bridge, or the taps, with its workers.
@@ -52,6 +54,7 @@ type group struct {
 	ifaces []string
 	procs  []*processor
 	run    func(context.Context, []live.Processor) error
+	ready  <-chan struct{}
 	stats  func() []live.WorkerStats
 	close  func() error
 }
@@ -133,7 +136,9 @@ func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 func (d *Daemon) openFast() error {
 	mode := map[string]fastpath.Mode{"native": fastpath.ModeNative, "generic": fastpath.ModeGeneric}[d.cfg.Ports.XDP]
 	var err error
-	if d.fast, err = fastpath.Open(fastpath.Config{Mode: mode, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking}); err != nil {
+	// Inline, the block lists stay in force when this process dies, as the wire does.
+	persist := len(d.cfg.Ports.Bridges) > 0
+	if d.fast, err = fastpath.Open(fastpath.Config{Mode: mode, Persist: persist, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking}); err != nil {
 		return fmt.Errorf("fast path: %w", err)
 	}
 	for _, l := range d.cfg.BlockLists {
@@ -200,7 +205,7 @@ func (d *Daemon) openBridge(b config.Bridge, n int) error {
 	if err != nil {
 		return err
 	}
-	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, procs: procs, run: br.Run, stats: br.Stats, close: br.Close})
+	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, procs: procs, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close})
 	return nil
 }
 
@@ -215,7 +220,7 @@ func (d *Daemon) openTap(n int) error {
 	if err != nil {
 		return err
 	}
-	d.groups = append(d.groups, &group{mode: "tap", ifaces: p.Taps, procs: procs, run: t.Run, stats: t.Stats, close: t.Close})
+	d.groups = append(d.groups, &group{mode: "tap", ifaces: p.Taps, procs: procs, run: t.Run, ready: t.Ready(), stats: t.Stats, close: t.Close})
 	return nil
 }
 
@@ -261,7 +266,17 @@ func (d *Daemon) Run(ctx context.Context) error {
 			}
 		})
 	}
-	d.log.Info("sluice inspects", "ports", d.ports(), "rules", d.parts.Report.Loaded, "monitor", d.cfg.Ports.Monitor, "start", time.Since(d.begin).Round(time.Millisecond))
+	// Until a group's workers are in charge, its traffic goes by the wire.
+	for _, g := range d.groups {
+		select {
+		case <-g.ready:
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() == nil {
+		d.ready.Store(true)
+		d.log.Info("sluice inspects", "ports", d.ports(), "rules", d.parts.Report.Loaded, "monitor", d.cfg.Ports.Monitor, "start", time.Since(d.begin).Round(time.Millisecond))
+	}
 	<-ctx.Done()
 	wg.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {

@@ -28,6 +28,7 @@ type Status struct {
 	PID      int               `json:"pid"`
 	Sensor   string            `json:"sensor"`
 	Uptime   float64           `json:"uptime_seconds"`
+	Ready    bool              `json:"ready"`
 	Monitor  bool              `json:"monitor"`
 	Fail     string            `json:"fail,omitempty"`
 	Rules    int               `json:"rules_loaded"`
@@ -186,7 +187,7 @@ func (d *Daemon) Status() Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	rep := d.parts.Report
-	s := Status{Version: version.String(), PID: os.Getpid(), Sensor: SensorName(d.cfg), Uptime: time.Since(d.begin).Seconds(),
+	s := Status{Version: version.String(), PID: os.Getpid(), Sensor: SensorName(d.cfg), Uptime: time.Since(d.begin).Seconds(), Ready: d.ready.Load(),
 		Monitor: d.cfg.Ports.Monitor, Rules: rep.Loaded, Rejected: rep.Rejected, Policy: PolicyNone, Counters: map[string]uint64{}}
 	if d.parts.Policy != nil {
 		s.Policy = d.parts.Policy.Name
