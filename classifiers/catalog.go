@@ -85,7 +85,7 @@ type Catalog struct {
 // specials are the detectors with code of their own, by their place in dets, or
 // none.
 type specials struct {
-	privateKey, email, ipv4, urlCreds, jwt, assign, password, httpAuth int
+	privateKey, email, ipv4, urlCreds, jwt, assign, password, httpAuth, coin int
 }
 
 const none = -1
@@ -119,7 +119,7 @@ type pattern struct {
 // too, or read from the cache.
 func New(cfg Config) (*Catalog, error) {
 	c := &Catalog{ids: make(map[string]uint16)}
-	c.specials = specials{none, none, none, none, none, none, none, none}
+	c.specials = specials{none, none, none, none, none, none, none, none, none}
 	if cfg.Key == [32]byte{} {
 		if _, err := rand.Read(c.key[:]); err != nil {
 			return nil, fmt.Errorf("make a key: %w", err)
@@ -169,6 +169,8 @@ func New(cfg Config) (*Catalog, error) {
 			c.jwt = at
 		case "sec.generic-api-key":
 			c.assign = at
+		case "pay.crypto":
+			c.coin = at
 		case "sec.http-auth":
 			c.httpAuth = at
 		case "sec.generic-password":

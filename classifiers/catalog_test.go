@@ -15,20 +15,25 @@ var shared = sync.OnceValues(func() (*Catalog, error) {
 // newScanner gives a scanner on the one catalogue that the tests share.
 func newScanner(t testing.TB) *Scanner {
 	t.Helper()
+	if s, err := sharedScanner(); err == nil {
+		return s
+	}
+	t.Fatal("no scanner")
+	return nil
+}
+
+// sharedScanner is used by one test at a time.
+var sharedScanner = sync.OnceValues(func() (*Scanner, error) {
 	c, err := shared()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	sc, err := hs.NewScanner()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	s, err := c.NewScanner(sc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
+	return c.NewScanner(sc)
+})
 
 func found(res Result, id string, min Confidence) bool {
 	for _, f := range res.Findings {

@@ -10,6 +10,8 @@ func contactDetectors() []Detector {
 			Good: w("write to jane.doe@mail.example.org today", "user@xn--80ak6aa92e.com"), Bad: w("git@", "a@b", "foo@2x.png", "@Override")},
 		{ID: "pii.ip", Level: Internal, Tags: gdpr, Context: w("ip", "host", "server", "address", "client", "src", "dst"),
 			Good: w("IP: 192.168.1.1.", "from 10.0.0.5 port 22"), Bad: w("Version 1.2.3", "1.2.3.4.5", "999.1.1.1")},
+		{ID: "pay.crypto", Level: Internal, Tags: w("AML"),
+			Good: w("send to 16Yeky6GMjeNkAiNcBY7ZhrLoMSgg1BoyZ now", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"), Bad: w("16Yeky6GMjeNkAiNcBY7ZhrLoMSgg1Boy2", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5")},
 		{ID: "sec.url-credentials", Level: Restricted, Tags: secretTags, Secret: true,
 			Good: w("ftp://user:kjiskyls@host.internal:23/x", "nats://clientB:hqsoofhw@127.0.0.1:4222"),
 			Bad:  w("https://user:password@example.com", "http://host:8080/a@b", "postgres://user:${PASS}@db/x", "https://www.example.com/@user:name")},

@@ -17,6 +17,12 @@ func (n *number) strong() *number {
 	return n
 }
 
+// judged adds a last word on the confidence.
+func (n *number) judged(f func(v *value, score int8, ctx bool) int8) *number {
+	n.judge = f
+	return n
+}
+
 // cases sets what the detector must and must not find.
 func (n *number) cases(good, bad []string) *number {
 	n.Good, n.Bad = good, bad
@@ -107,11 +113,6 @@ var nationalEU = []*number{
 				none++
 			}
 		}
-		for i := 0; i+2 < 10; i++ {
-			if b[i] == b[i+1] && b[i] == b[i+2] {
-				return false
-			}
-		}
 		return most == 2 && none == 1 || most == 3 && none == 2
 	})).cases(w("Steuer-ID 36 574 261 809", "IdNr: 36574261809"), w("36574261809", "Steuer-ID 36574261808")),
 
@@ -185,30 +186,24 @@ var nationalEU = []*number{
 	})).cases(w("BSN 111222333"), w("BSN 111252333", "111222333")),
 
 	id("id.be.rrn", gdpr, w("rijksregisternummer", "registre national", "insz", "niss", "numéro national", "rijksregister", "nationaal nummer"), w("11d"), w("2.2.2-3.2", "6-3-2", "2 2 2 3 2", "2.2.2-3 2"), on(func(b []byte) bool {
-		m, d := decimal(b[2:4]), decimal(b[4:6])
+		// Day or month may be unknown, or beyond the calendar where numbers ran out.
+		m := decimal(b[2:4])
 		ok97 := func(prefix int) bool { return 97-(prefix*1000000000+decimal(b[:9]))%97 == decimal(b[9:]) }
-		y := decimal(b[:2])
-		mm := m % 20
-		if m >= 60 {
+		if m >= 60 || m%20 > 12 {
 			return false
 		}
-		if mm > 12 || d > 31 {
-			return false
-		}
-		ok := func(year int) bool {
-			if mm == 0 || d == 0 {
-				return true // not known
-			}
-			return dateOK(year, mm, d)
-		}
-		return ok97(0) && ok(1900+y) || ok97(2) && ok(2000+y) && 2000+y <= 2030
+		return ok97(0) || ok97(2) && decimal(b[:2]) <= 30
 	})).cases(w("rijksregisternummer 85.07.30-033 28"), w("rijksregisternummer 85.07.30-033 27")),
 
-	id("id.pl.pesel", gdpr, w("pesel", "numer pesel", "nr pesel"), w("11d"), nil, on(func(b []byte) bool {
+	id("id.pl.pesel", gdpr, w("pesel", "numer pesel", "nr pesel"), w("11d"), nil, func(v *value) bool {
+		b := v.b
+		if v.sep != 0 {
+			return false
+		}
 		y, m := decimal(b[:2]), decimal(b[2:4])
 		century := [5]int{1900, 2000, 2100, 2200, 1800}[m/20]
 		return (weights(b, "1379137913")+digit(b, 10))%10 == 0 && dateOK(century+y, m%20, decimal(b[4:6]))
-	})).cases(w("PESEL 44051401458"), w("PESEL 44051401459", "44051401458")),
+	}).cases(w("PESEL 44051401458"), w("PESEL 44051401459", "44051401458")),
 
 	id("id.se.pnr", gdpr, w("personnummer", "samordningsnummer", "pnr", "personnr"), w("10d", "12d"), w("6-4", "8-4", "6+4"), func(v *value) bool {
 		b := v.b
@@ -290,7 +285,13 @@ var nationalEU = []*number{
 		if !dateOK(y, decimal(b[2:4]), decimal(b[:2])) || y > 2026 {
 			return false
 		}
-		return weights(b, "4327654321")%11 == 0 || v.sep == '-'
+		return true
+	}).judged(func(v *value, score int8, ctx bool) int8 {
+		// Since 2007 the check digit need not fit.
+		if weights(v.b, "4327654321")%11 != 0 && !(ctx && v.sep == '-') {
+			return min(score, 1)
+		}
+		return score
 	}).cases(w("CPR 211062-5629"), w("CPR 511062-5629", "2110625629")),
 
 	id("id.is.kt", gdpr, w("kennitala", "kt"), w("10d"), w("6-4", "6 4"), on(func(b []byte) bool {
@@ -462,10 +463,7 @@ func codiceFiscale(b []byte) bool {
 			return false
 		}
 	}
-	day := num(b[9])*10 + num(b[10])
-	if day > 40 {
-		day -= 40
-	}
+	day := (num(b[9])*10 + num(b[10])) % 40
 	if !isAlpha(b[11]) || !isAlpha(b[15]) || !shortDateOK(num(b[6])*10+num(b[7]), int(month), day) {
 		return false
 	}
@@ -527,9 +525,12 @@ func rodneCislo(b []byte) bool {
 	y, m, d := decimal(b[:2]), decimal(b[2:4]), decimal(b[4:6])
 	if len(b) == 9 {
 		// Before 1954, without a check digit.
-		if y > 53 {
+		switch {
+		case y >= 80:
 			y += 1800
-		} else {
+		case y > 53:
+			return false
+		default:
 			y += 1900
 		}
 	} else if y < 54 {
@@ -537,12 +538,7 @@ func rodneCislo(b []byte) bool {
 	} else {
 		y += 1900
 	}
-	if m > 50 {
-		m -= 50
-	}
-	if m > 20 && y >= 2004 {
-		m -= 20
-	}
+	m = m % 50 % 20
 	if !dateOK(y, m, d) {
 		return false
 	}

@@ -19,6 +19,9 @@ var payment = []*number{
 		valid:  cardValid, plain: 2, usual: 2, odd: 1, withContext: 2,
 		judge: func(v *value, score int8, ctx bool) int8 {
 			if !ctx {
+				if cardBrand(v.b) == "old" {
+					return 0
+				}
 				if rareCard(v.b) || testCard(v.b) {
 					score--
 				}
@@ -45,6 +48,13 @@ var payment = []*number{
 			Good:    []string{"routing number 121000358", "ABA: 111000025"}, Bad: []string{"routing 121000359", "id 121000358"}},
 		shapes: []string{"9d"}, groups: []string{"4-4-1"},
 		valid: func(v *value) bool { return abaValid(v.b) }, plain: 1, usual: 1, withContext: 2,
+		judge: func(v *value, score int8, _ bool) int8 {
+			// Prefixes that the Federal Reserve has given out.
+			if p := decimal(v.b[:2]); p > 12 && p < 21 || p > 32 && p < 61 || p > 72 && p != 80 {
+				return min(score, 1)
+			}
+			return score
+		},
 	},
 	{
 		Detector: Detector{ID: "pay.us.account", Level: Confidential, Tags: []string{"GLBA"},
@@ -135,6 +145,8 @@ func cardBrand(b []byte) string {
 		return "maestro"
 	case n == 15 && p4 == 1220:
 		return "uatp"
+	case n == 15 && (p4 == 1800 || p4 == 2131) || n == 16 && p2 == 35 || b[0] == '5' && (b[1] == '0' || b[1] == '6' || b[1] == '8') || p2 == 63 || p2 == 67:
+		return "old" // ranges in use once, or reserved
 	}
 	return ""
 }
@@ -244,10 +256,10 @@ func ibanValid(v *value) bool {
 	return mod97(b[4:], b[:4]) == 1
 }
 
-// abaValid confirms a routing number: a Federal Reserve prefix and weights 3-7-1.
+// abaValid confirms a routing number by weights 3-7-1.
 func abaValid(b []byte) bool {
 	p := decimal(b[:2])
-	if p > 12 && p < 21 || p > 32 && p < 61 || p > 72 && p != 80 {
+	if p > 80 {
 		return false
 	}
 	return weights(b, "371371371")%10 == 0
@@ -308,7 +320,7 @@ func isCountry(b []byte) bool {
 
 var countries = func() (m [26]uint32) {
 	const list = "ADAEAFAGAIALAMAOAQARASATAUAWAXAZBABBBDBEBFBGBHBIBJBLBMBNBOBQBRBSBTBVBWBYBZCACCCDCFCGCHCICKCLCMCNCOCRCUCVCWCXCYCZDEDJDKDMDODZECEEEGEHERESETFIFJFKFMFOFRGAGBGDGEGFGGGHGIGLGMGNGPGQGRGSGTGUGWGYHKHMHNHRHTHUIDIEILIMINIOIQIRISITJEJMJOJPKEKGKHKIKMKNKPKRKWKYKZLALBLCLILKLRLSLTLULVLYMAMCMDMEMFMGMHMKMLMMMNMOMPMQMRMSMTMUMVMWMXMYMZNANCNENFNGNINLNONPNRNUNZOMPAPEPFPGPHPKPLPMPNPRPSPTPWPYQARERORSRURWSASBSCSDSESGSHSISJSKSLSMSNSOSRSSSTSVSXSYSZTCTDTFTGTHTJTKTLTMTNTOTRTTTVTWTZUAUGUMUSUYUZVAVCVEVGVIVNVUWFWSYEYTZAZMZW" +
-		"XSXAXBXCXDXFXKEU"
+		"XSXAXBXCXDXFXKEUAN"
 	for i := 0; i < len(list); i += 2 {
 		m[list[i]-'A'] |= 1 << (list[i+1] - 'A')
 	}

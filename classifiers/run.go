@@ -106,16 +106,19 @@ func nominated(b []byte) bool {
 func (s *Scanner) judgeDigits(st *Stream, v *window2) {
 	b := v.b
 	l, r := v.at-1, v.at
-	for l > 0 && isAlnum(b[l-1]) && r-l <= maxToken {
+	for l > 0 && isAlnum(b[l-1]) && r-l <= maxCoin {
 		l--
 	}
-	for r < len(b) && isAlnum(b[r]) && r-l <= maxToken {
+	for r < len(b) && isAlnum(b[r]) && r-l <= maxCoin {
 		r++
 	}
 	if v.base+uint64(r) <= st.tokenDone {
 		return
 	}
 	st.tokenDone = v.base + uint64(r)
+	if r-l >= minCoin {
+		s.judgeCoin(st, v, l, r)
+	}
 	if r-l > maxToken {
 		return
 	}
@@ -133,8 +136,11 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 			continue
 		}
 		l := i
-		for i < len(b) && isAlnum(b[i]) && i-l <= maxToken {
+		for i < len(b) && isAlnum(b[i]) && i-l <= maxCoin {
 			i++
+		}
+		if i-l >= minCoin && (l == 0 || !isAlnum(b[l-1])) && !nominated(b[l:i]) {
+			s.judgeCoin(st, v, l, i)
 		}
 		if (l == 0 || !isAlnum(b[l-1])) && i-l <= maxToken && !nominated(b[l:i]) {
 			s.judgeSpans(st, v, l, i, true)

@@ -11,10 +11,6 @@ func vatValid(v *value) bool {
 	b := v.b
 	cc := string(b[:2])
 	n := b[2:]
-	// The prefix may stand twice: "EE EE 100931558".
-	if len(n) > 9 && bytes.Equal(n[:2], b[:2]) {
-		n = n[2:]
-	}
 	f, ok := vatRules[cc]
 	return ok && f(n)
 }
@@ -48,7 +44,11 @@ var vatRules = map[string]func(b []byte) bool{
 		}
 		return (10-sum%10)%10 == digit(b, 8)
 	},
-	"BE": vd(10, func(b []byte) bool { return b[0] <= '1' && 97-decimal(b[:8])%97 == decimal(b[8:]) }),
+	"BE": func(b []byte) bool {
+		// Old numbers lack the leading zero.
+		n := len(b)
+		return (n == 9 || n == 10 && b[0] <= '1') && allDigits(b) && 97-decimal(b[:n-2])%97 == decimal(b[n-2:])
+	},
 	"BG": func(b []byte) bool {
 		if !allDigits(b) {
 			return false

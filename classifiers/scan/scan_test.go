@@ -2,8 +2,11 @@ package scan
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -53,5 +56,49 @@ not json
 		if !json.Valid([]byte(lines[i])) || !strings.Contains(lines[i], want) {
 			t.Errorf("line %d is %s, want %s", i, lines[i], want)
 		}
+	}
+}
+
+func TestScanPaths(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		p := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a/cards.csv", "name,card\njo,4539578763621486\n")
+	write("a/b/clean.txt", "nothing to see")
+	write("c.zip", "PK\x03\x04\x14\x00\x01\x00")
+	results, err := ScanPaths(context.Background(), []string{dir, filepath.Join(dir, "missing"), "-"}, Options{MinConfidence: classifiers.Medium, Workers: 2, Stdin: strings.NewReader("CONFIDENTIAL\n")})
+	if err != nil || len(results) != 5 {
+		t.Fatalf("%v, %+v", err, results)
+	}
+	var text, js bytes.Buffer
+	if err := WriteText(&text, results, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteJSON(&js, results); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"cards.csv: RESTRICTED (text/plain", "pay.card", "********1486", "c.zip: unscannable: encrypted", "missing: open", "-: CONFIDENTIAL", "5 files scanned, 2 with findings, 1 unscannable, 1 not readable"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+	if strings.Contains(text.String()+js.String(), "4539578763621486") || strings.Contains(text.String(), "\x1b") {
+		t.Error("the output shows a value, or colours")
+	}
+	for _, l := range strings.Split(strings.TrimSpace(js.String()), "\n") {
+		if !json.Valid([]byte(l)) {
+			t.Errorf("bad JSON: %s", l)
+		}
+	}
+	if _, err := ScanPaths(context.Background(), []string{dir}, Options{MaxFiles: 1}); !errors.Is(err, ErrTooManyFiles) {
+		t.Errorf("%v", err)
 	}
 }

@@ -1,0 +1,166 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"sluice/classifiers"
+	"sluice/internal/hs"
+)
+
+// Options say how files are scanned. The zero value is useful.
+type Options struct {
+	// Catalog is used when set; else a new one is compiled.
+	Catalog *classifiers.Catalog
+	// MinConfidence leaves out findings below it.
+	MinConfidence classifiers.Confidence
+	// Workers is how many files are scanned at once; ≤ 0 means one per CPU.
+	Workers int
+	// MaxFiles bounds the files taken from directories; 0 means a million.
+	MaxFiles int
+	// Stdin is read for the path "-"; nil means os.Stdin.
+	Stdin io.Reader
+	// Progress, when set, is called after each file, from one goroutine.
+	Progress func(done int, path string)
+}
+
+// FileResult is what one file was found to hold.
+type FileResult struct {
+	Path   string
+	Result classifiers.Result
+	// Err is why the file could not be read to the end, or nil.
+	Err error
+}
+
+// ErrTooManyFiles is given when directories hold more files than allowed.
+var ErrTooManyFiles = errors.New("too many files")
+
+// ScanPaths classifies files, and all regular files below directories, in
+// parallel. Results come in the order in which the files were found. Symbolic
+// links below directories are not followed. A file that cannot be read has its
+// error in its result; the error given is for what stops the whole scan.
+func ScanPaths(ctx context.Context, paths []string, o Options) ([]FileResult, error) {
+	if o.Workers <= 0 {
+		o.Workers = runtime.NumCPU()
+	}
+	if o.MaxFiles <= 0 {
+		o.MaxFiles = 1e6
+	}
+	if o.Stdin == nil {
+		o.Stdin = os.Stdin
+	}
+	cat := o.Catalog
+	if cat == nil {
+		var err error
+		if cat, err = classifiers.New(classifiers.Config{}); err != nil {
+			return nil, err
+		}
+		defer cat.Close()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type task struct {
+		i    int
+		path string
+	}
+	tasks := make(chan task)
+	var mu sync.Mutex
+	var out []FileResult
+	done := 0
+	add := func(path string) error {
+		mu.Lock()
+		if len(out) >= o.MaxFiles {
+			mu.Unlock()
+			return fmt.Errorf("%w: more than %d", ErrTooManyFiles, o.MaxFiles)
+		}
+		out = append(out, FileResult{Path: path})
+		t := task{len(out) - 1, path}
+		mu.Unlock()
+		select {
+		case tasks <- t:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	var wg sync.WaitGroup
+	for range o.Workers {
+		sc, err := hs.NewScanner()
+		if err != nil {
+			return nil, err
+		}
+		defer sc.Close()
+		s, err := cat.NewScanner(sc)
+		if err != nil {
+			return nil, err
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for t := range tasks {
+				res, err := scanFile(s, t.path, &o)
+				mu.Lock()
+				out[t.i].Result, out[t.i].Err = res, err
+				done++
+				if o.Progress != nil {
+					o.Progress(done, t.path)
+				}
+				mu.Unlock()
+			}
+		}()
+	}
+	err := walk(paths, add)
+	close(tasks)
+	wg.Wait()
+	return out, err
+}
+
+// walk gives every file meant by paths. What cannot be opened is given too: its
+// error shows when it is read.
+func walk(paths []string, add func(string) error) error {
+	for _, p := range paths {
+		info, err := os.Stat(p)
+		if p == "-" || err != nil || !info.IsDir() {
+			if err := add(p); err != nil {
+				return err
+			}
+			continue
+		}
+		err = filepath.WalkDir(p, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				if path == p || d == nil {
+					return err
+				}
+				return add(path)
+			}
+			if d.Type().IsRegular() {
+				return add(path)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scanFile(s *classifiers.Scanner, path string, o *Options) (classifiers.Result, error) {
+	meta := classifiers.ObjectMeta{Name: filepath.Base(path), MinConfidence: o.MinConfidence}
+	if path == "-" {
+		return s.ScanReader(o.Stdin, meta)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return classifiers.Result{Unscannable: "read-error"}, err
+	}
+	defer f.Close()
+	return s.ScanReader(f, meta)
+}

@@ -1,0 +1,130 @@
+package scan
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"sluice/classifiers"
+)
+
+// maxShown is how many findings of one detector the human output lists.
+const maxShown = 5
+
+// fileJSON is a file's result as `sluice scan --json` writes it, one object a line.
+type fileJSON struct {
+	Path        string      `json:"path"`
+	Type        string      `json:"type"`
+	Size        uint64      `json:"size"`
+	Level       string      `json:"level"`
+	Unscannable string      `json:"unscannable,omitempty"`
+	Counts      []countJSON `json:"counts"`
+	Findings    []Finding   `json:"findings"`
+	Error       string      `json:"error,omitempty"`
+}
+
+type countJSON struct {
+	Detector   string `json:"detector"`
+	Level      string `json:"level"`
+	Confidence string `json:"confidence"`
+	Count      uint32 `json:"count"`
+	Unique     uint32 `json:"unique"`
+}
+
+// WriteJSON writes one JSON object a line for each result.
+func WriteJSON(w io.Writer, results []FileResult) error {
+	b := bufio.NewWriter(w)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	for i := range results {
+		r := &results[i]
+		o := fileJSON{Path: r.Path, Type: r.Result.Type, Size: r.Result.Size, Level: r.Result.Level.String(), Unscannable: r.Result.Unscannable, Counts: []countJSON{}, Findings: Render(r.Result.Findings)}
+		for _, c := range r.Result.Counts {
+			o.Counts = append(o.Counts, countJSON{c.Detector, c.Level.String(), c.Confidence.String(), c.Total[0], c.Unique[0]})
+		}
+		if r.Err != nil {
+			o.Error = r.Err.Error()
+		}
+		if err := enc.Encode(&o); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+	}
+	if err := b.Flush(); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// Colour reports whether output to f should be coloured: f is a terminal and
+// NO_COLOR is not set.
+func Colour(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+var levelColour = map[classifiers.Level]string{classifiers.Internal: "\x1b[36m", classifiers.Confidential: "\x1b[33m", classifiers.Restricted: "\x1b[31;1m"}
+
+// WriteText writes results for people: files with findings or errors, their
+// level, and each detector's masked values; then a summary.
+func WriteText(w io.Writer, results []FileResult, colour bool) error {
+	b := bufio.NewWriter(w)
+	paint := func(l classifiers.Level, s string) string {
+		if c := levelColour[l]; colour && c != "" {
+			return c + s + "\x1b[0m"
+		}
+		return s
+	}
+	var found, failed, unscannable int
+	for i := range results {
+		r := &results[i]
+		if r.Err != nil {
+			failed++
+			fmt.Fprintf(b, "%s: %v\n", clean(r.Path), r.Err)
+		}
+		if r.Result.Unscannable != "" && r.Err == nil {
+			unscannable++
+			fmt.Fprintf(b, "%s: unscannable: %s\n", clean(r.Path), r.Result.Unscannable)
+		}
+		if len(r.Result.Counts) == 0 {
+			continue
+		}
+		found++
+		fmt.Fprintf(b, "%s: %s (%s, %d bytes)\n", clean(r.Path), paint(r.Result.Level, strings.ToUpper(r.Result.Level.String())), r.Result.Type, r.Result.Size)
+		for _, c := range r.Result.Counts {
+			fmt.Fprintf(b, "  %-28s %-7s %d found, %d different\n", c.Detector, c.Confidence, c.Total[0], c.Unique[0])
+			shown := 0
+			for _, f := range r.Result.Findings {
+				if f.Detector != c.Detector || shown == maxShown {
+					continue
+				}
+				shown++
+				path := ""
+				if f.Path != "" {
+					path = " in " + f.Path
+				}
+				fmt.Fprintf(b, "    at %d: %s%s\n", f.Start, paint(f.Level, f.Masked), path)
+			}
+			if more := int(c.Total[0]) - shown; more > 0 {
+				fmt.Fprintf(b, "    … and %d more\n", more)
+			}
+		}
+	}
+	fmt.Fprintf(b, "%d files scanned, %d with findings, %d unscannable, %d not readable\n", len(results), found, unscannable, failed)
+	if err := b.Flush(); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// clean keeps a file's name from moving the terminal's cursor.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, s)
+}
