@@ -258,7 +258,7 @@ func (s *PacketSocket) TryRead(b *Batch) error {
 			// A port that went down leaves an error, and poll would not wait.
 			_, _ = unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		}
-	} else if err = s.mmsg.read(b); err == unix.ENETDOWN {
+	} else if err = s.mmsg.read(b); errors.Is(err, unix.ENETDOWN) {
 		err = nil
 	}
 	if n := len(b.Frames); n > 0 {

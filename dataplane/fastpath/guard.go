@@ -238,7 +238,7 @@ func (in *Inline) close() error {
 
 func (in *Inline) attachGuard(p *inlinePort) error {
 	var l link.Link
-	err := error(ebpf.ErrNotSupported)
+	err := ebpf.ErrNotSupported
 	if !in.f.cfg.noTCX {
 		l, err = in.attachTCX(p)
 	}
