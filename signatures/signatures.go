@@ -92,6 +92,8 @@ type Config struct {
 	// reference.config; empty to take those beside the rules, if any, on top
 	// of the built-in ones.
 	Classification, References string
+	// Thresholds is a threshold.config; empty for none.
+	Thresholds string
 	// State carries bits and thresholds over reloads; nil for a new one.
 	State *State
 	// Fields are the numbers of protocols by keyword.
@@ -180,6 +182,16 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 	}
 	rep.Files = len(srcs)
 	p := rule.NewParser(rs.env(dirs, fail))
+	var adjust *rule.Adjustments
+	if cfg.Thresholds != "" {
+		data, err := os.ReadFile(cfg.Thresholds)
+		if err != nil {
+			fail(cfg.Thresholds, "read thresholds: %v", err)
+		}
+		var errs []RuleError
+		adjust, errs = p.ThresholdFile(cfg.Thresholds, string(data))
+		rep.Errors = append(rep.Errors, errs...)
+	}
 	// The newest revision of a sid wins; the same one twice is an error.
 	type key struct{ gid, sid uint32 }
 	seen := map[key]int{}
@@ -189,6 +201,7 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 			r, e := p.Parse(s.name, l.Number, l.Text)
 			if e == nil {
 				r.Enabled = l.Enabled
+				adjust.Apply(r)
 				if err := engine.Check(r, cfg.State); err != nil {
 					e = asError(r, err)
 				}

@@ -87,7 +87,9 @@ type crule struct {
 
 	bitTests, bitSets []bit
 	intTests, intSets []flowInt
-	limit             *limit
+	limit, rate       *limit
+	// changed is the rule with a rate filter's action.
+	changed *rule.Rule
 }
 
 // Engine is a compiled rule set. It is immutable and safe for concurrent use.
@@ -381,6 +383,12 @@ func (b *builder) rule(c *crule) error {
 		} else {
 			c.intSets = append(c.intSets, x)
 		}
+	}
+	if x := r.Rate; x != nil {
+		c.rate = &limit{kind: "rate", track: x.Track, n: x.Count, nanos: int64(x.Seconds) * 1e9, timeout: int64(x.Timeout) * 1e9}
+		other := *r
+		other.Action = x.NewAction
+		c.changed = &other
 	}
 	t := r.Threshold
 	if t == nil {

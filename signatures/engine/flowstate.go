@@ -17,7 +17,7 @@ type flowState struct {
 	bits   []uint32
 	ints   []intVar
 	vars   []FlowVar
-	limits map[uint32]limitEntry
+	limits map[uint64]limitEntry
 
 	// once are rules that match once per direction: index × 2 + direction.
 	once []uint32

@@ -341,7 +341,17 @@ func (m *Matcher) fire(r *crule, x Match) {
 	m.fired[r.idx] = m.round
 	m.effects(r)
 	x.Rule, x.idx = r.Rule, r.idx
-	if r.limit != nil && !m.withinLimit(r) {
+	if r.rate != nil && m.withinLimit(r, r.rate) {
+		x.Rule = r.changed
+	}
+	if len(r.Suppress) > 0 && m.suppressed(r) {
+		m.Counters.Suppressed++
+		if r.Action == rule.Alert {
+			return
+		}
+		x.Silent = true
+	}
+	if r.limit != nil && !m.withinLimit(r, r.limit) {
 		m.Counters.Suppressed++
 		if r.limit.kind == "detection_filter" || r.Action == rule.Alert {
 			// A detection_filter that does not hold yet is no match at all.
@@ -381,22 +391,55 @@ func (m *Matcher) fire(r *crule, x Match) {
 	m.Counters.Suppressed++
 }
 
-// withinLimit counts a match against the rule's threshold.
-func (m *Matcher) withinLimit(r *crule) bool {
-	l := r.limit
+// suppressed reports whether threshold.config keeps the alert back.
+func (m *Matcher) suppressed(r *crule) bool {
+	for i := range r.Suppress {
+		s := &r.Suppress[i]
+		switch s.Track {
+		case "":
+			return true
+		case "by_src":
+			if s.Addrs.Has(m.src) {
+				return true
+			}
+		case "by_dst":
+			if s.Addrs.Has(m.dst) {
+				return true
+			}
+		default:
+			if s.Addrs.Has(m.src) || s.Addrs.Has(m.dst) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// withinLimit counts a match against a threshold or a rate filter of the rule
+// and gives its answer.
+func (m *Matcher) withinLimit(r *crule, l *limit) bool {
 	if l.track == "by_flow" && m.f != nil {
 		fs := m.flowState(true)
 		if fs.limits == nil {
-			fs.limits = map[uint32]limitEntry{}
+			fs.limits = map[uint64]limitEntry{}
 		}
-		e := fs.limits[r.SID]
-		ok := l.count(&e, m.now)
+		k := uint64(r.SID)
+		if l.kind == "rate" {
+			k |= 1 << 32
+		}
+		e := fs.limits[k]
+		var ok bool
+		if l.kind == "rate" {
+			ok = l.exceeded(&e, m.now)
+		} else {
+			ok = l.count(&e, m.now)
+		}
 		if len(fs.limits) < 1024 {
-			fs.limits[r.SID] = e
+			fs.limits[k] = e
 		}
 		return ok
 	}
-	k := limitKey{gid: r.GID, sid: r.SID}
+	k := limitKey{gid: r.GID, sid: r.SID, rate: l.kind == "rate"}
 	switch l.track {
 	case "by_src":
 		k.a = *m.src

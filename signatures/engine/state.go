@@ -112,11 +112,14 @@ func (s *State) put(k bitKey, now, expires int64) {
 // limitKey is what a threshold counts: a rule and the addresses tracked.
 type limitKey struct {
 	gid, sid uint32
+	rate     bool
 	a, b     decode.Addr
 }
 
 type limitEntry struct {
 	start int64
+	// until is the end of a rate filter's time.
+	until int64
 	count uint32
 	next  uint32
 }
@@ -144,18 +147,39 @@ func (s *State) limit(k limitKey, l *limit, now int64) (alert bool) {
 			}
 		}
 	}
-	alert = l.count(&e, now)
+	if l.kind == "rate" {
+		alert = l.exceeded(&e, now)
+	} else {
+		alert = l.count(&e, now)
+	}
 	sh.m[k] = e
 	return alert
 }
 
+// exceeded counts a match against a rate filter and reports whether the rule's
+// action is changed.
+func (l *limit) exceeded(e *limitEntry, now int64) bool {
+	if e.until > now {
+		return true
+	}
+	if e.start == 0 || now-e.start >= l.nanos || now < e.start {
+		e.start, e.count = now, 0
+	}
+	if e.count++; e.count > l.n {
+		e.until, e.start, e.count = now+l.timeout, 0, 0
+		return true
+	}
+	return false
+}
+
 // limit is a threshold made ready to count.
 type limit struct {
-	kind       string
-	track      string
-	n, mult    uint32
-	nanos      int64
-	alertsOnly bool
+	kind    string
+	track   string
+	n, mult uint32
+	nanos   int64
+	// timeout is of a rate filter.
+	timeout int64
 }
 
 // count notes one more match and reports whether it is to be alerted.

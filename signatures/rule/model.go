@@ -466,6 +466,21 @@ type Threshold struct {
 	UniqueSrc, Unique uint16
 }
 
+// RateFilter changes a rule's action once it matches too often, for a time.
+type RateFilter struct {
+	Track          string
+	Count, Seconds uint32
+	NewAction      Action
+	Timeout        uint32
+}
+
+// Suppress keeps a rule's alerts back: all, or those of some addresses.
+type Suppress struct {
+	// Track is by_src, by_dst or by_either; empty for all.
+	Track string
+	Addrs *AddrSet
+}
+
 // Tag is the tag keyword.
 type Tag struct {
 	Session   bool
@@ -508,21 +523,24 @@ type Rule struct {
 	// AlertToo: a pass rule that is to be reported as well.
 	AlertToo bool
 
-	Proto             Proto
-	Src, Dst          *AddrSet
-	SrcPort, DstPort  *PortSet
-	Bidirectional     bool
-	Transactional     bool
-	Flow              FlowOpt
-	Lists             []List
-	Tests             []Test
-	Fields            []FieldTest
-	AppEvents         []AppEvent
-	Files             []FileTest
-	Bits              []BitOp
-	FlowInts          []FlowInt
-	Threshold         *Threshold
-	DetectionFilter   *Threshold
+	Proto            Proto
+	Src, Dst         *AddrSet
+	SrcPort, DstPort *PortSet
+	Bidirectional    bool
+	Transactional    bool
+	Flow             FlowOpt
+	Lists            []List
+	Tests            []Test
+	Fields           []FieldTest
+	AppEvents        []AppEvent
+	Files            []FileTest
+	Bits             []BitOp
+	FlowInts         []FlowInt
+	Threshold        *Threshold
+	DetectionFilter  *Threshold
+	// Rate and Suppress come from threshold.config.
+	Rate              *RateFilter
+	Suppress          []Suppress
 	Tag               *Tag
 	Filestore, Bypass bool
 	// Vars counts the variables of byte_extract and byte_math.

@@ -1,0 +1,149 @@
+package rule
+
+import (
+	"strings"
+)
+
+// Adjustments are what a threshold.config says: thresholds, rate filters and
+// suppressions by rule.
+type Adjustments struct {
+	list []adjustment
+}
+
+type adjustment struct {
+	gid, sid  uint32
+	threshold *Threshold
+	rate      *RateFilter
+	suppress  *Suppress
+}
+
+// Apply adjusts a rule. Numbers 0 in the file mean every rule, and those of a
+// single rule win.
+func (a *Adjustments) Apply(r *Rule) {
+	if a == nil {
+		return
+	}
+	for _, x := range a.list {
+		if x.gid != 0 && x.gid != r.GID || x.sid != 0 && x.sid != r.SID {
+			continue
+		}
+		switch {
+		case x.threshold != nil:
+			// For all rules: only where the rule has none of its own.
+			if x.sid == 0 && (r.Threshold != nil || r.DetectionFilter != nil) {
+				continue
+			}
+			r.Threshold, r.DetectionFilter = x.threshold, nil
+		case x.rate != nil:
+			r.Rate = x.rate
+		default:
+			r.Suppress = append(r.Suppress, *x.suppress)
+		}
+	}
+}
+
+// ThresholdFile reads a threshold.config. Lines that are not understood come
+// back as errors; the others count.
+func (p *Parser) ThresholdFile(file, data string) (*Adjustments, []Error) {
+	out := &Adjustments{}
+	var errs []Error
+	lines := strings.Split(strings.ReplaceAll(data, "\r", ""), "\n")
+	for i := 0; i < len(lines); i++ {
+		n := i + 1
+		line := strings.TrimSpace(lines[i])
+		for strings.HasSuffix(line, "\\") && i+1 < len(lines) {
+			i++
+			line = strings.TrimSuffix(line, "\\") + " " + strings.TrimSpace(lines[i])
+		}
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		a, err := p.adjustment(line)
+		if err != nil {
+			word, _, _ := strings.Cut(line, " ")
+			errs = append(errs, Error{File: file, Line: n, SID: a.sid, Keyword: clip(word), Message: err.Error()})
+			continue
+		}
+		out.list = append(out.list, a)
+	}
+	// Wide ones first, so that narrow ones win.
+	ordered := make([]adjustment, 0, len(out.list))
+	for _, narrow := range []bool{false, true} {
+		for _, a := range out.list {
+			if (a.sid != 0) == narrow {
+				ordered = append(ordered, a)
+			}
+		}
+	}
+	out.list = ordered
+	return out, errs
+}
+
+func (p *Parser) adjustment(line string) (a adjustment, err error) {
+	word, rest, _ := strings.Cut(line, " ")
+	fields := map[string]string{}
+	parts, err := splitGroup("[" + rest + "]")
+	if err != nil {
+		return a, err
+	}
+	for _, f := range parts {
+		k, v, _ := strings.Cut(f, " ")
+		fields[k] = strings.TrimSpace(v)
+	}
+	num := func(k string) uint32 {
+		n, e := parseUint(fields[k], 1<<32-1)
+		if e != nil && err == nil {
+			err = faultf("%s: %v", k, e)
+		}
+		return uint32(n)
+	}
+	a.gid, a.sid = num("gen_id"), num("sig_id")
+	if err != nil {
+		return a, err
+	}
+	track := fields["track"]
+	switch track {
+	case "by_src", "by_dst", "by_both", "by_rule", "by_flow":
+	case "by_either", "":
+		if word != "suppress" {
+			return a, faultf("unknown track %q", clip(track))
+		}
+	default:
+		return a, faultf("unknown track %q", clip(track))
+	}
+	switch word {
+	case "threshold", "event_filter":
+		t := &Threshold{Type: fields["type"], Track: track, Count: num("count")}
+		switch t.Type {
+		case "limit", "threshold", "both":
+			t.Seconds = num("seconds")
+		case "backoff":
+			t.Multiplier = num("multiplier")
+		default:
+			return a, faultf("unknown type %q", clip(t.Type))
+		}
+		a.threshold = t
+	case "rate_filter":
+		r := &RateFilter{Track: track, Count: num("count"), Seconds: num("seconds"), Timeout: num("timeout")}
+		found := false
+		for i, n := range actionNames {
+			if n == fields["new_action"] {
+				r.NewAction, found = Action(i), true
+			}
+		}
+		if !found {
+			return a, faultf("unknown action %q", clip(fields["new_action"]))
+		}
+		a.rate = r
+	case "suppress":
+		a.suppress = &Suppress{Track: track}
+		if track != "" {
+			if a.suppress.Addrs, err = p.g.addr(fields["ip"]); err != nil {
+				return a, err
+			}
+		}
+	default:
+		return a, faultf("unknown line: threshold, rate_filter or suppress")
+	}
+	return a, err
+}
