@@ -216,7 +216,7 @@ func (c *Catalog) compileShapes() {
 	for i, n := range c.nums {
 		for _, s := range n.shapes {
 			l, digits, letters := parseShape(s)
-			c.byLen[l] = append(c.byLen[l], shape{digits, letters, uint16(i)})
+			c.byLen[l] = append(c.byLen[l], shape{digits, letters, uint16(i), max(n.plain, n.usual, n.odd) < 2 && n.judge == nil, c.numDet[i]})
 		}
 		c.groups = append(c.groups, parseGroups(n.groups))
 	}

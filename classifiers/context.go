@@ -365,3 +365,35 @@ func (s *Scanner) context(st *Stream, v *window2, det uint16, start, end int) (p
 	}
 	return pro, con
 }
+
+// nearby collects the detectors that some word around [start, end), or the name
+// of a column, speaks for: the others need not be tried where a finding without
+// context would be left out.
+func (s *Scanner) nearby(st *Stream, v *window2, start, end int) {
+	from, to := v.base+uint64(start), v.base+uint64(end)
+	lo := uint64(0)
+	if from > contextBefore {
+		lo = from - contextBefore
+	}
+	st.ctx.cover(&s.c.words, v, lo, to+contextAfter)
+	s.near = detSet{}
+	for i := range st.ctx.m {
+		if m := &st.ctx.m[i]; m.at >= lo && m.at < to+contextAfter {
+			for _, ref := range s.c.words.lists[m.list] {
+				if ref&1 == 0 {
+					s.near.add(ref >> 1)
+				}
+			}
+		}
+	}
+	if st.csv.state == 0 {
+		st.csv.learn(&s.c.words, st.head)
+	}
+	for _, col := range st.csv.cols {
+		for _, ref := range col {
+			if ref&1 == 0 {
+				s.near.add(ref >> 1)
+			}
+		}
+	}
+}

@@ -174,3 +174,25 @@ func TestDecodedIsFoundWithOriginalOffsets(t *testing.T) {
 		t.Errorf("nested: %+v", res.Findings)
 	}
 }
+
+// TestMinConfidenceOnlyLeavesOut holds that asking for less shows the same
+// findings of the asked confidence.
+func TestMinConfidenceOnlyLeavesOut(t *testing.T) {
+	s := newScanner(t)
+	for i, data := range samples(t) {
+		var want []Finding
+		all := s.ScanBytes(data, ObjectMeta{})
+		if len(all.Findings) == MaxFindings {
+			continue
+		}
+		for _, f := range all.Findings {
+			if f.Confidence >= Medium {
+				want = append(want, f)
+			}
+		}
+		got := s.ScanBytes(data, ObjectMeta{MinConfidence: Medium}).Findings
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("sample %d: %d findings, want %d", i, len(got), len(want))
+		}
+	}
+}

@@ -80,7 +80,21 @@ type value struct {
 type shape struct {
 	digits, letters uint64
 	num             uint16
+	// weak tells that without a context word the confidence is low at most.
+	weak bool
+	det  uint16
 }
+
+// detSet is a set of detectors by their place in the catalogue.
+type detSet [8]uint64
+
+func (d *detSet) add(i uint16) {
+	if int(i>>6) < len(d) {
+		d[i>>6] |= 1 << (i & 63)
+	}
+}
+
+func (d *detSet) has(i uint16) bool { return int(i>>6) >= len(d) || d[i>>6]&(1<<(i&63)) != 0 }
 
 // parseShape compiles a shape into its length and masks. It panics on a
 // mistake: shapes are constants checked by the package's tests.

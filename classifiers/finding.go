@@ -101,7 +101,7 @@ type seenKey struct {
 
 // add counts a value. The value's unique counts follow the highest confidence
 // it was found with.
-func (r *record) add(c *Catalog, det uint16, conf Confidence, level Level, hash [16]byte, masked string) {
+func (r *record) add(c *Catalog, det uint16, conf Confidence, level Level, hash [16]byte, value []byte) {
 	var t *tally
 	for i := range r.tallies {
 		if r.tallies[i].det == det {
@@ -139,7 +139,7 @@ func (r *record) add(c *Catalog, det uint16, conf Confidence, level Level, hash 
 		t.best, t.masked, t.hashes = conf, t.masked[:0], t.hashes[:0]
 	}
 	if conf == t.best && len(t.hashes) < 3 && !slices.Contains(t.hashes, hash) {
-		t.masked = append(t.masked, masked)
+		t.masked = append(t.masked, masked(value, c.dets[det].Secret))
 		t.hashes = append(t.hashes, hash)
 	}
 }

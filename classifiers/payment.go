@@ -1,5 +1,7 @@
 package classifiers
 
+import "bytes"
+
 // Payment cards, bank accounts and securities.
 
 var cardWords = []string{"card", "credit card", "debit card", "creditcard", "credit", "visa", "mastercard", "amex", "american express", "discover", "cvv", "cvc", "cvv2", "exp", "expiry", "expiration", "pan", "cardholder",
@@ -32,6 +34,18 @@ var payment = []*number{
 			}
 			return score
 		},
+	},
+	{
+		Detector: Detector{ID: "pay.track", Level: Restricted, Tags: []string{"PCI DSS"},
+			Good: []string{";4539578763621486=27121010000000000000?", "%B4539578763621486^DOE/JO^2712101000000000?"}, Bad: []string{"4539578763621486=2713", "4539578763621486 2712101"}},
+		shapes: []string{"13d", "14d", "15d", "16d", "17d", "18d", "19d", "a13d", "a14d", "a15d", "a16d", "a17d", "a18d", "a19d"},
+		valid: func(v *value) bool {
+			b := v.b
+			if b[0] == 'B' { // the format code of track 1
+				b = b[1:]
+			}
+			return v.sep == 0 && allDigits(b) && cardBrand(b) != "" && luhn(b) && trackAfter(v.after)
+		}, plain: 3, withContext: 3,
 	},
 	{
 		Detector: Detector{ID: "pay.iban", Level: Confidential, Bulk: 5, BulkLevel: Restricted, Tags: []string{"GDPR", "GLBA", "PSD2"},
@@ -108,6 +122,31 @@ func cardValid(v *value) bool {
 	// Only digits may follow in groups of the same row: more of them means a
 	// longer number.
 	return true
+}
+
+// trackAfter confirms what follows the number on a magnetic stripe (ISO/IEC 7813):
+// a separator, on track 1 the name, then the expiry as YYMM.
+func trackAfter(b []byte) bool {
+	if len(b) < 8 {
+		return false
+	}
+	switch b[0] {
+	case '=', 'D', 'd':
+		b = b[1:]
+	case '^':
+		i := bytes.IndexByte(b[1:min(len(b), 30)], '^')
+		if i < 2 {
+			return false
+		}
+		b = b[i+2:]
+	default:
+		return false
+	}
+	if len(b) < 7 || !allDigits(b[:7]) {
+		return false
+	}
+	m := decimal(b[2:4])
+	return m >= 1 && m <= 12
 }
 
 // cardBrand gives the scheme by ISO/IEC 7812 prefix and length, from the schemes'

@@ -242,6 +242,10 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 		}
 	}
 	s.cand = s.cand[:0]
+	near := st.meta.MinConfidence >= Medium
+	if near {
+		s.nearby(st, v, parts[first].start, parts[last].end)
+	}
 	for i := first; i <= maxLeft; i++ {
 		for j := maxLeft; j <= last; j++ {
 			off := parts[i].off
@@ -260,6 +264,9 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 			for k := range shapes {
 				sh := &shapes[k]
 				if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
+					continue
+				}
+				if near && sh.weak && !s.near.has(sh.det) {
 					continue
 				}
 				if !ready {

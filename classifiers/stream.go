@@ -61,6 +61,7 @@ type Scanner struct {
 	lens [maxLeft + 1 + maxRight]uint8
 	cand []candidate
 	va   value
+	near detSet
 	// Counters: objects closed, candidates left out at a bound.
 	Objects, Dropped uint64
 }
@@ -293,10 +294,9 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 			return
 		}
 	}
-	m := masked(normal, d.Secret)
-	r.add(s.c, det, conf, level, hash, m)
+	r.add(s.c, det, conf, level, hash, normal)
 	if len(r.findings) < MaxFindings {
-		r.findings = append(r.findings, Finding{Detector: d.ID, Start: from, End: to, Confidence: conf, Level: level, Tags: d.Tags, Masked: m, Hash: hash, Path: st.path})
+		r.findings = append(r.findings, Finding{Detector: d.ID, Start: from, End: to, Confidence: conf, Level: level, Tags: d.Tags, Masked: masked(normal, d.Secret), Hash: hash, Path: st.path})
 	} else {
 		r.dropped++
 	}
