@@ -1,0 +1,106 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/internal/netlab"
+)
+
+// Reply is what curl made of a request.
+type Reply struct {
+	// Code is the HTTP status, 0 where none came.
+	Code int
+	Body string
+	// Err is curl's own error, nil where there is none.
+	Err error
+}
+
+// String gives the reply in one line.
+func (r Reply) String() string {
+	switch body, _, _ := strings.Cut(strings.TrimSpace(r.Body), "\n"); {
+	case r.Code == 0:
+		return fmt.Sprintf("no answer: %v", r.Err)
+	case r.Err != nil:
+		return fmt.Sprintf("HTTP %d %q, then %v", r.Code, body, r.Err)
+	default:
+		return fmt.Sprintf("HTTP %d %q", r.Code, body)
+	}
+}
+
+// Curl runs curl in a namespace.
+func Curl(ctx context.Context, ns *netlab.Namespace, args ...string) Reply {
+	out, err := ns.Run(ctx, "curl", append([]string{"-q", "-sS", "-m", "8", "--noproxy", "*", "-w", "\n%{http_code}"}, args...)...)
+	var r Reply
+	if i := strings.LastIndexByte(out, '\n'); i >= 0 {
+		r.Body = out[:i]
+		r.Code, _ = strconv.Atoi(out[i+1:])
+	}
+	r.Err = err
+	return r
+}
+
+// Settled gives the requests to a path once there is one and it is over, or
+// what there is after a while: of a refused request nothing may arrive.
+func Settled(ctx context.Context, o *netlab.Origin, path string) []netlab.Request {
+	for range 25 {
+		if seen := o.Requests(path); len(seen) > 0 {
+			return seen
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// Cards makes payment card numbers that nobody has: right in prefix, length and
+// check digit, as classification wants them. The same seed gives the same.
+func Cards(n int, seed uint64) []string {
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	out := make([]string, n)
+	for i := range out {
+		digits := []byte(fmt.Sprintf("4556%011d", rnd.Int64N(1e11)))
+		sum := 0
+		for j, c := range digits {
+			d := int(c - '0')
+			if j%2 == 0 {
+				if d *= 2; d > 9 {
+					d -= 9
+				}
+			}
+			sum += d
+		}
+		out[i] = string(append(digits, byte('0'+(10-sum%10)%10)))
+	}
+	return out
+}
+
+// CardList makes a table of customers with their cards.
+func CardList(cards []string) string {
+	var b strings.Builder
+	b.WriteString("customer,credit card,expires\n")
+	for i, c := range cards {
+		fmt.Fprintf(&b, "Customer %d,%s,%02d/29\n", i+1, c, i%12+1)
+	}
+	return b.String()
+}
+
+// Arrived counts the values that are in what a server received.
+func Arrived(seen []netlab.Request, values []string) (n int) {
+	for _, v := range values {
+		for _, r := range seen {
+			if strings.Contains(string(r.Body), v) {
+				n++
+				break
+			}
+		}
+	}
+	return n
+}
