@@ -78,7 +78,10 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 			m.scanTx(pl, parser, tx, dir, from, to)
 		}
 		for _, r := range pl.fields {
-			m.nominate(r)
+			// A direction that has not begun has no numbers, but may have events.
+			if to > 0 || len(m.e.rules[r].AppEvents) > 0 {
+				m.nominate(r)
+			}
 		}
 	}
 	st := m.txState(tx, dir, false)

@@ -232,10 +232,13 @@ func (g *groups) addrParts(s string, depth int) (pos, neg []AddrRange, err error
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(n) > 0 && len(p) > 0 {
+		if len(n) > 0 {
+			if len(p) == 0 {
+				p = []AddrRange{{addrMin, addrMax}}
+			}
 			return subtract(normalise(p), normalise(n)), nil, nil
 		}
-		return p, n, nil
+		return p, nil, nil
 	}
 	if strings.EqualFold(s, "any") {
 		return []AddrRange{{addrMin, addrMax}}, nil, nil
