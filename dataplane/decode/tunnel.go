@@ -43,7 +43,7 @@ func (d *Decoder) ipInIP(p *Packet, off, end int) {
 
 // tunnelPort tells whether the datagram goes to a port of a tunnel.
 func (d *Decoder) tunnelPort(p *Packet) bool {
-	return slices.Contains(d.cfg.VXLANPorts, p.DstPort) || slices.Contains(d.cfg.GenevePorts, p.DstPort) ||
+	return slices.Contains(d.cfg.VXLANPorts, p.DstPort) || p.DstPort == gpePort && len(d.cfg.VXLANPorts) > 0 || slices.Contains(d.cfg.GenevePorts, p.DstPort) ||
 		slices.Contains(d.cfg.GTPPorts, p.DstPort) || d.teredoPort(p)
 }
 
@@ -59,6 +59,10 @@ func (d *Decoder) udpTunnel(p *Packet, off, end int) {
 			d.vxlan(p, off, end)
 			return
 		}
+	}
+	if p.DstPort == gpePort && len(d.cfg.VXLANPorts) > 0 {
+		d.vxlanGPE(p, off, end)
+		return
 	}
 	for _, port := range d.cfg.GenevePorts {
 		if p.DstPort == port {
@@ -98,6 +102,41 @@ func (d *Decoder) vxlan(p *Packet, off, end int) {
 	}
 	if q := d.tunnel(p, tunVXLAN, be32(b[4:])>>8, at, end); q != nil {
 		d.ethernet(q, at)
+	}
+}
+
+// gpePort is IANA's for VXLAN-GPE.
+const gpePort = 4790
+
+// vxlanGPE takes a header of the generic protocol extension for VXLAN
+// (draft-ietf-nvo3-vxlan-gpe §3): version 0, the I and P flags set, and the next
+// protocol named.
+func (d *Decoder) vxlanGPE(p *Packet, off, end int) {
+	b := p.Data[off:end]
+	if len(b) < 8 || b[0]&0x3c != 0x0c {
+		return
+	}
+	var et uint16
+	switch b[3] {
+	case 1:
+		et = etherIPv4
+	case 2:
+		et = etherIPv6
+	case 3:
+		et = etherTEB
+	default:
+		p.event(d, EvVXLANUnknownPayloadType)
+		return
+	}
+	d.Counters.VXLAN++
+	q := d.tunnel(p, tunVXLAN, be32(b[4:])>>8, off+8, end)
+	if q == nil {
+		return
+	}
+	if et == etherTEB {
+		d.ethernet(q, off+8)
+	} else {
+		d.etherType(q, et, off+8, EvVXLANUnknownPayloadType)
 	}
 }
 

@@ -15,6 +15,10 @@ import (
 func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	p, saved, dir, drop, touched := w.p, w.f, w.dir, w.drop, w.touched
 	w.touched = nil
+	// What is told at the end has the time of the flow's last packet: when the
+	// end is noticed depends on other traffic.
+	now := w.now
+	w.now, w.env.Now = f.Last, f.Last
 	w.pseudo = decode.Packet{Time: w.now, Src: f.Client, Dst: f.Server, SrcPort: f.ClientPort, DstPort: f.ServerPort,
 		IPVersion: f.IPVersion, Proto: f.Proto}
 	w.p, w.f, w.dir, w.closing = &w.pseudo, f, protocol.ToServer, true
@@ -53,6 +57,7 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	f.App.Release()
 	f.Inspect = nil
 	w.p, w.f, w.dir, w.drop, w.closing, w.touched = p, saved, dir, drop, false, touched
+	w.now, w.env.Now = now, now
 }
 
 // flowEvent makes the flow's record.

@@ -214,7 +214,7 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	d.Defrag = decode.DefragConfig{Timeout: int64(cfg.Defrag.Timeout), MemCap: int(int64(cfg.Defrag.Memcap) / n), MaxDatagrams: cfg.Defrag.Trackers}
 	wc.Flow = flow.Config{Memcap: max(int64(cfg.Flow.Memcap)/n, 1<<20), MaxFlows: cfg.Flow.MaxFlows / int(n), IgnoreVLAN: !cfg.VLAN.UseForTracking,
 		Default: timeouts(cfg.FlowTimeouts.Default), TCP: timeouts(cfg.FlowTimeouts.TCP), UDP: timeouts(cfg.FlowTimeouts.UDP), ICMP: timeouts(cfg.FlowTimeouts.ICMP)}
-	if wc.Stream, err = streamConfig(cfg, wc.Inline, n); err != nil {
+	if wc.Stream, err = streamConfig(cfg, wc.Inline, !m.Live || !m.Inline, n); err != nil {
 		return wc, err
 	}
 	if m.NoChecksum {
@@ -228,10 +228,11 @@ func timeouts(t config.Timeouts) flow.Timeouts {
 	return flow.Timeouts{New: t.New.D(), Established: t.Established.D(), Closed: t.Closed.D(), Bypassed: t.Bypassed.D()}
 }
 
-func streamConfig(cfg *config.Config, inline bool, n int64) (stream.Config, error) {
+func streamConfig(cfg *config.Config, inline, beside bool, n int64) (stream.Config, error) {
 	s := cfg.Stream
 	c := stream.DefaultConfig()
-	c.Inline, c.Midstream, c.AsyncOneside, c.ChecksumValidation = inline, s.Midstream, s.AsyncOneside, s.ChecksumValidation
+	c.Inline, c.Midstream, c.ChecksumValidation = inline, s.Midstream, s.ChecksumValidation
+	c.AsyncOneside = s.AsyncOneside == "yes" || s.AsyncOneside == "auto" && beside
 	c.Depth, c.Memcap = uint64(s.Reassembly.Depth), int64(s.Reassembly.Memcap)/n
 	c.MaxSynAckQueued = min(s.MaxSynackQueued, 5)
 	var err error

@@ -13,7 +13,7 @@ func Default() *Config {
 		PacketAlertMax: 15,
 		Detect:         Detect{InspectionRecursionLimit: 3000},
 		PCRE:           PCRE{MatchLimit: 3500, MatchLimitRecursion: 1500},
-		Stream: Stream{Memcap: 256 * mib, MemcapPolicy: Auto, MidstreamPolicy: Auto, Inline: "auto", DropInvalid: true,
+		Stream: Stream{Memcap: 256 * mib, MemcapPolicy: Auto, MidstreamPolicy: Auto, Inline: "auto", AsyncOneside: "auto", DropInvalid: true,
 			ChecksumValidation: true, MaxSynQueued: 10, MaxSynackQueued: 5,
 			Reassembly: Reassembly{Memcap: 512 * mib, MemcapPolicy: Auto, ToServerChunkSize: 2560,
 				ToClientChunkSize: 2560, Raw: true, Urgent: Urgent{Policy: "oob", OOBLimitPolicy: "drop"}}},

@@ -8,8 +8,10 @@ type Stream struct {
 	// Midstream picks connections up that began before the capture.
 	Midstream       bool            `yaml:"midstream"`
 	MidstreamPolicy ExceptionPolicy `yaml:"midstream-policy"`
-	// AsyncOneside follows connections of which one side is seen.
-	AsyncOneside bool `yaml:"async-oneside"`
+	// AsyncOneside follows connections of which one side is seen; auto does so
+	// beside the wire (replay, tap), where mirror ports often carry one side, and
+	// not inline, where it would let a stranger make up connections.
+	AsyncOneside string `yaml:"async-oneside" enum:"auto|yes|no"`
 	// Inline inspects data at arrival; auto does in inline modes.
 	Inline string `yaml:"inline" enum:"auto|yes|no"`
 	// DropInvalid drops segments that are not part of their connection, inline.
