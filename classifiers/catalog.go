@@ -67,6 +67,8 @@ type Catalog struct {
 	groups [][]grouping
 	// byLen lists the shapes of each length.
 	byLen [maxValue + 1][]shape
+	// minLen is the least length of any.
+	minLen int
 
 	tokens []*token
 	tokDet []uint16
@@ -216,6 +218,9 @@ func (c *Catalog) compileShapes() {
 	for i, n := range c.nums {
 		for _, s := range n.shapes {
 			l, digits, letters := parseShape(s)
+			if c.minLen == 0 || l < c.minLen {
+				c.minLen = l
+			}
 			c.byLen[l] = append(c.byLen[l], shape{digits, letters, uint16(i), max(n.plain, n.usual, n.odd) < 2 && n.judge == nil, c.numDet[i]})
 		}
 		c.groups = append(c.groups, parseGroups(n.groups))
@@ -276,7 +281,7 @@ func (c *Catalog) compilePatterns() {
 	}
 	if len(c.nums) > 0 {
 		// Two digits in a row: a token with them is a nominated one.
-		add(`[0-9]{2}`, 0, pattern{kind: patDigits})
+		add(`(^|[^0-9])[0-9][0-9]`, 0, pattern{kind: patDigits})
 	}
 	if c.email != none {
 		add(`[a-z0-9_+-]@[a-z0-9]`, hs.Caseless, pattern{kind: patAt})

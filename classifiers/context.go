@@ -17,6 +17,8 @@ type lexicon struct {
 	// lists[i] are the detectors (place in dets, times two, plus one when the
 	// word speaks against) of the words whose hash maps to i.
 	lists [][]uint16
+	// sets are the lists' detectors that a word speaks for.
+	sets  []detSet
 	byKey map[uint64]uint16
 	// first filters by the hash of a phrase's first word.
 	first map[uint64]uint8
@@ -76,6 +78,14 @@ func (x *lexicon) build(dets []Detector) {
 		}
 		for _, w := range dets[i].Against {
 			add(w, uint16(i)<<1|1)
+		}
+	}
+	x.sets = make([]detSet, len(x.lists))
+	for i, l := range x.lists {
+		for _, ref := range l {
+			if ref&1 == 0 {
+				x.sets[i].add(ref >> 1)
+			}
 		}
 	}
 }
@@ -379,10 +389,9 @@ func (s *Scanner) nearby(st *Stream, v *window2, start, end int) {
 	s.near = detSet{}
 	for i := range st.ctx.m {
 		if m := &st.ctx.m[i]; m.at >= lo && m.at < to+contextAfter {
-			for _, ref := range s.c.words.lists[m.list] {
-				if ref&1 == 0 {
-					s.near.add(ref >> 1)
-				}
+			set := &s.c.words.sets[m.list]
+			for k := range s.near {
+				s.near[k] |= set[k]
 			}
 		}
 	}

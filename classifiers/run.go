@@ -155,7 +155,7 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 // that begin with it and hold no nominated token.
 func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 	b := v.b
-	var parts [maxLeft + 1 + maxRight]part
+	parts := &s.parts
 	// Leftwards: tokens that nothing else nominates, up to the room there is.
 	nl, room := 0, maxValue-(r-l)
 	for at := l; nl < maxLeft && !alone; nl++ {
@@ -219,6 +219,9 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 	for i := first; i <= last; i++ {
 		total += parts[i].n
 	}
+	if total < s.c.minLen {
+		return
+	}
 	for total > 64 {
 		// The masks hold 64: give up what is farthest to the left.
 		total -= parts[first].n
@@ -242,10 +245,7 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 		}
 	}
 	s.cand = s.cand[:0]
-	near := st.meta.MinConfidence >= Medium
-	if near {
-		s.nearby(st, v, parts[first].start, parts[last].end)
-	}
+	sure, near := st.meta.MinConfidence >= Medium, false
 	for i := first; i <= maxLeft; i++ {
 		for j := maxLeft; j <= last; j++ {
 			off := parts[i].off
@@ -266,8 +266,14 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 				if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
 					continue
 				}
-				if near && sh.weak && !s.near.has(sh.det) {
-					continue
+				if sure && sh.weak {
+					if !near {
+						near = true
+						s.nearby(st, v, parts[first].start, parts[last].end)
+					}
+					if !s.near.has(sh.det) {
+						continue
+					}
 				}
 				if !ready {
 					ready = true

@@ -24,7 +24,9 @@ type Stream struct {
 	// head is the object's first bytes, to tell its type.
 	head []byte
 
+	// pend[next:] are the hits that wait.
 	pend []pending
+	next int
 	// digitTo is the end of the last digit hit, contiguous ones being one run.
 	digitTo uint64
 	// tokenDone is where the last judged token ended, covered where the last
@@ -62,6 +64,8 @@ type Scanner struct {
 	cand []candidate
 	va   value
 	near detSet
+	// parts are the tokens of the run being judged.
+	parts [maxLeft + 1 + maxRight]part
 	// Counters: objects closed, candidates left out at a bound.
 	Objects, Dropped uint64
 }
@@ -195,14 +199,18 @@ func (s *Scanner) nominate(st *Stream, view []byte, base uint64, hits []hs.Hit) 
 			}
 		}
 		s.settle(st, view, base, h.To, true)
-		if len(st.pend) >= maxPending {
+		if st.next > 256 {
+			st.pend = st.pend[:copy(st.pend, st.pend[st.next:])]
+			st.next = 0
+		}
+		if len(st.pend)-st.next >= maxPending {
 			st.rec.dropped++
 			s.Dropped++
 			continue
 		}
 		st.pend = append(st.pend, pending{h.To, h.ID})
 		// Hits that end together come in no fixed order.
-		for j := len(st.pend) - 1; j > 0 && st.pend[j].to == st.pend[j-1].to && st.pend[j].pat < st.pend[j-1].pat; j-- {
+		for j := len(st.pend) - 1; j > st.next && st.pend[j].to == st.pend[j-1].to && st.pend[j].pat < st.pend[j-1].pat; j-- {
 			st.pend[j], st.pend[j-1] = st.pend[j-1], st.pend[j]
 		}
 	}
@@ -211,18 +219,15 @@ func (s *Scanner) nominate(st *Stream, view []byte, base uint64, hits []hs.Hit) 
 // settle judges the queued hits whose view ends at upto or before; with strict,
 // before it.
 func (s *Scanner) settle(st *Stream, view []byte, base, upto uint64, strict bool) {
-	n := 0
-	for n < len(st.pend) {
-		need := st.pend[n].to + ahead
+	for st.next < len(st.pend) {
+		need := st.pend[st.next].to + ahead
 		if need > upto || strict && need == upto {
-			break
+			return
 		}
-		s.judge(st, view, base, st.pend[n])
-		n++
+		st.next++
+		s.judge(st, view, base, st.pend[st.next-1])
 	}
-	if n > 0 {
-		st.pend = st.pend[:copy(st.pend, st.pend[n:])]
-	}
+	st.pend, st.next = st.pend[:0], 0
 }
 
 // judge hands a hit to its detectors, with the view that belongs to it.
@@ -306,10 +311,10 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 func (s *Scanner) finish(st *Stream) {
 	view := st.buf
 	base := st.end - uint64(len(view))
-	for _, p := range st.pend {
+	for _, p := range st.pend[st.next:] {
 		s.judge(st, view, base, p)
 	}
-	st.pend = st.pend[:0]
+	st.pend, st.next = st.pend[:0], 0
 	if st.parent == nil && st.end <= fieldSize {
 		v := window2{b: view, base: base}
 		s.judgeWords(st, &v, 0, len(view))
