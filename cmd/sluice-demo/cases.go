@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,52 +130,6 @@ func signature(ctx context.Context, d *demo) error {
 		must(e.Alert != nil && e.Alert.ID == 9000002 && e.Alert.Action == "allowed", "the alert is another: %s", e.Raw))
 }
 
-// datagrams sends n datagrams from one of the server's addresses to the client,
-// then one from an address that is not listed, and counts what arrived of either.
-func (d *demo) datagrams(ctx context.Context, n int) (listed, others int, err error) {
-	in, err := d.lab.Client.ListenPacket(netlab.Client4 + ":0")
-	if err != nil {
-		return 0, 0, err
-	}
-	defer in.Close()
-	for _, s := range []struct {
-		from string
-		n    int
-	}{{netlab.Hostile4, n}, {netlab.Server4, 1}} {
-		out, err := d.lab.Server.DialContext(ctx, s.from, "udp", in.LocalAddr().String())
-		if err != nil {
-			return 0, 0, err
-		}
-		for range s.n {
-			if _, err := out.Write([]byte("command and control")); err != nil {
-				out.Close()
-				return 0, 0, err
-			}
-		}
-		out.Close()
-	}
-	buf := make([]byte, 100)
-	for {
-		// The last one sent was from an address that may pass, and they stay in order.
-		wait := 2 * time.Second
-		if others > 0 {
-			wait = 50 * time.Millisecond
-		}
-		_ = in.SetReadDeadline(time.Now().Add(wait))
-		_, from, err := in.ReadFrom(buf)
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return listed, others, nil
-		case err != nil:
-			return listed, others, err
-		case from.(*net.UDPAddr).IP.String() == netlab.Hostile4:
-			listed++
-		default:
-			others++
-		}
-	}
-}
-
 func blocked(ctx context.Context, d *demo) error {
 	const n = 5
 	mark := d.soc.Mark()
@@ -185,7 +138,7 @@ func blocked(ctx context.Context, d *demo) error {
 		return err
 	}
 	d.say("tried", "%d datagrams from %s, which hostile.txt lists, to the client; one from %s", n, netlab.Hostile4, netlab.Server4)
-	listed, others, err := d.datagrams(ctx, n)
+	listed, others, err := stage.Datagrams(ctx, d.lab, n)
 	if err != nil {
 		return err
 	}
@@ -202,7 +155,7 @@ func blocked(ctx context.Context, d *demo) error {
 }
 
 func mail(ctx context.Context, d *demo) error {
-	key, err := privateKey()
+	key, err := stage.PrivateKey()
 	if err != nil {
 		return err
 	}
@@ -212,7 +165,7 @@ func mail(ctx context.Context, d *demo) error {
 			return "", err
 		}
 		defer c.Close()
-		return sendMail(c, subject, body)
+		return stage.SendMail(c, subject, body)
 	}
 	mark := d.soc.Mark()
 	d.say("tried", "two mails by SMTP: one about lunch, one with a private key")
@@ -222,13 +175,13 @@ func mail(ctx context.Context, d *demo) error {
 	}
 	answer, err := send("the key", "Here it is:\n\n"+key)
 	d.say("client", "for lunch %q, for the key %q", harmless, answer)
-	d.say("server", "%d mail taken", len(d.mail.taken()))
+	d.say("server", "%d mail taken", len(d.mail.Taken()))
 	if err != nil {
 		return err
 	}
 	e, err := d.await(ctx, mark, "an event of lost data", isDLP)
 	return all(must(strings.HasPrefix(harmless, "250"), "the harmless mail was refused"), must(strings.HasPrefix(answer, "55"), "the answer is no refusal"),
-		must(len(d.mail.taken()) == 1, "the server took %d mails", len(d.mail.taken())), err, must(blocks(e, "block-secret-keys"), "the event tells something else: %s", e.Raw))
+		must(len(d.mail.Taken()) == 1, "the server took %d mails", len(d.mail.Taken())), err, must(blocks(e, "block-secret-keys"), "the event tells something else: %s", e.Raw))
 }
 
 func names(ctx context.Context, d *demo) error {
@@ -275,7 +228,7 @@ func killed(ctx context.Context, d *demo) error {
 	}
 	r := stage.Curl(ctx, d.lab.Client, server+"/unguarded")
 	d.say("client", "%s", r)
-	listed, others, err := d.datagrams(ctx, 5)
+	listed, others, err := stage.Datagrams(ctx, d.lab, 5)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ type demo struct {
 	daemon *stage.Daemon
 	soc    *stage.SOC
 	origin *netlab.Origin
-	mail   *mailServer
+	mail   *stage.MailServer
 	cfg    stage.Config
 	dir    string
 	// before is what the gateway's ports looked like at first.
@@ -172,7 +172,7 @@ func (d *demo) serve() error {
 	if l, err = d.lab.Server.Listen(netlab.Server4 + ":25"); err != nil {
 		return err
 	}
-	d.mail = serveMail(l)
+	d.mail = stage.ServeMail(l)
 	return nil
 }
 

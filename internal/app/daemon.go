@@ -43,6 +43,8 @@ type Daemon struct {
 	retired   []*Parts
 	confirmed chan struct{}
 	once      sync.Once
+	// open is set once all is built and requests can be answered.
+	open atomic.Bool
 	// ready is set once the workers are in charge of the traffic.
 	ready atomic.Bool
 	drops *dropTally
@@ -87,6 +89,11 @@ func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 			err = errors.Join(err, d.Close())
 		}
 	}()
+	// The socket comes first: a second daemon must find out before it touches
+	// what the first one holds.
+	if d.control, err = control.Listen(cfg.ControlSocket, d.gate(d.handler())); err != nil {
+		return nil, err
+	}
 	if d.parts, err = load(cfg, log, d.state); err != nil {
 		return nil, err
 	}
@@ -119,9 +126,7 @@ func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 			return nil, err
 		}
 	}
-	if d.control, err = control.Listen(cfg.ControlSocket, d.handler()); err != nil {
-		return nil, err
-	}
+	d.open.Store(true)
 	if cfg.Outputs.Metrics.Enabled {
 		c := metrics.NewCollector(d.samples, func() events.HistogramSnapshot { return d.out.Stats().Latency })
 		if d.http, err = metrics.Serve(cfg.Outputs.Metrics.Listen, c); err != nil {
@@ -140,6 +145,10 @@ func (d *Daemon) openFast() error {
 	persist := len(d.cfg.Ports.Bridges) > 0
 	if d.fast, err = fastpath.Open(fastpath.Config{Mode: mode, Persist: persist, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking}); err != nil {
 		return fmt.Errorf("fast path: %w", err)
+	}
+	if d.cfg.Ports.Monitor && len(d.cfg.BlockLists) > 0 {
+		d.log.Warn("block lists are not in force: monitor mode enforces nothing", "lists", len(d.cfg.BlockLists))
+		return nil
 	}
 	for _, l := range d.cfg.BlockLists {
 		if err := d.loadList(l); err != nil {
@@ -384,7 +393,7 @@ func (d *Daemon) Reload() (*signatures.Report, error) {
 		return parts.Report, fmt.Errorf("%d rules have errors, %d more than before: the running set goes on; see `sluice check`", n, n-d.parts.Report.Rejected)
 	}
 	for _, l := range d.cfg.BlockLists {
-		if d.fast == nil {
+		if d.fast == nil || d.cfg.Ports.Monitor {
 			break
 		}
 		if err := d.loadList(l); err != nil {
@@ -424,6 +433,9 @@ func (d *Daemon) retire() {
 func (d *Daemon) Block(prefix netip.Prefix, reason string, ttl time.Duration) error {
 	if d.fast == nil {
 		return errors.New("the fast path is off (ports.xdp: off): nothing can be blocked")
+	}
+	if d.cfg.Ports.Monitor {
+		return errors.New("monitor mode enforces nothing: nothing can be blocked")
 	}
 	e := fastpath.Entry{Reason: reason, List: operatorList}
 	if ttl > 0 {

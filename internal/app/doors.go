@@ -109,6 +109,17 @@ func (d *Daemon) handler() http.Handler {
 	return mux
 }
 
+// gate turns requests away until everything they may ask for is there.
+func (d *Daemon) gate(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !d.open.Load() {
+			control.Reply(w, http.StatusServiceUnavailable, errors.New("the daemon is starting"))
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 // ParsePrefix reads an address or a prefix.
 func ParsePrefix(text string) (netip.Prefix, error) { return prefix(text) }
 

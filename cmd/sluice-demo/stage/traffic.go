@@ -2,8 +2,11 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -103,4 +106,50 @@ func Arrived(seen []netlab.Request, values []string) (n int) {
 		}
 	}
 	return n
+}
+
+// Datagrams sends n datagrams from Hostile4 to the client,
+// then one from an address that is not listed, and counts what arrived of either.
+func Datagrams(ctx context.Context, lab *netlab.Lab, n int) (listed, others int, err error) {
+	in, err := lab.Client.ListenPacket(netlab.Client4 + ":0")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer in.Close()
+	for _, s := range []struct {
+		from string
+		n    int
+	}{{netlab.Hostile4, n}, {netlab.Server4, 1}} {
+		out, err := lab.Server.DialContext(ctx, s.from, "udp", in.LocalAddr().String())
+		if err != nil {
+			return 0, 0, err
+		}
+		for range s.n {
+			if _, err := out.Write([]byte("command and control")); err != nil {
+				out.Close()
+				return 0, 0, err
+			}
+		}
+		out.Close()
+	}
+	buf := make([]byte, 100)
+	for {
+		// The last one sent was from an address that may pass, and they stay in order.
+		wait := 2 * time.Second
+		if others > 0 {
+			wait = 50 * time.Millisecond
+		}
+		_ = in.SetReadDeadline(time.Now().Add(wait))
+		_, from, err := in.ReadFrom(buf)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return listed, others, nil
+		case err != nil:
+			return listed, others, err
+		case from.(*net.UDPAddr).IP.String() == netlab.Hostile4:
+			listed++
+		default:
+			others++
+		}
+	}
 }

@@ -1,0 +1,372 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/features"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"sluice/internal/config"
+	"sluice/internal/control"
+)
+
+// Finding is one thing that `sluice doctor` looked at.
+type Finding struct {
+	// Check names it; Level is ok, note, warning or failure.
+	Check string `json:"check"`
+	Level string `json:"level"`
+	// Detail says what is so; Mend is the command or setting that mends it.
+	Detail string `json:"detail"`
+	Mend   string `json:"mend,omitempty"`
+}
+
+// The levels of a Finding.
+const (
+	LevelOK      = "ok"
+	LevelNote    = "note"
+	LevelWarning = "warning"
+	LevelFailure = "failure"
+)
+
+type doctor struct {
+	cfg *config.Config
+	out []Finding
+}
+
+func (d *doctor) say(check, level, detail, mend string) {
+	d.out = append(d.out, Finding{Check: check, Level: level, Detail: detail, Mend: mend})
+}
+
+// Doctor looks at the host as the daemon with this configuration would use it.
+// It changes nothing.
+func Doctor(ctx context.Context, cfg *config.Config) []Finding {
+	d := &doctor{cfg: cfg}
+	d.privileges()
+	d.kernel()
+	d.cpu()
+	d.clock()
+	d.folders()
+	d.ports()
+	d.leftovers()
+	d.daemon(ctx)
+	d.content()
+	d.broker()
+	return d.out
+}
+
+// capabilities that the daemon needs, by bit (capability.h).
+var capabilities = []struct {
+	bit  uint
+	name string
+	why  string
+}{
+	{12, "CAP_NET_ADMIN", "to attach programs and set up ports"}, {13, "CAP_NET_RAW", "to open packet sockets"}, {39, "CAP_BPF", "to load programs"},
+}
+
+func (d *doctor) privileges() {
+	eff := uint64(0)
+	if data, err := os.ReadFile("/proc/self/status"); err == nil {
+		for line := range strings.Lines(string(data)) {
+			if v, ok := strings.CutPrefix(line, "CapEff:"); ok {
+				eff, _ = strconv.ParseUint(strings.TrimSpace(v), 16, 64)
+			}
+		}
+	}
+	var missing []string
+	for _, c := range capabilities {
+		if eff>>c.bit&1 == 0 {
+			missing = append(missing, c.name+" "+c.why)
+		}
+	}
+	if len(missing) > 0 {
+		d.say("privileges", LevelFailure, "missing: "+strings.Join(missing, ", "), "run as root, or: setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon,cap_sys_resource+ep bin/sluice")
+	} else {
+		d.say("privileges", LevelOK, "network administration, raw sockets and BPF are allowed", "")
+	}
+	var lim unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) == nil && lim.Cur < 1024 {
+		d.say("open files", LevelWarning, fmt.Sprintf("at most %d open files", lim.Cur), "ulimit -n 65536")
+	}
+}
+
+func (d *doctor) kernel() {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		d.say("kernel", LevelFailure, err.Error(), "")
+		return
+	}
+	release := unix.ByteSliceToString(u.Release[:])
+	var major, minor int
+	fmt.Sscanf(release, "%d.%d", &major, &minor)
+	v := major<<8 | minor
+	switch {
+	case v < 5<<8|15:
+		d.say("kernel", LevelFailure, release+": too old", "use a kernel of 6.1 or newer")
+	case v < 6<<8|6:
+		d.say("kernel", LevelWarning, release+": no tcx (6.6): inline ports are guarded through clsact, and after the daemon's death the heartbeat's 200 ms pass before the wire takes over", "use a kernel of 6.6 or newer")
+	default:
+		d.say("kernel", LevelOK, release+": XDP with fragments and tcx", "")
+	}
+	for _, p := range []struct {
+		typ  ebpf.ProgramType
+		name string
+	}{{ebpf.XDP, "XDP"}, {ebpf.SchedCLS, "tc"}, {ebpf.SocketFilter, "socket filter"}} {
+		if err := features.HaveProgramType(p.typ); errors.Is(err, ebpf.ErrNotSupported) {
+			d.say("bpf", LevelFailure, "the kernel has no "+p.name+" programs", "use a kernel with CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF")
+		}
+	}
+	if b, err := os.ReadFile("/proc/sys/net/core/bpf_jit_enable"); err == nil && strings.TrimSpace(string(b)) == "0" {
+		d.say("bpf jit", LevelWarning, "BPF programs are interpreted: slow", "sysctl -w net.core.bpf_jit_enable=1")
+	}
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		d.say("btf", LevelNote, "the kernel has no type information; it is not needed", "")
+	}
+}
+
+func (d *doctor) cpu() {
+	flags := ""
+	if f, err := os.Open("/proc/cpuinfo"); err == nil {
+		defer f.Close()
+		sc := bufio.NewScanner(f)
+		for sc.Scan() {
+			if strings.HasPrefix(sc.Text(), "flags") {
+				flags = sc.Text() + " "
+				break
+			}
+		}
+	}
+	switch {
+	case runtime.GOARCH == "amd64" && !strings.Contains(flags, " ssse3 "):
+		d.say("cpu", LevelFailure, "no SSSE3: Hyperscan does not run", "use a CPU (or VM CPU type) with SSSE3; host-passthrough in a VM")
+	case runtime.GOARCH == "amd64" && !strings.Contains(flags, " avx2 "):
+		d.say("cpu", LevelWarning, "no AVX2: pattern matching is slower", "use the host's CPU type in the VM")
+	default:
+		d.say("cpu", LevelOK, fmt.Sprintf("%d cores", runtime.NumCPU()), "")
+	}
+}
+
+func (d *doctor) clock() {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	const timeError, unsync = 5, 0x40
+	if err == nil && (state == timeError || t.Status&unsync != 0) {
+		d.say("clock", LevelWarning, "not synchronised: events of several sensors cannot be put in order", "apt-get install chrony")
+		return
+	}
+	d.say("clock", LevelOK, "synchronised", "")
+}
+
+func (d *doctor) folders() {
+	for _, f := range []struct{ key, dir string }{{"cache-dir", d.cfg.CacheDir}, {"state-dir", d.cfg.StateDir}, {"default-log-dir", d.cfg.LogDir}} {
+		dir := f.dir
+		for {
+			if _, err := os.Stat(dir); err == nil || dir == "/" || dir == "." {
+				break
+			}
+			dir = filepath.Dir(dir)
+		}
+		if err := unix.Access(dir, unix.W_OK); err != nil {
+			d.say(f.key, LevelWarning, f.dir+" cannot be written", "mkdir -p "+f.dir+" and make it the daemon's, or set "+f.key)
+			continue
+		}
+		var st unix.Statfs_t
+		if unix.Statfs(dir, &st) == nil {
+			free := st.Bavail * uint64(st.Bsize)
+			if free < 1<<30 {
+				d.say(f.key, LevelWarning, fmt.Sprintf("%s has %d MiB left", f.dir, free>>20), "free some room: the spool and the event store need it")
+				continue
+			}
+		}
+		d.say(f.key, LevelOK, f.dir, "")
+	}
+}
+
+func (d *doctor) ports() {
+	p := d.cfg.Ports
+	if len(p.Taps)+len(p.Bridges)+len(p.Gateways) == 0 {
+		d.say("ports", LevelNote, "no port is configured", "sluice doctor --config FILE, or name ports with --tap and --bridge when running")
+		return
+	}
+	for _, name := range append(append([]string{}, p.Taps...), p.Gateways...) {
+		d.port(name, false)
+	}
+	for _, b := range p.Bridges {
+		in, out := d.port(b.Inside, true), d.port(b.Outside, true)
+		if in != nil && out != nil && in.Attrs().MTU != out.Attrs().MTU {
+			d.say("mtu", LevelFailure, fmt.Sprintf("%s has %d, %s has %d", b.Inside, in.Attrs().MTU, b.Outside, out.Attrs().MTU),
+				fmt.Sprintf("ip link set %s mtu %d", b.Outside, in.Attrs().MTU))
+		}
+	}
+}
+
+func (d *doctor) port(name string, inline bool) netlink.Link {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		d.say("port "+name, LevelFailure, "there is no such interface", "ip link")
+		return nil
+	}
+	a := link.Attrs()
+	if a.Flags&net.FlagUp == 0 {
+		d.say("port "+name, LevelNote, "down: the daemon takes it up", "")
+	} else if a.OperState == netlink.OperDown || a.OperState == netlink.OperLowerLayerDown {
+		d.say("port "+name, LevelWarning, "no link", "check the cable or the peer")
+	}
+	driver := "virtual"
+	if l, err := os.Readlink(filepath.Join("/sys/class/net", name, "device/driver")); err == nil {
+		driver = filepath.Base(l)
+	} else if link.Type() != "" {
+		driver = link.Type()
+	}
+	queues, _ := filepath.Glob(filepath.Join("/sys/class/net", name, "queues/rx-*"))
+	d.say("port "+name, LevelOK, fmt.Sprintf("driver %s, mtu %d, %d receive queues", driver, a.MTU, len(queues)), "")
+	if !inline {
+		return link
+	}
+	if addrs, err := netlink.AddrList(link, netlink.FAMILY_V4); err == nil && len(addrs) > 0 {
+		d.say("port "+name, LevelWarning, "has the address "+addrs[0].IPNet.String()+", which will not be reachable while the port is inline", "ip addr flush dev "+name)
+	}
+	if routes, err := netlink.RouteList(link, netlink.FAMILY_ALL); err == nil {
+		for _, r := range routes {
+			if r.Dst == nil || r.Dst.IP.IsUnspecified() {
+				d.say("port "+name, LevelFailure, "carries the host's default route: `sluice run` refuses it", "use another port, or --force with --confirm 60s")
+				break
+			}
+		}
+	}
+	if a.MasterIndex != 0 {
+		d.say("port "+name, LevelWarning, "belongs to a bridge or bond of the kernel", "ip link set "+name+" nomaster")
+	}
+	return link
+}
+
+// leftovers looks for what a crashed daemon left on any interface.
+func (d *doctor) leftovers() {
+	links, err := netlink.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		d.say("leftovers", LevelWarning, "cannot list interfaces: "+err.Error(), "")
+		return
+	}
+	running := d.running()
+	for _, l := range links {
+		name := l.Attrs().Name
+		if x := l.Attrs().Xdp; x != nil && x.Attached {
+			owner := "another program"
+			if prog, err := ebpf.NewProgramFromID(ebpf.ProgramID(x.ProgId)); err == nil {
+				if info, err := prog.Info(); err == nil {
+					owner = info.Name
+				}
+				prog.Close()
+			}
+			switch {
+			case strings.HasPrefix(owner, "sluice") && !running:
+				d.say("leftover "+name, LevelWarning, "an XDP program of a daemon that is gone: its block lists are still in force", "the next `sluice run` takes it over; to remove it: ip link set "+name+" xdp off")
+			case !strings.HasPrefix(owner, "sluice"):
+				d.say("xdp "+name, LevelNote, "is used by "+owner, "")
+			}
+		}
+		if filters, err := netlink.FilterList(l, netlink.HANDLE_MIN_INGRESS); err == nil && !running {
+			for _, f := range filters {
+				if b, ok := f.(*netlink.BpfFilter); ok && strings.HasPrefix(b.Name, "sluice") {
+					d.say("leftover "+name, LevelWarning, "the wire program of a daemon that is gone forwards or drops this port's frames", "the next `sluice run` takes it over; to remove it: tc qdisc del dev "+name+" clsact")
+				}
+			}
+		}
+	}
+	if journals, _ := filepath.Glob(filepath.Join(d.cfg.StateDir, "ports-*.json")); len(journals) > 0 && !running {
+		d.say("leftovers", LevelWarning, "ports were not given back by an earlier run: "+strings.Join(journals, ", "), "the next `sluice run` on the same ports undoes it")
+	}
+}
+
+func (d *doctor) running() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return control.NewClient(d.cfg.ControlSocket).Do(ctx, "GET", "status", nil, nil) == nil
+}
+
+func (d *doctor) daemon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	var s Status
+	err := control.NewClient(d.cfg.ControlSocket).Do(ctx, "GET", "status", nil, &s)
+	switch {
+	case errors.Is(err, control.ErrNotRunning):
+		d.say("daemon", LevelNote, "not running", "")
+	case err != nil:
+		d.say("daemon", LevelWarning, err.Error(), "")
+	default:
+		d.say("daemon", LevelOK, fmt.Sprintf("running, pid %d", s.PID), "")
+		if s.Events.Dropped > 0 {
+			d.say("events", LevelWarning, fmt.Sprintf("%d events were lost to a full queue", s.Events.Dropped), "raise outputs.queue, or lower what is reported")
+		}
+		for _, p := range s.Ports {
+			if p.Dropped > 0 {
+				d.say("port "+p.Name, LevelWarning, fmt.Sprintf("%d frames were lost for want of room", p.Dropped), "more workers, or fewer rules; see `sluice status`")
+			}
+		}
+	}
+}
+
+// content loads rules and policy as the daemon would.
+func (d *doctor) content() {
+	reg, err := Registry()
+	if err != nil {
+		d.say("rules", LevelFailure, err.Error(), "")
+		return
+	}
+	if _, rep, err := LoadRules(d.cfg, reg); err != nil {
+		d.say("rules", LevelFailure, err.Error(), "see `sluice check`")
+	} else {
+		level, mend := LevelOK, ""
+		if rep.Rejected > 0 {
+			level, mend = LevelWarning, "see `sluice check`"
+		}
+		d.say("rules", level, fmt.Sprintf("%d loaded, %d rejected", rep.Loaded, rep.Rejected), mend)
+	}
+	switch p, err := LoadPolicy(d.cfg); {
+	case err != nil:
+		d.say("policy", LevelFailure, err.Error(), "")
+	case p == nil:
+		d.say("policy", LevelNote, "classification is off", "")
+	default:
+		d.say("policy", LevelOK, p.Name, "")
+	}
+}
+
+// broker tries to reach a NATS server of one's own.
+func (d *doctor) broker() {
+	addr := d.cfg.Outputs.NATS.URL
+	if addr == "" || addr == NATSOff || addr == NATSEmbedded {
+		return
+	}
+	for _, a := range strings.Split(addr, ",") {
+		u, err := url.Parse(strings.TrimSpace(a))
+		if err != nil || u.Host == "" {
+			d.say("nats", LevelFailure, fmt.Sprintf("%q is no address", a), "outputs.nats.url: nats://HOST:4222")
+			continue
+		}
+		host := u.Host
+		if u.Port() == "" {
+			host = net.JoinHostPort(u.Hostname(), "4222")
+		}
+		c, err := net.DialTimeout("tcp", host, 2*time.Second)
+		if err != nil {
+			d.say("nats", LevelWarning, "not reachable: "+err.Error()+"; events wait in the spool", "start the server, or set outputs.nats.url: embedded")
+			continue
+		}
+		c.Close()
+		d.say("nats", LevelOK, host+" answers", "")
+	}
+}
