@@ -266,4 +266,3 @@ func (b *builder) indexTx(c *crule) {
 func scannable(id protocol.BufferID) bool {
 	return id != protocol.BufFileName && id != protocol.BufFileMagic
 }
-
