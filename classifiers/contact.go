@@ -191,18 +191,24 @@ var jwtPrefixes = []string{"eyJh", "eyJ0", "eyJr", "eyJj", "eyJl", "eyJ4", "eyJ6
 var phones = []*number{
 	{
 		Detector: Detector{ID: "pii.phone", Level: Internal, Bulk: 50, BulkLevel: Confidential, Tags: gdpr,
-			Context: w("phone", "tel", "telephone", "mobile", "call", "cell", "fax", "whatsapp", "telefon", "téléphone", "teléfono", "telefono", "handy", "mobil", "number", "contact", "phone number"),
-			Good:    w("call (415) 555-0132 now", "phone: 415-555-0132", "Tel. +49 30 1234567"), Bad: w("2024-03-15", "415.555", "1700000000")},
+			Context: w("phone", "tel", "telephone", "mobile", "fax", "whatsapp", "telefon", "téléphone", "teléfono", "telefono", "handy", "mobil", "phone number"),
+			Good:    w("phone (415) 555-0132 now", "phone: 415-555-0132", "Tel. +49 30 1234567"), Bad: w("2024-03-15", "415.555", "1700000000")},
 		shapes: w("7d", "8d", "9d", "10d", "11d", "12d", "13d"),
 		groups: w("3-3-4", "3.3.4", "3 3 4", "1-3-3-4", "1 3 3 4", "2 2 2 2 2", "2.2.2.2.2", "3 3 3", "3 4 4", "4 3 4", "4 3 3", "3-4-4", "2-7", "3-7", "5 6", "3 7", "2 7", "1-3-7", "2 8", "3 8"),
 		valid:  phoneShape, plain: 1, usual: 2, odd: 1, withContext: 2, joined: true,
 		judge: func(v *value, score int8, ctx bool) int8 {
 			plus := len(v.before) > 0 && (v.before[len(v.before)-1] == '+' || bytes.HasSuffix(v.before, []byte("+(")))
 			if plus {
+				if n := len(v.before); len(v.b) < 9 || n > 1 && isAlnum(v.before[n-2]) {
+					return min(score, 1)
+				}
 				return 3
 			}
 			if v.left != 0 && v.left != ' ' || v.right != 0 && v.right != ' ' && v.right != '-' {
 				return min(score, 1)
+			}
+			if v.sep != 0 && len(v.b) == 10 && bytes.HasSuffix(v.before, []byte("(")) {
+				return max(score, 2)
 			}
 			if len(v.b) < 9 && !ctx {
 				return min(score, 1)

@@ -271,8 +271,8 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 				}
 			}
 		}
-		if !known {
-			continue
+		if !known || wend-start <= 3 && (start > 0 && isDigit(b[start-1]) || wend < len(b) && isDigit(b[wend])) {
+			continue // short words with digits on them are hex and the like
 		}
 		if list, ok := x.byKey[h]; ok {
 			c.add(at, wend-start, list)

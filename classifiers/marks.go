@@ -116,7 +116,7 @@ func wholeWord(b []byte, start, end int) bool {
 	return end >= len(b) || !isWordByte(b[end]) || !isWordByte(b[end-1])
 }
 
-func isWordByte(c byte) bool { return isAlnum(c) || c >= 0x80 }
+func isWordByte(c byte) bool { return isAlnum(c) || c >= 0x80 || c == '_' }
 
 // placed judges where a phrase stands.
 func placed(v *window2, start, end int, p *phrase) (Confidence, bool) {

@@ -51,6 +51,10 @@ func separator(b []byte, i int) (n int, kind byte) {
 		return 1, ' '
 	case '-', '.', '/', '+':
 		return 1, b[i]
+	case ')': // after an area code
+		if i+1 < len(b) && b[i+1] == ' ' {
+			return 2, '~'
+		}
 	case 0xc2: // no-break space, soft hyphen
 		if i+1 < len(b) && b[i+1] == 0xa0 {
 			return 2, ' '
@@ -74,6 +78,9 @@ func separator(b []byte, i int) (n int, kind byte) {
 // separatorBefore reads a separator that ends at b[i].
 func separatorBefore(b []byte, i int) (n int, kind byte) {
 	for n := 1; n <= 3 && n <= i; n++ {
+		if n == 1 && b[i-1] == ' ' && i >= 2 && b[i-2] == ')' {
+			continue // the end of a longer one
+		}
 		if got, k := separator(b, i-n); got == n {
 			if n == 1 && k == ' ' {
 				// Prefer the longer reading.

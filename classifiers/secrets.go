@@ -75,7 +75,8 @@ func tokens() []*token {
 			return n == 32 && entropy(before[len(before)-32:]) > 2.5
 		}).inside().soft().cases(w("mailchimp: 57503b66d2a65a4e0b6ff7d1666e1851-us20"), w("made-in-us1")),
 		tok("sec.shopify-access-token", csHex, 32, 32, 2, "shpat_", "shpca_", "shppa_", "shpss_").cases(w("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"), w("shpat_token")),
-		tok("sec.square-access-token", csURL, 22, 60, 2, "EAAA", "sq0atp-", "sq0csp-").cases(w("squareToken=EAAACdD5S_QPb_SUB6hcrz1G51"), w("EAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
+		tok("sec.square-access-token", csURL, 22, 60, 2, "sq0atp-", "sq0csp-").cases(w("sq0atp-CdD5SxQPbXSUB6hcrz1G51"), w("sq0atp-abc")),
+		tok("sec.square-access-token", csURL, 22, 60, 2, "EAAA").near("square").cases(w("squareToken=EAAACdD5S_QPb_SUB6hcrz1G51"), w("EAAACdD5S_QPb_SUB6hcrz1G51")),
 		tok("sec.digitalocean-pat", csHex, 64, 64, 3, "dop_v1_", "doo_v1_", "dor_v1_").cases(w("dop_v1_04ef2d8a929477a03bb86aab0c31f54674a824eca0987427db1d8544bcbf42e9"), w("dop_v1_token")),
 		tok("sec.databricks-api-token", csHex, 32, 32, 3, "dapi").cases(w("dapi25bec19051853bf1b4f019837e18d98e"), w("dapiddddddddddddddddddddddddddddddddd")),
 		tok("sec.hashicorp-tf-api-token", set("a-zA-Z0-9=_-"), 60, 70, 3.5, ".atlasv1.").inside().cases(w(`token = "hE1hlYILrSqpqh.atlasv1.ARjZuyzl33F71WR55s6ln5GQ1HWIwTDDH3MiRjz7OnpCfaCb1RCF5zGaSncCWmJdcYA"`), w("xxxxxxxxxxxxxx.atlasv1.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")),
@@ -141,6 +142,13 @@ func tokens() []*token {
 		tok("sec.unix-hash", set("a-zA-Z0-9./$,="), 22, 160, 3, "$1$", "$5$", "$6$", "$2a$", "$2b$", "$2y$", "$y$", "$argon2").at(Confidential).cases(w("root:$6$rounds=5000$saltsalt$w2pJeZnnH8bwW3zzvoMWtTRfQYsHbWbDhquuQ5vUeIyl9gdwBIt6RWk2S6afBA0DPakbeWgD4SZPiS0hYtU:19000:"), w("$1$ $6$")),
 		tok("sec.jwt-base64", csB64, 60, 900, 3.5, "ZXlKaGJHY2lPaU", "ZXlKMGVYQWlPaU", "ZXlKcmFXUWlPaU", "ZXlKaWNHUW", "ZXlKalpHUW", "ZXlKamRIa2lPaU", "ZXlKbGJtTWlPaU", "ZXlKemRXSWlPaU", "ZXlKMWNtd2lPaU", "ZXlKcGMzTWlPaU", "ZXlKd2MydGZiV", "ZXlKaU5qUWlPaU").at(Confidential).cases(w("ZXlKaGJHY2lPaUpJVXpJMU5pSXNJblI1Y0NJNklrcFhWQ0o5LmV5SnpkV0lpT2lJeE1qTTBOVFkzT0Rrd0lpd2libUZ0WlNJNklrcHZhRzRnUkc5bElpd2lhV0YwSWpveE5URTJNak01TURJeWZR"), w("ZXlKaGJHY2lPaU")),
 	}
+}
+
+// near makes the token sure only with a word about it around.
+func (t *token) near(words ...string) *token {
+	t.Context = append(t.Context, words...)
+	t.conf, t.ctx = Low, High
+	return t
 }
 
 // inside lets the prefix stand within a word.

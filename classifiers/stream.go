@@ -1,6 +1,7 @@
 package classifiers
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -36,6 +37,10 @@ type Stream struct {
 	ctx                contextMarks
 	csv                header
 
+	// recent are the findings made last.
+	recent  [8]told
+	nrecent int
+
 	rec *record
 	own record
 	// The rest is for content that was decoded out of another stream.
@@ -48,6 +53,12 @@ type Stream struct {
 
 	// unscannable is the first reason why something could not be read.
 	unscannable string
+}
+
+// told names a finding within its stream.
+type told struct {
+	from, to uint64
+	det      uint16
 }
 
 // Scanner judges for one worker: it is not safe for concurrent use. It borrows
@@ -283,22 +294,24 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 		level = max(level, d.HighLevel)
 	}
 	from, to := v.base+uint64(start), v.base+uint64(end)
-	if st.parent != nil {
-		decoded := to - from
-		for p := st; p.parent != nil; p = p.parent {
-			from, to = p.pos.origin(from), p.pos.originEnd(to)
+	// Several names or literals may lead to one value.
+	mark := told{from, to, det}
+	for i := range st.recent {
+		if st.recent[i] == mark {
+			return
 		}
-		if st.dec.verbatim && to-from == decoded {
+	}
+	st.recent[st.nrecent%len(st.recent)] = mark
+	st.nrecent++
+	for p := st; p.parent != nil; p = p.parent {
+		n := to - from
+		from, to = p.pos.origin(from), p.pos.originEnd(to)
+		if p.dec.verbatim && to-from == n {
 			return // the same bytes stand in the parent
 		}
 	}
 	hash := s.c.hash(det, normal)
 	r := st.rec
-	for i := len(r.findings) - 1; i >= 0 && i >= len(r.findings)-8; i-- {
-		if f := &r.findings[i]; f.Start == from && f.End == to && f.Detector == d.ID {
-			return
-		}
-	}
 	r.add(s.c, det, conf, level, hash, normal)
 	if len(r.findings) < MaxFindings {
 		r.findings = append(r.findings, Finding{Detector: d.ID, Start: from, End: to, Confidence: conf, Level: level, Tags: d.Tags, Masked: masked(normal, d.Secret), Hash: hash, Path: st.path})
@@ -331,14 +344,8 @@ func (s *Scanner) Close(st *Stream) Result {
 	res := Result{Counts: st.rec.counts(s.c), Size: st.end, Unscannable: st.unscannable, Dropped: st.rec.dropped}
 	if len(st.rec.findings) > 0 {
 		res.Findings = slices.Clone(st.rec.findings)
-		slices.SortStableFunc(res.Findings, func(a, b Finding) int {
-			if a.Start != b.Start {
-				if a.Start < b.Start {
-					return -1
-				}
-				return 1
-			}
-			return strings.Compare(a.Detector, b.Detector)
+		slices.SortFunc(res.Findings, func(a, b Finding) int {
+			return cmp.Or(cmp.Compare(a.Start, b.Start), strings.Compare(a.Detector, b.Detector), cmp.Compare(a.End, b.End), strings.Compare(a.Path, b.Path))
 		})
 	}
 	res.Level = highest(res.Counts)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path"
@@ -172,16 +173,33 @@ func Parse(data []byte, name string) (*Policy, error) {
 	}
 	c := &compiler{file: name, p: &Policy{}}
 	var f file
-	d := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict(), yaml.DisallowUnknownField())
-	if err := d.Decode(&f); err != nil {
-		return nil, c.yamlError(err)
+	if err := c.decode(data, &f); err != nil {
+		return nil, err
 	}
-	c.ast, _ = parser.ParseBytes(data, 0)
 	c.compile(&f)
 	if len(c.errs) > 0 {
 		return nil, errors.Join(c.errs...)
 	}
 	return c.p, nil
+}
+
+// decode reads the YAML. The library panics on some malformed documents, which is
+// a mistake in the file like any other.
+func (c *compiler) decode(data []byte, f *file) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &Error{File: c.file, Line: 1, Column: 1, Msg: "the file is no YAML that can be read", Remedy: "look for tags (!) and stray colons"}
+		}
+	}()
+	d := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict(), yaml.DisallowUnknownField())
+	if err := d.Decode(f); err != nil && !errors.Is(err, io.EOF) {
+		return c.yamlError(err)
+	}
+	c.ast, err = parser.ParseBytes(data, 0)
+	if err != nil {
+		return c.yamlError(err)
+	}
+	return nil
 }
 
 type compiler struct {
@@ -221,6 +239,11 @@ func (c *compiler) at(where, remedy, format string, args ...any) {
 		return
 	}
 	e := &Error{File: c.file, Msg: fmt.Sprintf(format, args...), Remedy: remedy}
+	defer func() {
+		if recover() != nil { // without a place, then
+			c.errs = append(c.errs, e)
+		}
+	}()
 	for w := where; c.ast != nil && w != "$" && w != ""; w = parentPath(w) {
 		if p, err := yaml.PathString(w); err == nil {
 			if n, err := p.FilterFile(c.ast); err == nil && n != nil && n.GetToken() != nil && n.GetToken().Position != nil {
