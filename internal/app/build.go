@@ -356,3 +356,7 @@ func (p *Parts) Close() {
 		p.Set.Close()
 	}
 }
+
+// CacheDir gives the folder for compiled databases, or none where it cannot be
+// written.
+func CacheDir(cfg *config.Config) string { return cacheDir(cfg, nil) }

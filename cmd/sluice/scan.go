@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"sluice/classifiers"
+	"sluice/classifiers/scan"
+	"sluice/dataplane/policy"
+	"sluice/internal/app"
+	"sluice/internal/config"
+)
+
+func scanCommand() *cobra.Command {
+	var pol, confidence string
+	var asJSON, jsonl bool
+	var workers int
+	c := &cobra.Command{
+		Use:   "scan [flags] PATH...|-",
+		Short: "Classify files as if they left the network",
+		Long: `Scan looks for confidential data in files, in all files below folders, or in
+standard input (-), with the detectors that inspect live traffic, and says what
+the policy would do. Values are shown masked. With --jsonl it reads one object
+{"id":…,"text":…} a line and answers one a line, in order.
+
+It exits with 1 when something was found, and with 2 when a path cannot be read.`,
+		Example: "  sluice scan report.csv\n  sluice scan --json --min-confidence high /srv/share\n  mysqldump db | sluice scan -",
+		RunE: func(c *cobra.Command, args []string) error {
+			min, err := classifiers.ParseConfidence(confidence)
+			if err != nil {
+				return fmt.Errorf("--min-confidence: %w", err)
+			}
+			cfg := config.Default()
+			cat, err := classifiers.New(classifiers.Config{CacheDir: app.CacheDir(cfg)})
+			if err != nil {
+				return err
+			}
+			defer cat.Close()
+			if jsonl {
+				if len(args) > 0 {
+					return errors.New("--jsonl reads standard input and takes no path")
+				}
+				return scan.ScanJSONLWith(cat, c.InOrStdin(), c.OutOrStdout(), min, workers)
+			}
+			if len(args) == 0 {
+				return errors.New("name a path, or - for standard input")
+			}
+			cfg.Policy.File = pol
+			p, err := app.LoadPolicy(cfg)
+			if err != nil {
+				return err
+			}
+			return scanPaths(c, args, cat, p, min, workers, asJSON)
+		},
+	}
+	c.Flags().StringVar(&pol, "policy", "", "policy `FILE` that decides, or none (default the bundled one)")
+	c.Flags().StringVar(&confidence, "min-confidence", "medium", "leave out findings below: low, medium or high")
+	c.Flags().IntVar(&workers, "workers", 0, "files at once (default one a core)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a file")
+	c.Flags().BoolVar(&jsonl, "jsonl", false, "read texts from standard input, one JSON object a line")
+	return c
+}
+
+func scanPaths(c *cobra.Command, args []string, cat *classifiers.Catalog, p *policy.Policy, min classifiers.Confidence, workers int, asJSON bool) error {
+	o := scan.Options{Catalog: cat, MinConfidence: min, Workers: workers, Stdin: c.InOrStdin()}
+	done := func() {}
+	if f, ok := c.ErrOrStderr().(*os.File); ok && scan.Colour(f) {
+		o.Progress, done = progress(f)
+	}
+	results, err := scan.ScanPaths(c.Context(), args, o)
+	done()
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	if asJSON {
+		err = scan.WriteJSON(out, results)
+	} else {
+		f, ok := out.(*os.File)
+		err = scan.WriteText(out, results, ok && scan.Colour(f))
+	}
+	if err != nil {
+		return err
+	}
+	found, failed := false, false
+	for i := range results {
+		r := &results[i]
+		found = found || len(r.Result.Counts) > 0
+		failed = failed || r.Err != nil
+		if p != nil && !asJSON {
+			printDecision(out, p, r)
+		}
+	}
+	switch {
+	case failed:
+		return &exitError{code: exitUsage}
+	case found:
+		return &exitError{code: exitFindings}
+	}
+	return nil
+}
+
+// printDecision says what the policy would do if the file left by an upload.
+func printDecision(out io.Writer, p *policy.Policy, r *scan.FileResult) {
+	d := p.Decide(policy.Input{Direction: policy.Egress, Channel: "http-request", Name: r.Path, Type: r.Result.Type, Size: r.Result.Size,
+		Counts: r.Result.Counts, Unscannable: r.Result.Unscannable, Time: time.Now().UnixNano(), Final: true})
+	if d.Matched() {
+		fmt.Fprintf(out, "%s: as an upload: %s, by policy rule %s\n", r.Path, policy.ActionName(d.Action), d.Rule)
+	}
+}
+
+// progress shows how many files are done while a terminal watches.
+func progress(f *os.File) (func(int, string), func()) {
+	bars := mpb.New(mpb.WithOutput(f), mpb.WithRefreshRate(200*time.Millisecond))
+	bar := bars.New(0, mpb.SpinnerStyle(), mpb.PrependDecorators(decor.CurrentNoUnit("%d files")), mpb.BarRemoveOnComplete())
+	return func(done int, _ string) { bar.SetCurrent(int64(done)) }, func() {
+		bar.SetTotal(-1, true)
+		bars.Wait()
+	}
+}
