@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,6 +20,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SLUICE_CACHE", cache)
+			e.Setenv("EXAMPLE", example)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"pcap": writePcap},
@@ -32,4 +34,13 @@ var cache = func() string {
 		panic(err)
 	}
 	return dir
+}()
+
+// example is the configuration that ships, as an absolute path.
+var example = func() string {
+	p, err := filepath.Abs("../../deploy/sluice.yaml")
+	if err != nil {
+		panic(err)
+	}
+	return p
 }()
