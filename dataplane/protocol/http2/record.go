@@ -1,0 +1,143 @@
+package http2
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"sluice/dataplane/protocol"
+	"sluice/events"
+)
+
+var logHTTP = []string{"http"}
+
+// Log implements protocol.Parser. Frames and streams that have nothing to tell
+// are not reported.
+func (p *parser) Log(tx *protocol.Tx) []string {
+	ex, ok := tx.State.(*exchange)
+	if !ok {
+		return nil
+	}
+	for d := range ex.msg {
+		f := &ex.facts[d]
+		if len(ex.msg[d].fields) > 0 || len(f.settings)+len(f.errors)+len(f.priorities) > 0 {
+			return logHTTP
+		}
+	}
+	return nil
+}
+
+// Part is EVE's http.http2 object.
+type Part struct {
+	StreamID uint32 `json:"stream_id"`
+	Request  Frames `json:"request"`
+	Response Frames `json:"response"`
+}
+
+// Frames tells what the frames of one direction said.
+type Frames struct {
+	Settings  []Setting `json:"settings,omitempty"`
+	ErrorCode string    `json:"error_code,omitempty"`
+	Priority  *uint8    `json:"priority,omitempty"`
+}
+
+// Setting is one announced parameter.
+type Setting struct {
+	ID    string `json:"settings_id"`
+	Value uint32 `json:"settings_value"`
+}
+
+func (f *facts) frames() Frames {
+	var r Frames
+	for _, s := range f.settings {
+		name := "SETTINGS" + strconv.Itoa(int(s.id))
+		if int(s.id) < len(settingNames) && settingNames[s.id] != "" {
+			name = strings.ReplaceAll(settingNames[s.id], "_", "")
+		}
+		r.Settings = append(r.Settings, Setting{name, s.value})
+	}
+	if len(f.errors) > 0 {
+		if c := f.errors[0]; int(c) < len(errorNames) {
+			r.ErrorCode = errorNames[c]
+		} else {
+			r.ErrorCode = strconv.FormatUint(uint64(c), 10)
+		}
+	}
+	if len(f.priorities) > 0 {
+		w := f.priorities[0]
+		r.Priority = &w
+	}
+	return r
+}
+
+// Record implements protocol.Parser.
+func (p *parser) Record(tx *protocol.Tx, e *events.Event) {
+	if tx == nil {
+		return
+	}
+	ex, ok := tx.State.(*exchange)
+	if !ok {
+		return
+	}
+	h := &events.HTTP{Protocol: string(protocolName)}
+	req, resp := &ex.msg[protocol.ToServer], &ex.msg[protocol.ToClient]
+	text := func(m *message, k kind) string {
+		v, _ := m.get(k)
+		return string(v)
+	}
+	h.URL, h.Method = text(req, kindPath), text(req, kindMethod)
+	host, ok := req.get(kindAuthority)
+	if !ok {
+		host, ok = req.get(kindHost)
+	}
+	if ok {
+		name, port := splitHost(host)
+		h.Hostname, h.HTTPPort = string(bytes.ToLower(name)), port
+	}
+	h.UserAgent, h.Refer = text(req, kindUserAgent), text(req, kindReferer)
+	if resp.done {
+		ct, _, _ := strings.Cut(text(resp, kindContentType), ";")
+		h.ContentType = strings.TrimSpace(ct)
+		if h.Status = resp.status; h.Status == 0 {
+			h.StatusString = text(resp, kindStatus)
+		}
+		if resp.status/100 == 3 {
+			h.Redirect = text(resp, kindLocation)
+		}
+		if v, ok := resp.get(kindContentRange); ok {
+			h.ContentRange = contentRange(v)
+		}
+	}
+	h.Length = int64(resp.wire)
+	h.RequestHeaders, h.ResponseHeaders = req.list(), resp.list()
+	e.HTTP = h
+	if e.Extra == nil {
+		e.Extra = map[string]any{}
+	}
+	e.Extra["http2"] = &Part{StreamID: ex.id, Request: ex.facts[0].frames(), Response: ex.facts[1].frames()}
+}
+
+func contentRange(v []byte) *events.ContentRange {
+	r := &events.ContentRange{Raw: string(v)}
+	start, end, size, _ := parseRange(v)
+	for _, x := range []struct {
+		n  int64
+		to **int64
+	}{{start, &r.Start}, {end, &r.End}, {size, &r.Size}} {
+		if x.n >= 0 {
+			n := x.n
+			*x.to = &n
+		}
+	}
+	return r
+}
+
+// list gives the fields as events show them.
+func (m *message) list() []events.HTTPHeader {
+	var l []events.HTTPHeader
+	for i := range m.fields {
+		f := &m.fields[i]
+		l = append(l, events.HTTPHeader{Name: string(m.name(f)), Value: string(m.value(f))})
+	}
+	return l
+}
