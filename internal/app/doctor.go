@@ -14,11 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/features"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"sluice/dataplane/fastpath"
 	"sluice/internal/config"
 	"sluice/internal/control"
 )
@@ -120,13 +119,8 @@ func (d *doctor) kernel() {
 	default:
 		d.say("kernel", LevelOK, release+": XDP with fragments and tcx", "")
 	}
-	for _, p := range []struct {
-		typ  ebpf.ProgramType
-		name string
-	}{{ebpf.XDP, "XDP"}, {ebpf.SchedCLS, "tc"}, {ebpf.SocketFilter, "socket filter"}} {
-		if err := features.HaveProgramType(p.typ); errors.Is(err, ebpf.ErrNotSupported) {
-			d.say("bpf", LevelFailure, "the kernel has no "+p.name+" programs", "use a kernel with CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF")
-		}
+	for _, name := range fastpath.Missing() {
+		d.say("bpf", LevelFailure, "the kernel has no "+name+" programs", "use a kernel with CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF")
 	}
 	if b, err := os.ReadFile("/proc/sys/net/core/bpf_jit_enable"); err == nil && strings.TrimSpace(string(b)) == "0" {
 		d.say("bpf jit", LevelWarning, "BPF programs are interpreted: slow", "sysctl -w net.core.bpf_jit_enable=1")
@@ -263,18 +257,12 @@ func (d *doctor) leftovers() {
 	for _, l := range links {
 		name := l.Attrs().Name
 		if x := l.Attrs().Xdp; x != nil && x.Attached {
-			owner := "another program"
-			if prog, err := ebpf.NewProgramFromID(ebpf.ProgramID(x.ProgId)); err == nil {
-				if info, err := prog.Info(); err == nil {
-					owner = info.Name
-				}
-				prog.Close()
-			}
+			owner := fastpath.ProgramName(x.ProgId)
 			switch {
-			case strings.HasPrefix(owner, "sluice") && !running:
+			case fastpath.OwnName(owner) && !running:
 				d.say("leftover "+name, LevelWarning, "an XDP program of a daemon that is gone: its block lists are still in force", "the next `sluice run` takes it over; to remove it: ip link set "+name+" xdp off")
-			case !strings.HasPrefix(owner, "sluice"):
-				d.say("xdp "+name, LevelNote, "is used by "+owner, "")
+			case !fastpath.OwnName(owner):
+				d.say("xdp "+name, LevelNote, "is used by another program ("+owner+")", "")
 			}
 		}
 		if filters, err := netlink.FilterList(l, netlink.HANDLE_MIN_INGRESS); err == nil && !running {
