@@ -29,8 +29,14 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	}
 	f, dir, fresh := w.flows.Get(p)
 	if f == nil {
+		// An ICMP error about some flow: paths need them (RFC 1191), so they pass
+		// unless a rule says otherwise.
 		w.counters.NoFlow++
-		return !w.cfg.Inline || w.cfg.Monitor
+		if m := w.in.Matcher; m != nil {
+			m.Packet(p, nil, protocol.ToServer)
+			w.alerts()
+		}
+		return !w.drop
 	}
 	w.f, w.dir = f, dir
 	if fresh {
