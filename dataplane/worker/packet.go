@@ -24,6 +24,11 @@ func (w *Worker) packet(p *decode.Packet) bool {
 		}
 		if p.Flags&decode.FlagInvalid != 0 {
 			w.counters.Invalid++
+			if p.Flags&decode.FlagFragment != 0 && w.judging() {
+				// A piece that was not put together: what its receiver would make
+				// of it nobody has seen.
+				w.drop = true
+			}
 		}
 		return !w.drop
 	}
