@@ -261,7 +261,7 @@ func hexOnly(b []byte) bool {
 }
 
 // fillers are words that tell a value to be none.
-var fillers = [...]string{"example", "changeme", "change_me", "placeholder", "redacted", "removed", "dummy", "password", "passwd", "secret", "insert", "replace", "your", "xxxx", "****", "....", "todo", "none", "null", "undefined", "default", "foobar", "foo", "letmein", "qwerty", "sample", "fake", "invalid", "hidden", "notreal", "admin", "token", "mock", "test", "abcdef", "enter_", "optional", "required", "string", "0x"}
+var fillers = [...]string{"example", "changeme", "change_me", "placeholder", "anoncvs", "anonymous", "redacted", "removed", "dummy", "password", "passwd", "secret", "insert", "replace", "your", "xxxx", "****", "....", "todo", "none", "null", "undefined", "default", "foobar", "foo", "letmein", "qwerty", "sample", "fake", "invalid", "hidden", "notreal", "admin", "token", "mock", "test", "abcdef", "enter_", "optional", "required", "string", "0x"}
 
 // filler reports whether a value is one of the things that stand where a secret
 // would.

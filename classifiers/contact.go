@@ -191,7 +191,7 @@ var jwtPrefixes = []string{"eyJh", "eyJ0", "eyJr", "eyJj", "eyJl", "eyJ4", "eyJ6
 var phones = []*number{
 	{
 		Detector: Detector{ID: "pii.phone", Level: Internal, Bulk: 50, BulkLevel: Confidential, Tags: gdpr,
-			Context: w("phone", "tel", "telephone", "mobile", "fax", "whatsapp", "telefon", "téléphone", "teléfono", "telefono", "handy", "mobil", "phone number"),
+			Context: w("phone", "tel", "telephone", "mobile", "call", "fax", "whatsapp", "telefon", "téléphone", "teléfono", "telefono", "handy", "mobil", "phone number"),
 			Good:    w("phone (415) 555-0132 now", "phone: 415-555-0132", "Tel. +49 30 1234567"), Bad: w("2024-03-15", "415.555", "1700000000")},
 		shapes: w("7d", "8d", "9d", "10d", "11d", "12d", "13d"),
 		groups: w("3-3-4", "3.3.4", "3 3 4", "1-3-3-4", "1 3 3 4", "2 2 2 2 2", "2.2.2.2.2", "3 3 3", "3 4 4", "4 3 4", "4 3 3", "3-4-4", "2-7", "3-7", "5 6", "3 7", "2 7", "1-3-7", "2 8", "3 8"),

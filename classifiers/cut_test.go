@@ -232,3 +232,69 @@ func TestDamagedSamplesInAnyCut(t *testing.T) {
 		}
 	}
 }
+
+func TestCleanTextDoesNotAllocate(t *testing.T) {
+	s := newScanner(t)
+	data := prose(64 << 10)
+	f := func() {
+		st := s.Open(ObjectMeta{})
+		h, _ := s.sc.Open(s.c.stream)
+		for d := data; len(d) > 0; {
+			n := min(1460, len(d))
+			hits, _ := s.sc.ScanStream(h, d[:n])
+			s.Write(st, d[:n], hits)
+			d = d[n:]
+		}
+		s.sc.CloseStream(h)
+		s.Close(st)
+	}
+	f()
+	if n := testing.AllocsPerRun(20, f); n > 0 {
+		t.Errorf("%v allocations for an object of clean text", n)
+	}
+}
+
+func TestMask(t *testing.T) {
+	s := newScanner(t)
+	for in, want := range map[string]string{
+		"card 4539 5787 6362 1486 exp":    "card **** **** **** 1486 exp",
+		"nothing here at all":             "nothing here at all",
+		"key=AKIAQYLPMN5HHHFPZAM2;":       "key=****************ZAM2;",
+		"CONFIDENTIAL":                    "CONFIDENTIAL",
+		"IBAN DE89370400440532013000 now": "IBAN ******************3000 now",
+	} {
+		got, changed := s.Mask([]byte(in))
+		if string(got) != want || changed != (in != want) {
+			t.Errorf("Mask(%q) = %q, %v; want %q", in, got, changed, want)
+		}
+	}
+	for _, d := range s.c.Detectors() {
+		if !d.Secret {
+			continue
+		}
+		for _, g := range d.Good {
+			m, changed := s.Mask([]byte(g))
+			if !changed {
+				t.Errorf("%s: %q is not masked", d.ID, g)
+			}
+			for _, f := range s.ScanBytes([]byte(g), ObjectMeta{MinConfidence: Medium}).Findings {
+				if f.Detector == d.ID && f.Path == "" && f.End-f.Start > 8 && bytes.Contains(m, []byte(g)[f.Start:f.End]) {
+					t.Errorf("%s: the value stands in %q", d.ID, m)
+				}
+			}
+		}
+	}
+}
+
+// TestDemoList holds what the default policy builds upon: a list of published
+// test card numbers with a word about cards is found and adds up to Restricted.
+func TestDemoList(t *testing.T) {
+	s := newScanner(t)
+	res := s.ScanBytes([]byte("customer,card\nA,4111111111111111\nB,5555555555554444\nC,378282246310005\nD,6011111111111117\nE,3530111333300000\n"), ObjectMeta{MinConfidence: Medium})
+	for _, c := range res.Counts {
+		if c.Detector == "pay.card" && c.Unique[Medium] >= 5 && c.Level == Restricted && res.Level == Restricted {
+			return
+		}
+	}
+	t.Errorf("%+v", res)
+}

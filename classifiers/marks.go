@@ -17,6 +17,8 @@ type phrase struct {
 	// upper wants capital letters unless the phrase is labelled
 	// ("Classification: …").
 	upper bool
+	// alone wants the phrase to be the whole line, or labelled.
+	alone bool
 	// anywhere tells that the phrase is a marking wherever it stands.
 	anywhere bool
 	// level, when not Public, replaces the detector's.
@@ -44,6 +46,15 @@ func words(level Level, upper bool, texts ...string) []phrase {
 	var out []phrase
 	for _, t := range texts {
 		out = append(out, phrase{text: t, upper: upper, level: level})
+	}
+	return out
+}
+
+// alone makes phrases that are too common a word to be a marking among others.
+func alone(level Level, texts ...string) []phrase {
+	out := words(level, true, texts...)
+	for i := range out {
+		out[i].alone = true
 	}
 	return out
 }
@@ -128,6 +139,9 @@ func placed(v *window2, start, end int, p *phrase) (Confidence, bool) {
 	for le < len(b) && le-end < lineReach && b[le] != '\n' && b[le] != '\r' && b[le] != '\f' && b[le] != 0 {
 		le++
 	}
+	if !p.anywhere && (ls > 0 && b[ls-1] == 0 || le < len(b) && b[le] == 0) {
+		return Low, true // a string within a program or a catalogue of texts
+	}
 	upper := isUpper(b[start:end])
 	before, after := b[ls:start], b[end:le]
 	label := labelled(before)
@@ -154,6 +168,8 @@ func placed(v *window2, start, end int, p *phrase) (Confidence, bool) {
 		return High, true
 	case others == 0:
 		return Medium, true
+	case p.alone:
+		return Low, true
 	case others <= 5 && upper && !sentence(before, after):
 		return High, true
 	case others <= 8 && upper && top:

@@ -10,7 +10,7 @@ func marks() []*mark {
 		{
 			Detector: Detector{ID: "mark.confidential", Level: Confidential, Tags: []string{"trade secret"},
 				Good: []string{"CONFIDENTIAL\n\nProject plan", "Classification: Confidential", "Acme Corp - CONFIDENTIAL - page 3", "VERTRAULICH\nAngebot", `{"classification":"confidential"}`, "COMPANY CONFIDENTIAL", "Confidential\n", "POUFNE\nraport"},
-				Bad:  []string{"we keep your data confidential at all times and never share it", "confidentiality is important", "This e-mail may contain CONFIDENTIAL information", "the ConfidentialClient class"}},
+				Bad:  []string{"we keep your data confidential at all times and never share it", "confidentiality is important", "This e-mail may contain CONFIDENTIAL information", "the ConfidentialClient class", "Name\x00Confidential\x00Secret\x00"}},
 			phrases: concat(words(Public, false, "confidential", "vertraulich", "confidentiel", "confidencial", "confidenziale", "riservato", "poufne", "vertrouwelijk", "proprietary and confidential", "company confidential",
 				"commercial in confidence", "do not distribute", "not for distribution", "nicht zur weitergabe", "ne pas diffuser", "no distribuir", "betriebsgeheimnis", "geschäftsgeheimnis", "trade secret", "tajemnica przedsiębiorstwa", "segreto aziendale", "secreto comercial", "secret des affaires")),
 		},
@@ -22,9 +22,9 @@ func marks() []*mark {
 		{
 			Detector: Detector{ID: "mark.restricted", Level: Restricted, Tags: []string{"trade secret"},
 				Good: []string{"STRICTLY CONFIDENTIAL\nBoard paper", "Classification: Restricted", "RESTRICTED\nReport", "STRENG VERTRAULICH\n", "Sensitivity: Highly Confidential"},
-				Bad:  []string{"access is restricted to members", "restricted", "the strictly confidential nature of the talks was known to all who came"}},
+				Bad:  []string{"access is restricted to members", "restricted", "LANGUAGE C STRICT PARALLEL RESTRICTED;", "the strictly confidential nature of the talks was known to all who came"}},
 			phrases: concat(words(Public, false, "strictly confidential", "highly confidential", "streng vertraulich", "strictement confidentiel", "estrictamente confidencial", "strettamente riservato", "ściśle poufne", "strictly private and confidential"),
-				words(Public, true, "restricted", "eyes only")),
+				alone(Public, "restricted", "eyes only")),
 		},
 		{
 			Detector: Detector{ID: "mark.tlp", Level: Confidential, Tags: []string{"TLP"},
@@ -75,7 +75,7 @@ func marks() []*mark {
 		},
 		{
 			Detector: Detector{ID: "mark.de-vs", Level: Restricted, Tags: []string{"VSA"}, Good: []string{"VS-NUR FÜR DEN DIENSTGEBRAUCH\n", "VS-NfD\n", "VS-VERTRAULICH\n"}, Bad: []string{"vs-code"}},
-			phrases:  concat(anywhere(Public, "vs-nfd", "vs-nur für den dienstgebrauch", "vs - nur für den dienstgebrauch", "vs-vertraulich"), words(Public, true, "streng geheim", "geheim")),
+			phrases:  concat(anywhere(Public, "vs-nfd", "vs-nur für den dienstgebrauch", "vs - nur für den dienstgebrauch", "vs-vertraulich"), words(Public, true, "streng geheim"), alone(Public, "geheim")),
 		},
 		{
 			Detector: Detector{ID: "mark.fr", Level: Restricted, Tags: []string{"IGI 1300"}, Good: []string{"DIFFUSION RESTREINTE\n", "SECRET DÉFENSE\n"}, Bad: []string{"une diffusion restreinte de ce film est prévue pour le mois de mai"}},

@@ -274,7 +274,7 @@ var nationalOther = []*number{
 		copy(x[5:], b)
 		return (b[0] == '1' || b[0] == '2') && luhn(x[:])
 	})).lvl(Internal).cases(w("NPI: 1234567893"), w("NPI 1234567894", "1234567893")),
-	id("health.us.dea", w("HIPAA", "21 CFR 1301"), w("dea", "prescriber", "controlled", "certificate", "license"), w("2a7d", "ad7d"), nil, on(func(b []byte) bool {
+	id("health.us.dea", w("HIPAA", "21 CFR 1301"), w("dea", "prescriber", "controlled substance", "certificate number"), w("2a7d", "ad7d"), nil, on(func(b []byte) bool {
 		d := b[2:]
 		return bytes.IndexByte([]byte("ABCDEFGHJKLMPRSTUX"), b[0]) >= 0 && (digit(d, 0)+digit(d, 2)+digit(d, 4)+2*(digit(d, 1)+digit(d, 3)+digit(d, 5)))%10 == digit(d, 6)
 	})).cases(w("DEA BB1388568"), w("DEA BB1388569")),

@@ -48,6 +48,27 @@ var nationalUS = []*number{
 		plain: 1, usual: 1, odd: 1, withContext: 2,
 	},
 	{
+		Detector: Detector{ID: "id.us.dl", Level: Confidential, Tags: []string{"DPPA", "CCPA"},
+			Context: []string{"driver s license", "drivers license", "driver license", "driving license", "driver s licence", "dl#", "dl number", "dmv"},
+			Good:    []string{"my driver's license number is 6940579", "Driver license F162823540116"}, Bad: []string{"order 6940579", "public license 6940579"}},
+		shapes:      []string{"7d", "8d", "9d", "10d", "12d", "a6d", "a7d", "a8d", "a12d", "a13d", "2a6d", "2a7d", "3a6d"},
+		valid:       func(v *value) bool { return !sameDigits(v.b) && !stamp(v.b) },
+		withContext: 2,
+		judge: func(v *value, score int8, ctx bool) int8 {
+			if !ctx || v.sep != 0 && v.sep != '-' {
+				return 0
+			}
+			return 2
+		},
+	},
+	{
+		Detector: Detector{ID: "id.us.passport", Level: Confidential, Tags: []string{"CCPA"},
+			Context: []string{"passport", "travel document", "passport number", "passport no"},
+			Good:    []string{"US passport number 912803456"}, Bad: []string{"number 912803456"}},
+		shapes: []string{"9d", "a8d"}, valid: func(v *value) bool { return v.sep == 0 && !sameDigits(v.b) },
+		plain: 1, withContext: 2,
+	},
+	{
 		Detector: Detector{ID: "biz.us.ein", Level: Internal,
 			Context: []string{"ein", "employer identification", "fein", "employer id", "w-9", "federal tax id"},
 			Good:    []string{"EIN 91-1144442"}, Bad: []string{"91-1144442", "EIN 07-1144442"}},

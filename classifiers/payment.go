@@ -24,6 +24,9 @@ var payment = []*number{
 				if cardBrand(v.b) == "old" {
 					return 0
 				}
+				if numberTable(v) {
+					return 1
+				}
 				if rareCard(v.b) || testCard(v.b) {
 					score--
 				}
@@ -188,6 +191,30 @@ func cardBrand(b []byte) string {
 		return "old" // ranges in use once, or reserved
 	}
 	return ""
+}
+
+// numberTable reports whether a card number stands among other long numbers that
+// are none: then it is likely none either, one in ten passing Luhn by chance.
+func numberTable(v *value) bool {
+	bad := 0
+	count := func(b []byte) {
+		for i := 0; i < len(b); {
+			n := csDigit.run(b[i:], 40)
+			if n >= 11 && (i == 0 || !isAlnum(b[i-1])) {
+				if n > 19 || cardBrand(b[i:i+n]) == "" || !luhn(b[i:i+n]) {
+					bad++
+				}
+			}
+			i += n + 1
+		}
+	}
+	before := v.before[max(0, len(v.before)-200):]
+	if i := bytes.IndexByte(before, ' '); i > 0 && len(v.before) > 200 {
+		before = before[i:] // not from the middle of a number
+	}
+	count(before)
+	count(v.after[:min(len(v.after), 200)])
+	return bad >= 2
 }
 
 // rareCard tells the lengths and schemes that are seldom and so need context:
