@@ -434,26 +434,29 @@ func (p *parser) content(dir protocol.Dir, s *side, data []byte) {
 func (p *parser) end(dir protocol.Dir, s *side) protocol.Status {
 	ex := s.ex
 	s.stage, s.ex, s.n, s.need = stFrame, nil, 0, 0
+	if ex != nil && ex.control {
+		p.completeControl(ex)
+	}
 	switch s.f.typ {
 	case frameData:
 		if s.f.has(flagEndStream) && ex != nil && !ex.gone {
 			p.endStream(dir, ex, protocol.ObjectClosed)
 		}
 	case frameHeaders, framePushPromise, frameContinuation:
-		if s.block.open && (s.f.has(flagEndHeaders)) {
+		if s.block.open && s.f.has(flagEndHeaders) {
 			return p.blockEnd(dir, s)
 		}
+		if s.block.failures > maxFailures {
+			return protocol.Error
+		}
 	case frameRSTStream:
-		if ex != nil && !ex.control {
+		if ex != nil && !ex.gone {
 			if dir == protocol.ToServer {
 				p.resets[p.nreset%len(p.resets)] = s.f.stream
 				p.nreset++
 			}
 			p.abandon(ex)
 		}
-	}
-	if ex != nil && ex.control {
-		p.completeControl(ex)
 	}
 	return protocol.Continue
 }

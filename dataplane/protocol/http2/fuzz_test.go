@@ -2,6 +2,7 @@ package http2
 
 import (
 	"math/rand"
+	"reflect"
 	"testing"
 
 	"sluice/dataplane/protocol"
@@ -16,7 +17,7 @@ func FuzzParser(f *testing.F) {
 	f.Add([]byte(preface+fr(frameHeaders, 1, 1, "\x82")+fr(frameContinuation, 4, 1, "\x84")+fr(frameRSTStream, 0, 1, "\x00\x00\x00\x08")), []byte(settings+fr(framePushPromise, 4, 1, "\x00\x00\x00\x02\x82\x84")+ok(newPeer(), 2, 1)), uint16(7), int64(2))
 	f.Add([]byte("no preface"+get(newPeer(), 5)+get(newPeer(), 7)), []byte(fr(frameGoAway, 0, 0, "\x00\x00\x00\x01\x00\x00\x00\x02bye")+fr(0x20, 0, 3, "?")), uint16(1000), int64(3))
 	f.Fuzz(func(t *testing.T, client, server []byte, turn uint16, seed int64) {
-		if len(client)+len(server) > 1<<16 {
+		if len(client)+len(server) > 1<<13 {
 			return
 		}
 		rnd := rand.New(rand.NewSource(seed))
@@ -44,6 +45,9 @@ func FuzzParser(f *testing.F) {
 		got := protocoltest.Run(withHTTP1(), d.Cut(rnd))
 		if want.Status == protocol.Error {
 			return // where exactly it gives up depends on the cut
+		}
+		if reflect.DeepEqual(want.Txs, got.Txs) && reflect.DeepEqual(want.Objects, got.Objects) {
+			return
 		}
 		if diff := protocoltest.Diff(want, got); diff != "" {
 			t.Fatal(diff)

@@ -282,7 +282,6 @@ func (p *parser) endStream(dir protocol.Dir, ex *exchange, state protocol.Object
 // abandon ends a stream before its time.
 func (p *parser) abandon(ex *exchange) {
 	for d := range ex.over {
-		ex.body[d].close(protocol.ObjectTruncated)
 		ex.over[d] = true
 		ex.advance(protocol.Dir(d), ProgressComplete)
 	}
@@ -295,6 +294,10 @@ func (p *parser) forget(ex *exchange) {
 		return
 	}
 	ex.gone = true
+	for d := range ex.body {
+		// What came behind a direction's end may be open still.
+		ex.body[d].close(protocol.ObjectTruncated)
+	}
 	delete(p.streams, ex.id)
 	if p.last == ex {
 		p.last = nil
