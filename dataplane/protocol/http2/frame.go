@@ -41,7 +41,8 @@ const (
 
 const (
 	// usualFrame is the largest frame unless a peer allows more, longFrame what
-	// is noted as unusual even then.
+	// is noted as too long if it does not: smaller excess is often a SETTINGS
+	// frame that was not seen.
 	usualFrame = 16 << 10
 	longFrame  = 64 << 10
 )
@@ -266,7 +267,7 @@ func (p *parser) begin(dir protocol.Dir, s *side) protocol.Status {
 	s.ex = p.owner(dir, s)
 	if s.ex != nil {
 		s.ex.facts[dir].frameType(f.typ)
-		if f.length > longFrame && f.typ == frameData || f.length > max(longFrame, s.maxFrame) {
+		if f.length > max(longFrame, s.maxFrame) {
 			p.event(s.ex, "long_frame_data")
 		}
 		if f.typ < numFrameTypes {
