@@ -16,9 +16,8 @@ import (
 )
 
 const (
-	server  = "http://" + netlab.Server4
-	tlsName = "files.example.net"
-	onion   = "exampleexampleexample.onion"
+	server = "http://" + netlab.Server4
+	onion  = "exampleexampleexample.onion"
 )
 
 var cases = []one{
@@ -186,13 +185,13 @@ func mail(ctx context.Context, d *demo) error {
 
 func names(ctx context.Context, d *demo) error {
 	mark := d.soc.Mark()
-	d.say("tried", "curl https://%s, and a DNS query for %s", tlsName, onion)
-	r := stage.Curl(ctx, d.lab.Client, "-k", "--resolve", tlsName+":443:"+netlab.Server4, "https://"+tlsName+"/private")
+	d.say("tried", "curl https://%s, and a DNS query for %s", stage.TLSName, onion)
+	r := stage.Curl(ctx, d.lab.Client, "-k", "--resolve", stage.TLSName+":443:"+netlab.Server4, "https://"+stage.TLSName+"/private")
 	d.say("client", "%s", r)
 	if err := d.query(ctx); err != nil {
 		return err
 	}
-	_, err1 := d.await(ctx, mark, "a record of TLS", func(e *stage.Event) bool { return e.Type == "tls" && e.TLS != nil && e.TLS.SNI == tlsName })
+	_, err1 := d.await(ctx, mark, "a record of TLS", func(e *stage.Event) bool { return e.Type == "tls" && e.TLS != nil && e.TLS.SNI == stage.TLSName })
 	_, err2 := d.await(ctx, mark, "a record of the query", func(e *stage.Event) bool {
 		return e.Type == "dns" && e.DNS != nil && len(e.DNS.Queries) > 0 && e.DNS.Queries[0].Name == onion
 	})
@@ -254,7 +253,7 @@ func stopped(_ context.Context, d *demo) error {
 		return err
 	}
 	_, statErr := os.Stat(d.daemon.Socket())
-	left := must(after == d.before, "the ports are not as they were:\nbefore:\n%s\nafter:\n%s", d.before, after)
+	left := must(after == d.before, "the ports are not as they were:\n%s", netlab.Diff(d.before, after))
 	if left == nil {
 		d.say("gateway", "no XDP program, no queueing discipline, no packet socket, offloads as before")
 	}

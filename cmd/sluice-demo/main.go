@@ -164,7 +164,7 @@ func (d *demo) serve() error {
 	if err != nil {
 		return err
 	}
-	secure, err := tlsListener(l)
+	secure, err := stage.ListenTLS(l)
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func liveKilled(r *rig) {
 		r.Error(err)
 	}
 	if after := r.picture(); after != before {
-		r.Errorf("before:\n%s\nafter:\n%s", before, after)
+		r.Errorf("the ports are not as before:\n%s", netlab.Diff(before, after))
 	}
 }
 
@@ -178,7 +178,7 @@ func liveStopped(r *rig) {
 	}
 	r.Logf("stopped after %v", time.Since(begin).Round(time.Millisecond))
 	if after := r.picture(); after != before {
-		r.Errorf("before:\n%s\nafter:\n%s", before, after)
+		r.Errorf("the ports are not as before:\n%s", netlab.Diff(before, after))
 	}
 	left, _ := filepath.Glob(filepath.Join(r.daemon.StateDir(), "ports-*"))
 	if _, err := os.Stat(r.daemon.Socket()); !os.IsNotExist(err) || len(left) > 0 {
@@ -279,7 +279,7 @@ func liveConfirm(r *rig) {
 		r.Error("it ended with exit code 0")
 	}
 	if after := r.picture(); after != before {
-		r.Errorf("before:\n%s\nafter:\n%s", before, after)
+		r.Errorf("the ports are not as before:\n%s", netlab.Diff(before, after))
 	}
 	r.start("--confirm", "1500ms")
 	r.cmd(0, "", "confirm")
@@ -331,7 +331,6 @@ func liveTap(r *rig) {
 		r.Error(err)
 	}
 	if after := r.picture(); after != before {
-		r.Errorf("before:\n%s\nafter:\n%s", before, after)
+		r.Errorf("the ports are not as before:\n%s", netlab.Diff(before, after))
 	}
 }
-

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -219,11 +218,11 @@ func (r *rig) refusedCards(path string, seed uint64) stage.Event {
 // liveCarries has TCP, UDP, ARP and neighbour discovery pass unharmed with the
 // offloads as they are.
 func liveCarries(r *rig) {
-	r.start()
 	if out, err := r.lab.Client.Run(r.ctx, "ethtool", "-k", netlab.ClientIf); err != nil ||
 		!strings.Contains(out, "tcp-segmentation-offload: on") || !strings.Contains(out, "tx-checksumming: on") {
 		r.Errorf("the client's offloads are not the default ones: %v\n%s", err, out)
 	}
+	r.start()
 	for _, addr := range []string{netlab.Server4 + ":0", "[" + netlab.Server6 + "]:0"} {
 		const n = 24 << 20
 		got, same, err := r.transfer(addr, n)
@@ -355,7 +354,7 @@ func liveCards(r *rig) {
 		{"/six", []string{"--data-binary", "@" + list, "http://[" + netlab.Server6 + "]"}},
 		{"/put", []string{"-T", list, origin}},
 		{"/form", []string{"-F", "a=b", "-F", "file=@" + list, origin}},
-		{"/urlencoded", []string{"--data-urlencode", "text@" + list, origin}},
+		{"/json", []string{"--json", fmt.Sprintf(`{"cards": ["%s"]}`, strings.Join(cards, `", "`)), origin}},
 	} {
 		mark := r.soc.Mark()
 		c.args[len(c.args)-1] += c.path
@@ -490,26 +489,16 @@ func liveMail(r *rig) {
 
 func liveNames(r *rig) {
 	r.start()
-	const name = "files.example.net"
-	l := r.listen(netlab.Server4 + ":443")
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close() // the hello has come or not, nothing more is needed
-		}
-	}()
-	mark := r.soc.Mark()
-	c, err := r.lab.Client.DialContext(r.ctx, "", "tcp", netlab.Server4+":443")
+	l, err := stage.ListenTLS(r.listen(netlab.Server4 + ":443"))
 	if err != nil {
 		r.Fatal(err)
 	}
-	if err := tls.Client(c, &tls.Config{ServerName: name}).Handshake(); err == nil {
-		r.Error("a handshake with nobody")
+	o := netlab.Serve(l)
+	defer o.Close()
+	mark := r.soc.Mark()
+	if p := r.curl("-k", "--resolve", stage.TLSName+":443:"+netlab.Server4, "https://"+stage.TLSName+"/private"); p.Code != 200 {
+		r.Errorf("TLS: %v", p)
 	}
-	c.Close()
 	u, err := r.lab.Client.DialContext(r.ctx, "", "udp", netlab.Server4+":53")
 	if err != nil {
 		r.Fatal(err)
@@ -518,7 +507,7 @@ func liveNames(r *rig) {
 	if u.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		r.Fatal(err)
 	}
-	r.await(mark, "the server's name", func(e *stage.Event) bool { return e.TLS != nil && e.TLS.SNI == name })
+	r.await(mark, "the server's name", func(e *stage.Event) bool { return e.TLS != nil && e.TLS.SNI == stage.TLSName })
 	r.await(mark, "the query", func(e *stage.Event) bool {
 		return e.DNS != nil && len(e.DNS.Queries) == 1 && e.DNS.Queries[0].Name == "example.onion"
 	})

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -167,12 +168,35 @@ func (l *Lab) Ports() (string, error) {
 			if err != nil && cmd[1] != "filter" { // without a qdisc there is nothing to list
 				return "", err
 			}
-			fmt.Fprintf(&b, "%s\n%s\n", strings.Join(cmd, " "), out)
+			// The state of a bridge port has timers in it.
+			out, _, _ = strings.Cut(out, "bridge_slave ")
+			for line := range strings.Lines(out) {
+				if !strings.Contains(line, "[fixed]") {
+					fmt.Fprintf(&b, "%s: %s\n", name, strings.TrimSpace(line))
+				}
+			}
 		}
 	}
 	n, err := l.Gateway.NumPacketSockets()
 	fmt.Fprintf(&b, "%d packet sockets\n", n)
 	return b.String(), err
+}
+
+// Diff gives the lines that only one of two pictures has.
+func Diff(before, after string) string {
+	was, is := strings.Split(before, "\n"), strings.Split(after, "\n")
+	var b strings.Builder
+	for _, side := range []struct {
+		sign     string
+		own, not []string
+	}{{"- ", was, is}, {"+ ", is, was}} {
+		for _, l := range side.own {
+			if !slices.Contains(side.not, l) {
+				b.WriteString(side.sign + l + "\n")
+			}
+		}
+	}
+	return b.String()
 }
 
 // within runs fn on a thread in a namespace; the thread ends with it.

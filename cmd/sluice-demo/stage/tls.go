@@ -1,4 +1,4 @@
-package main
+package stage
 
 import (
 	"crypto/ecdsa"
@@ -12,13 +12,16 @@ import (
 	"time"
 )
 
-// tlsListener serves with a certificate made for the occasion.
-func tlsListener(l net.Listener) (net.Listener, error) {
+// TLSName is the server's name with TLS.
+const TLSName = "files.example.net"
+
+// ListenTLS serves with a certificate made for the occasion.
+func ListenTLS(l net.Listener) (net.Listener, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: tlsName}, DNSNames: []string{tlsName},
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: TLSName}, DNSNames: []string{TLSName},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
 	if err != nil {
