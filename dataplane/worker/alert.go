@@ -88,7 +88,7 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 		if w.judging() {
 			a.Action = "blocked"
 		}
-		enforced := w.enforced() && !w.closing
+		enforced := (w.enforced() || w.cuts(f, act)) && !w.closing
 		a.Enforced = &enforced
 	}
 	if len(r.Metadata) > 0 {

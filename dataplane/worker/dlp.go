@@ -2,6 +2,7 @@ package worker
 
 import (
 	"encoding/hex"
+	"net/netip"
 
 	"sluice/classifiers"
 	"sluice/dataplane/flow"
@@ -21,11 +22,24 @@ func (w *Worker) policyInput(f *flow.Flow, app protocol.ID, o *protocol.Object, 
 		Name: o.Name, Type: res.Type, Size: facts.size, Counts: res.Counts, Unscannable: res.Unscannable,
 		Time: w.now, Final: facts.final,
 	}
-	in.Direction = w.cfg.Policy.Direction(in.Src, in.Dst)
+	in.Direction = w.direction(f, o.Dir, in.Src, in.Dst)
 	if o.Dir == protocol.ToServer && (len(res.Counts) > 0 || res.Unscannable != "") {
 		in.Domain = w.domain(f, o)
 	}
 	return in
+}
+
+// direction tells which way data goes. Where no zone knows either end (IPv6 is in
+// no HOME_NET by default), the bridge's ports say which side is inside.
+func (w *Worker) direction(f *flow.Flow, dir protocol.Dir, src, dst netip.Addr) policy.Direction {
+	d := w.cfg.Policy.Direction(src, dst)
+	if d != policy.External || !w.cfg.Live || !w.cfg.Inline || len(w.cfg.Ifaces) != 2 {
+		return d
+	}
+	if clientInside := f.Port == 0; clientInside == (dir == protocol.ToServer) {
+		return policy.Egress
+	}
+	return policy.Ingress
 }
 
 // domain gives the name of the server that an object goes to.
@@ -61,7 +75,7 @@ func (w *Worker) dlpEvent(f *flow.Flow, in policy.Input, o *protocol.Object, fac
 	e.Flow = flowPart(f)
 	d := &events.DLP{
 		PolicyRule: dec.Rule, Level: dec.Level.String(), Action: policy.ActionName(dec.Action),
-		Enforced: dec.Action.Withholds() && w.enforced() && !shadow && !w.closing,
+		Enforced: dec.Action.Withholds() && (w.enforced() || w.cuts(f, dec.Action) && !facts.final) && !shadow && !w.closing,
 		Channel:  in.Channel, Direction: in.Direction.String(), Reason: dec.Reason, BytesReleased: facts.released,
 		Object: events.DLPObject{Name: o.Name, Type: res.Type, Size: facts.size},
 		Shadow: shadow,

@@ -192,6 +192,7 @@ func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts 
 // apply makes a verdict the flow's.
 func (w *Worker) apply(f *flow.Flow, v verdict.Verdict) {
 	if !w.judging() {
+		w.cut(f, v)
 		return
 	}
 	if v.Action.Withholds() {

@@ -53,6 +53,60 @@ func (w *Worker) refuse(f *flow.Flow) {
 	}
 }
 
+// cut ends a connection that is only listened to, by resets. Nothing else can be
+// done beside the wire: a silent drop cannot, and datagrams go on regardless, so
+// that they stay under inspection.
+func (w *Worker) cut(f *flow.Flow, v verdict.Verdict) {
+	if !w.cuts(f, v.Action) || f.Verdict.Action.EndsFlow() {
+		return
+	}
+	w.counters.BlockedFlows++
+	f.Verdict = f.Verdict.Max(v)
+	w.refuse(f)
+	f.Enforce = new(cutFlow)
+}
+
+// cutFlow is what is kept of a connection that was cut: a bound on answers.
+type cutFlow struct {
+	second  int64
+	answers int
+}
+
+// cutAnswers is how many acknowledgements of a cut connection are answered in a
+// second.
+const cutAnswers = 256
+
+// cutAgain answers a packet of a connection that was cut. The first resets come
+// too late where data was under way: their numbers are old by then. A bare
+// acknowledgement tells what either end awaits next, and the last one is right.
+func (w *Worker) cutAgain(c *cutFlow, p *decode.Packet, fromClient bool) {
+	if p.Proto != decode.ProtoTCP || p.Payload != p.PayloadEnd || p.TCPFlags&(decode.TCPAck|decode.TCPRst|decode.TCPSyn) != decode.TCPAck {
+		return
+	}
+	if second := w.now / 1e9; second != c.second {
+		c.second, c.answers = second, 0
+	}
+	if c.answers++; c.answers > cutAnswers {
+		return
+	}
+	ends := enforce.TCPEnds{ClientNext: p.Ack, ClientSent: p.Ack, ServerNext: p.Seq, ServerSent: p.Seq}
+	if fromClient {
+		ends = enforce.TCPEnds{ClientNext: p.Seq, ClientSent: p.Seq, ServerNext: p.Ack, ServerSent: p.Ack}
+	}
+	toClient, toServer, err := w.crafter.Resets(p, fromClient, ends)
+	if err != nil {
+		w.counters.RefusalErrors++
+		return
+	}
+	w.inject(p.Frame.Port, toClient)
+	w.inject(p.Frame.Port, toServer)
+}
+
+// cuts reports whether a verdict on a flow that is only listened to resets it.
+func (w *Worker) cuts(f *flow.Flow, a verdict.Action) bool {
+	return w.cfg.Live && !w.cfg.Inline && !w.cfg.Monitor && f != nil && f.TCP != nil && a >= verdict.Reject
+}
+
 // sides gives the ports behind which a flow's client and server are.
 func (w *Worker) sides(f *flow.Flow, p *decode.Packet) (client, server uint8) {
 	port := p.Frame.Port
@@ -96,6 +150,12 @@ func (w *Worker) inject(port uint8, frame []byte) {
 func (w *Worker) ended(p *decode.Packet, f *flow.Flow, dir protocol.Dir) bool {
 	t, ok := f.Enforce.(*enforce.Tombstone)
 	opens := p.Proto == decode.ProtoTCP && p.TCPFlags&(decode.TCPSyn|decode.TCPAck|decode.TCPRst) == decode.TCPSyn && dir == protocol.ToServer
+	if c, isCut := f.Enforce.(*cutFlow); isCut && !opens {
+		if p.Frame != nil {
+			w.cutAgain(c, p, dir == protocol.ToServer)
+		}
+		return true
+	}
 	if !opens {
 		if ok && w.cfg.Live {
 			frame, _ := t.Answer(&w.crafter, p, dir == protocol.ToServer, w.now)
