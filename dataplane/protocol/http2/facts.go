@@ -83,36 +83,10 @@ func at[T uint8 | uint32 | uint64](list []T, i int) (uint64, bool) {
 	return uint64(list[i]), true
 }
 
-// FrameTypes gives the numbers that http2.frametype may name.
-var FrameTypes = map[string]uint64{
-	"DATA": 0, "HEADERS": 1, "PRIORITY": 2, "RSTSTREAM": 3, "RST_STREAM": 3, "SETTINGS": 4, "PUSHPROMISE": 5, "PUSH_PROMISE": 5,
-	"PING": 6, "GOAWAY": 7, "WINDOWUPDATE": 8, "WINDOW_UPDATE": 8, "CONTINUATION": 9,
-}
-
 // errorNames are the error codes of RFC 9113 §7 by number.
 var errorNames = [...]string{"NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED",
 	"FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"}
 
-// ErrorCodes gives the numbers that http2.errorcode may name.
-var ErrorCodes = func() map[string]uint64 {
-	m := map[string]uint64{}
-	for i, n := range errorNames {
-		m[n] = uint64(i)
-	}
-	return m
-}()
-
 // settingNames are the settings of RFC 9113 §6.5.2 by identifier.
 var settingNames = [...]string{1: "SETTINGS_HEADER_TABLE_SIZE", 2: "SETTINGS_ENABLE_PUSH", 3: "SETTINGS_MAX_CONCURRENT_STREAMS",
 	4: "SETTINGS_INITIAL_WINDOW_SIZE", 5: "SETTINGS_MAX_FRAME_SIZE", 6: "SETTINGS_MAX_HEADER_LIST_SIZE"}
-
-// Settings gives the identifiers that http2.settings may name.
-var Settings = func() map[string]uint64 {
-	m := map[string]uint64{}
-	for i, n := range settingNames {
-		if n != "" {
-			m[n] = uint64(i)
-		}
-	}
-	return m
-}()
