@@ -357,7 +357,7 @@ func TestBounds(t *testing.T) {
 func TestBuffers(t *testing.T) {
 	c, s := newPeer(), newPeer()
 	d := dialogue([]string{hello + fr(frameHeaders, 5, 1, c.block(":method GET", ":scheme http", ":path /a/../b%20c//d?q=%41", ":authority User@Host.Example:8080",
-		"user-agent agent", "cookie a=1", "cookie b=2", "accept */*", "x-colon a:b")),
+		"user-agent agent", "authorization Bearer abc", "cookie a=1", "cookie b=2", "accept */*", "x-colon a:b")),
 		helloS + ok(s, 1, 0, "server nginx", "content-type text/html", "set-cookie z=1") + fr(frameData, 0, 1, "x") + fr(frameHeaders, 5, 1, s.block("x-sum 1"))})
 	r := protocoltest.CheckCuts(t, withHTTP1(), d)
 	var tx *protocoltest.Tx
@@ -394,8 +394,9 @@ func TestBuffers(t *testing.T) {
 	f("to_client http.trailer", "x-sum: 1\r\n")
 	f("to_client http2.header_name", ":status", "server", "content-type", "set-cookie")
 	f("to_server http2.header", "::method: GET", "::scheme: http", "::path: /a/../b%20c//d?q=%41", "::authority: User@Host.Example::8080",
-		"user-agent: agent", "cookie: a=1", "cookie: b=2", "accept: */*", "x-colon: a::b")
-	if h := tx.Event.HTTP; h.Hostname != "host.example" || h.HTTPPort != 8080 || h.Status != 200 || h.ContentType != "text/html" || len(h.RequestHeaders) != 9 {
+		"user-agent: agent", "authorization: Bearer abc", "cookie: a=1", "cookie: b=2", "accept: */*", "x-colon: a::b")
+	if h := tx.Event.HTTP; h.Hostname != "host.example" || h.HTTPPort != 8080 || h.Status != 200 || h.ContentType != "text/html" || len(h.RequestHeaders) != 10 ||
+		h.RequestHeaders[5].Value != "Bearer ***" || h.RequestHeaders[6].Value != "***" {
 		t.Errorf("event %+v", h)
 	}
 }

@@ -34,6 +34,8 @@ const (
 	kindConnection
 	kindLocation
 	kindServer
+	kindAuthorization
+	kindProxyAuthorization
 	numKinds
 )
 
@@ -44,6 +46,7 @@ var kindNames = [numKinds]string{
 	kindCookie: "cookie", kindSetCookie: "set-cookie", kindUserAgent: "user-agent", kindReferer: "referer", kindAccept: "accept",
 	kindAcceptEncoding: "accept-encoding", kindAcceptLanguage: "accept-language", kindConnection: "connection",
 	kindLocation: "location", kindServer: "server",
+	kindAuthorization: "authorization", kindProxyAuthorization: "proxy-authorization",
 }
 
 // kindsByLen lists the kinds by the length of their names.

@@ -132,12 +132,26 @@ func contentRange(v []byte) *events.ContentRange {
 	return r
 }
 
-// list gives the fields as events show them.
+// list gives the fields as events show them: without what proves who somebody
+// is, since all fields of all streams go into events.
 func (m *message) list() []events.HTTPHeader {
 	var l []events.HTTPHeader
 	for i := range m.fields {
 		f := &m.fields[i]
-		l = append(l, events.HTTPHeader{Name: string(m.name(f)), Value: string(m.value(f))})
+		v := string(m.value(f))
+		switch f.kind {
+		case kindCookie, kindSetCookie:
+			v = masked
+		case kindAuthorization, kindProxyAuthorization:
+			if scheme, _, ok := strings.Cut(v, " "); ok {
+				v = scheme + " " + masked
+			} else {
+				v = masked
+			}
+		}
+		l = append(l, events.HTTPHeader{Name: string(m.name(f)), Value: v})
 	}
 	return l
 }
+
+const masked = "***"
