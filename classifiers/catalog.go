@@ -65,8 +65,13 @@ type Catalog struct {
 	nums   []*number
 	numDet []uint16
 	groups [][]grouping
-	// byLen lists the shapes of each length.
-	byLen [maxValue + 1][]shape
+	// strong and weak list the shapes of each length, weak those that are of low
+	// confidence at most without a word about them; strongLens has a bit for each
+	// length of the first, leadLens for those of telephone numbers.
+	strong, weak         [maxValue + 1][]shape
+	strongLens, leadLens uint64
+	// detLens has a bit for each length of a detector's weak shapes.
+	detLens []uint64
 	// minLen is the least length of any.
 	minLen int
 
@@ -96,16 +101,14 @@ const none = -1
 type patternKind uint8
 
 const (
-	patDigits patternKind = iota
-	patAt
-	patScheme
+	patScheme patternKind = iota
 	patToken
 	patMark
 	patPrivateKey
 	patAssign
-	patIPv4
 	patAnchor
 	patJWT
+	patNone
 )
 
 // pattern is what a pattern's ID stands for.
@@ -183,7 +186,7 @@ func New(cfg Config) (*Catalog, error) {
 		return nil, errors.New("every detector is disabled")
 	}
 	c.compileShapes()
-	c.words.build(c.dets)
+	c.words.build(c.dets, c.detLens)
 	c.compilePatterns()
 	var err error
 	if c.block, err = hs.Compile(c.hsps, hs.Block, cfg.CacheDir); err != nil {
@@ -215,13 +218,25 @@ func (c *Catalog) addDetector(d Detector) uint16 {
 }
 
 func (c *Catalog) compileShapes() {
+	c.detLens = make([]uint64, len(c.dets))
 	for i, n := range c.nums {
 		for _, s := range n.shapes {
 			l, digits, letters := parseShape(s)
 			if c.minLen == 0 || l < c.minLen {
 				c.minLen = l
 			}
-			c.byLen[l] = append(c.byLen[l], shape{digits, letters, uint16(i), max(n.plain, n.usual, n.odd) < 2 && n.judge == nil, c.numDet[i]})
+			sh := shape{digits: digits, letters: letters, num: uint16(i), det: c.numDet[i], lead: n.lead}
+			switch {
+			case n.lead:
+				c.leadLens |= 1 << l
+				c.strong[l] = append(c.strong[l], sh)
+			case max(n.plain, n.usual, n.odd) < 2 && (n.judge == nil || n.humble):
+				c.weak[l] = append(c.weak[l], sh)
+				c.detLens[c.numDet[i]] |= 1 << l
+			default:
+				c.strong[l] = append(c.strong[l], sh)
+				c.strongLens |= 1 << l
+			}
 		}
 		c.groups = append(c.groups, parseGroups(n.groups))
 	}
@@ -237,6 +252,10 @@ func (c *Catalog) Close() {
 // streaming mode with the object's other patterns (add a base to the IDs, and
 // subtract it from the hits), without any flag beyond theirs.
 func (c *Catalog) Patterns() []hs.Pattern { return slices.Clone(c.hsps) }
+
+// StreamDatabase gives the compiled database of Patterns in streaming mode, for
+// those who scan with nothing else. It belongs to the catalogue.
+func (c *Catalog) StreamDatabase() *hs.DB { return c.stream }
 
 // Detectors gives the detectors in use, ordered by id. Read only.
 func (c *Catalog) Detectors() []Detector {
@@ -279,18 +298,8 @@ func (c *Catalog) compilePatterns() {
 		c.hsps = append(c.hsps, hs.Pattern{Expr: expr, Flags: flags, ID: uint32(len(c.pats))})
 		c.pats = append(c.pats, p)
 	}
-	if len(c.nums) > 0 {
-		// Two digits in a row: a token with them is a nominated one.
-		add(`(^|[^0-9])[0-9][0-9]`, 0, pattern{kind: patDigits})
-	}
-	if c.email != none {
-		add(`[a-z0-9_+-]@[a-z0-9]`, hs.Caseless, pattern{kind: patAt})
-	}
 	if c.urlCreds != none {
 		add(`://`, 0, pattern{kind: patScheme, n: 3})
-	}
-	if c.ipv4 != none {
-		add(`[0-9]\.[0-9]+\.[0-9]+\.[0-9]`, 0, pattern{kind: patIPv4})
 	}
 	if c.privateKey != none {
 		add(`PRIVATE KEY`, 0, pattern{kind: patPrivateKey, n: 11})
@@ -343,6 +352,10 @@ func (c *Catalog) compilePatterns() {
 		for _, k := range assignKeywords {
 			literal(k, true, patAssign, 0)
 		}
+	}
+	if len(c.pats) == 0 {
+		// A database needs a pattern, if only one that nothing matches.
+		add(`\x00\xff\x00\xfe\x00\xfd\x00\xfc`, 0, pattern{kind: patNone})
 	}
 }
 

@@ -25,10 +25,7 @@ func contactDetectors() []Detector {
 // a local part, and a domain with a top-level name.
 func (s *Scanner) judgeEmail(st *Stream, v *window2) {
 	b := v.b
-	at := v.at - 2
-	if at < 0 || b[at] != '@' {
-		return
-	}
+	at := v.at - 1
 	l := at
 	for l > 0 && at-l < 64 && (isAlnum(b[l-1]) || bytes.IndexByte([]byte("._%+-"), b[l-1]) >= 0) {
 		l--
@@ -77,31 +74,33 @@ func (s *Scanner) judgeEmail(st *Stream, v *window2) {
 	s.emit(st, v, uint16(s.c.email), l, r, High, Internal, bytes.ToLower(append(low[:0], b[l:r]...)))
 }
 
-// judgeIPv4 confirms a dotted quad that is no version or part of a longer number.
-func (s *Scanner) judgeIPv4(st *Stream, v *window2) {
+// judgeIPv4 confirms a dotted quad, around the dot before v.at, that is no version
+// or part of a longer number. It gives where the number ends, and whether it is a
+// quad.
+func (s *Scanner) judgeIPv4(st *Stream, v *window2) (end int, quad bool) {
 	b := v.b
 	l, r := v.at-1, v.at
-	dots := 0
 	for l > 0 && v.at-l < 18 && (isDigit(b[l-1]) || b[l-1] == '.') {
 		l--
 	}
 	for r < len(b) && r-l < 18 && (isDigit(b[r]) || b[r] == '.') {
 		r++
 	}
+	end = r
 	for r > l && b[r-1] == '.' {
 		r--
 	}
 	for l < r && b[l] == '.' {
 		l++
 	}
-	if l > 0 && (isAlnum(b[l-1]) || b[l-1] == '-' || b[l-1] == '_') || r < len(b) && (isAlpha(b[r]) || b[r] == '_' || b[r] == '-' && r+1 < len(b) && isAlnum(b[r+1])) {
-		return
+	if l > 0 && (isWordByte(b[l-1]) || b[l-1] == '-') || r < len(b) && (isAlpha(b[r]) || b[r] == '_' || (b[r] == '-' || b[r] == '.') && r+1 < len(b) && isAlnum(b[r+1])) {
+		return end, false
 	}
-	octet, digits := 0, 0
+	octet, digits, dots := 0, 0, 0
 	for i := l; i <= r; i++ {
 		if i == r || b[i] == '.' {
 			if digits == 0 || digits > 3 || octet > 255 || digits > 1 && b[i-digits] == '0' {
-				return
+				return end, false
 			}
 			if i < r {
 				dots++
@@ -113,13 +112,22 @@ func (s *Scanner) judgeIPv4(st *Stream, v *window2) {
 		digits++
 	}
 	if dots != 3 {
-		return
+		return end, false
 	}
-	before := bytes.TrimRight(b[max(0, l-12):l], " :=\"'v")
-	if len(before) >= 3 && (bytes.HasSuffix(bytes.ToLower(before), []byte("version")) || bytes.HasSuffix(bytes.ToLower(before), []byte("ver"))) {
-		return
+	if s.c.ipv4 != none && !versionBefore(b[max(0, l-12):l]) {
+		s.emit(st, v, uint16(s.c.ipv4), l, r, Medium, Internal, b[l:r])
 	}
-	s.emit(st, v, uint16(s.c.ipv4), l, r, Medium, Internal, b[l:r])
+	return end, true
+}
+
+// versionBefore reports whether text ends in a word for a version.
+func versionBefore(b []byte) bool {
+	b = bytes.TrimRight(b, " :=\"'v")
+	return len(b) >= 3 && (hasSuffixFold(b, "version") || hasSuffixFold(b, "ver"))
+}
+
+func hasSuffixFold(b []byte, p string) bool {
+	return len(b) >= len(p) && bytes.EqualFold(b[len(b)-len(p):], []byte(p))
 }
 
 // judgeURL confirms user and password in the authority of a URL (RFC 3986, 3.2).
@@ -188,30 +196,56 @@ func (s *Scanner) judgeJWT(st *Stream, v *window2, n int) {
 // jwtPrefixes are the base64 of `{"` and a header's or a claim's first letter.
 var jwtPrefixes = []string{"eyJh", "eyJ0", "eyJr", "eyJj", "eyJl", "eyJ4", "eyJ6", "eyJ1", "eyJw", "eyJp", "eyJi", "eyJn", "eyJU", "ewog"}
 
+var phoneContext = w("phone", "tel", "telephone", "mobile", "call", "fax", "whatsapp", "telefon", "téléphone", "teléfono", "telefono", "handy", "mobil", "phone number")
+
 var phones = []*number{
 	{
-		Detector: Detector{ID: "pii.phone", Level: Internal, Bulk: 50, BulkLevel: Confidential, Tags: gdpr,
-			Context: w("phone", "tel", "telephone", "mobile", "call", "fax", "whatsapp", "telefon", "téléphone", "teléfono", "telefono", "handy", "mobil", "phone number"),
-			Good:    w("phone (415) 555-0132 now", "phone: 415-555-0132", "Tel. +49 30 1234567"), Bad: w("2024-03-15", "415.555", "1700000000")},
+		// With a word about it, most ways of writing one.
+		Detector: Detector{ID: "pii.phone", Level: Internal, Bulk: 50, BulkLevel: Confidential, Tags: gdpr, Context: phoneContext,
+			Good: w("phone: 415-555-0132", "Tel. +49 30 1234567"), Bad: w("2024-03-15", "415.555", "1700000000")},
 		shapes: w("7d", "8d", "9d", "10d", "11d", "12d", "13d"),
 		groups: w("3-3-4", "3.3.4", "3 3 4", "1-3-3-4", "1 3 3 4", "2 2 2 2 2", "2.2.2.2.2", "3 3 3", "3 4 4", "4 3 4", "4 3 3", "3-4-4", "2-7", "3-7", "5 6", "3 7", "2 7", "1-3-7", "2 8", "3 8"),
-		valid:  phoneShape, plain: 1, usual: 2, odd: 1, withContext: 2, joined: true,
+		valid:  phoneShape, plain: 1, usual: 1, odd: 1, withContext: 2, joined: true, humble: true,
 		judge: func(v *value, score int8, ctx bool) int8 {
-			plus := len(v.before) > 0 && (v.before[len(v.before)-1] == '+' || bytes.HasSuffix(v.before, []byte("+(")))
-			if plus {
-				if n := len(v.before); len(v.b) < 9 || n > 1 && isAlnum(v.before[n-2]) {
+			if v.left != 0 && v.left != ' ' || v.right != 0 && v.right != ' ' && v.right != '-' {
+				return min(score, 1)
+			}
+			return score
+		},
+	},
+	{
+		// By its writing alone: the international form of ITU-T E.123, or the North
+		// American one.
+		Detector: Detector{ID: "pii.phone", Level: Internal, Good: w("phone (415) 555-0132 now", "write or +49 30 1234567", "Jo Doe, 415-555-0132, x")},
+		shapes:   w("9d", "10d", "11d", "12d", "13d"), lead: true, joined: true, valid: phoneShape, plain: 1, usual: 1, odd: 1, withContext: 1,
+		judge: func(v *value, score int8, ctx bool) int8 {
+			n := len(v.before)
+			before := func(i int) byte {
+				if n < i {
+					return ' '
+				}
+				return v.before[n-i]
+			}
+			c := before(1)
+			if c == '(' && before(2) == '+' || c == '+' {
+				p := before(2)
+				if c == '(' {
+					p = before(3)
+				}
+				if isWordByte(p) || p == '+' || p == '.' || p == ')' || v.b[0] == '0' || v.sep == '+' {
 					return min(score, 1)
 				}
 				return 3
 			}
-			if v.left != 0 && v.left != ' ' || v.right != 0 && v.right != ' ' && v.right != '-' {
+			if v.left != 0 && v.left != ' ' || v.right != 0 && v.right != ' ' || len(v.b) != 10 || len(v.lens) != 3 || v.lens[0] != 3 || v.lens[1] != 3 {
 				return min(score, 1)
 			}
-			if v.sep != 0 && len(v.b) == 10 && bytes.HasSuffix(v.before, []byte("(")) {
+			// NANP: neither area code nor exchange begins with 0 or 1.
+			if v.b[0] < '2' || v.b[3] < '2' || isWordByte(c) || len(v.after) > 0 && isWordByte(v.after[0]) {
+				return min(score, 1)
+			}
+			if v.sep == '-' || v.sep == '.' || c == '(' {
 				return max(score, 2)
-			}
-			if len(v.b) < 9 && !ctx {
-				return min(score, 1)
 			}
 			return score
 		},

@@ -17,13 +17,66 @@ type lexicon struct {
 	// lists[i] are the detectors (place in dets, times two, plus one when the
 	// word speaks against) of the words whose hash maps to i.
 	lists [][]uint16
-	// sets are the lists' detectors that a word speaks for.
-	sets  []detSet
-	byKey map[uint64]uint16
-	// first filters by the hash of a phrase's first word.
-	first map[uint64]uint8
+	// sets are the lists' detectors that a word speaks for, lens the lengths of
+	// their values.
+	sets []detSet
+	lens []uint64
+	// byKey leads from a phrase's hash to its list, first from the hash of a
+	// phrase's first word to the greatest number of words.
+	byKey, first wordTable
 	// dense are the words of scripts without spaces.
 	dense []denseWord
+}
+
+// wordTable maps hashes to small numbers. A bit per hash tells most of the
+// others apart without a look at the table.
+type wordTable struct {
+	bits [1024]uint64
+	keys []uint64
+	vals []uint16
+	n    int
+}
+
+const spread = 0x9e3779b97f4a7c15
+
+func (t *wordTable) get(key uint64) (uint16, bool) {
+	m := key * spread
+	if t.bits[m>>58<<4|m>>54&15]&(1<<(m>>48&63)) == 0 {
+		return 0, false
+	}
+	for i := m >> 32; ; i++ {
+		switch k := t.keys[i&uint64(len(t.keys)-1)]; k {
+		case 0:
+			return 0, false
+		case key:
+			return t.vals[i&uint64(len(t.keys)-1)], true
+		}
+	}
+}
+
+func (t *wordTable) put(key uint64, val uint16) {
+	if len(t.keys) < 4*(t.n+1) {
+		old := *t
+		size := max(64, 2*len(t.keys))
+		*t = wordTable{keys: make([]uint64, size), vals: make([]uint16, size)}
+		for i, k := range old.keys {
+			if k != 0 {
+				t.put(k, old.vals[i])
+			}
+		}
+	}
+	m := key * spread
+	t.bits[m>>58<<4|m>>54&15] |= 1 << (m >> 48 & 63)
+	for i := m >> 32; ; i++ {
+		at := i & uint64(len(t.keys)-1)
+		if t.keys[at] == 0 {
+			t.n++
+		}
+		if t.keys[at] == 0 || t.keys[at] == key {
+			t.keys[at], t.vals[at] = key, val
+			return
+		}
+	}
 }
 
 type denseWord struct {
@@ -31,23 +84,25 @@ type denseWord struct {
 	list uint16
 }
 
+// A word's hash is a polynomial of its letters: different for all words of up to
+// twelve, and quick to continue.
 const (
-	hashSeed  = 14695981039346656037
-	hashPrime = 1099511628211
+	hashSeed  = 7
+	hashPrime = 31
 )
+
+func hashByte(h uint64, c byte) uint64 { return h*hashPrime + uint64(c) }
 
 func hashRune(h uint64, r rune) uint64 {
 	for r >= 0x80 {
-		h = (h ^ uint64(r&0x7f|0x80)) * hashPrime
+		h = hashByte(h, byte(r&0x7f|0x80))
 		r >>= 7
 	}
-	return (h ^ uint64(r)) * hashPrime
+	return hashByte(h, byte(r))
 }
 
 // build indexes the words of all detectors.
-func (x *lexicon) build(dets []Detector) {
-	x.byKey = make(map[uint64]uint16)
-	x.first = make(map[uint64]uint8)
+func (x *lexicon) build(dets []Detector, detLens []uint64) {
 	add := func(w string, ref uint16) {
 		if isDense([]byte(w)) {
 			for i := range x.dense {
@@ -61,11 +116,12 @@ func (x *lexicon) build(dets []Detector) {
 			return
 		}
 		key, firstKey, words := phraseKey(w)
-		x.first[firstKey] = max(x.first[firstKey], words)
-		at, ok := x.byKey[key]
+		most, _ := x.first.get(firstKey)
+		x.first.put(firstKey, max(most, uint16(words)))
+		at, ok := x.byKey.get(key)
 		if !ok {
 			at = uint16(len(x.lists))
-			x.byKey[key] = at
+			x.byKey.put(key, at)
 			x.lists = append(x.lists, nil)
 		}
 		if !slices.Contains(x.lists[at], ref) {
@@ -80,11 +136,12 @@ func (x *lexicon) build(dets []Detector) {
 			add(w, uint16(i)<<1|1)
 		}
 	}
-	x.sets = make([]detSet, len(x.lists))
+	x.sets, x.lens = make([]detSet, len(x.lists)), make([]uint64, len(x.lists))
 	for i, l := range x.lists {
 		for _, ref := range l {
 			if ref&1 == 0 {
 				x.sets[i].add(ref >> 1)
+				x.lens[i] |= detLens[ref>>1]
 			}
 		}
 	}
@@ -110,7 +167,7 @@ func phraseKey(s string) (key, first uint64, words uint8) {
 	return h, first, words
 }
 
-func joinWords(a, b uint64) uint64 { return (a*31 ^ b) * hashPrime }
+func joinWords(a, b uint64) uint64 { return (a^b>>29)*spread ^ b }
 
 // wordReader splits text into words and hashes each.
 type wordReader struct {
@@ -159,14 +216,14 @@ func (r *wordReader) next() (start, end int, hash uint64, ok bool) {
 		c := b[i]
 		switch {
 		case c >= 'a' && c <= 'z':
-			h = (h ^ uint64(c)) * hashPrime
+			h = hashByte(h, c)
 			prevLower = true
 			i++
 		case c >= 'A' && c <= 'Z':
 			if prevLower {
 				goto done
 			}
-			h = (h ^ uint64(c|0x20)) * hashPrime
+			h = hashByte(h, c|0x20)
 			i++
 		case c >= 0x80:
 			ru, n := utf8.DecodeRune(b[i:])
@@ -255,18 +312,15 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 		}
 		at := v.base + uint64(start)
 		// A plural counts as its word.
-		words, known := x.first[h]
-		if !known && wend-start > 3 && b[wend-1]|0x20 == 's' {
-			one := wordReader{b: b[start : wend-1]}
-			if _, _, h2, ok := one.next(); ok {
-				h = h2
-				words, known = x.first[h]
-			}
+		words, known := x.first.get(h)
+		if !known && wend-start > 3 && b[wend-1]|0x20 == 's' && h != 0 {
+			h = (h - 's') * inverseOfPrime
+			words, known = x.first.get(h)
 		}
 		if hump := wend < len(b) && b[wend] >= 'A' && b[wend] <= 'Z'; hump {
 			// "MyKad" is "my kad" and "mykad".
 			if end, h2 := wholeRun(b, start); end > wend {
-				if list, ok := x.byKey[h2]; ok {
+				if list, ok := x.byKey.get(h2); ok {
 					c.add(at, end-start, list)
 				}
 			}
@@ -274,19 +328,19 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 		if !known || wend-start <= 3 && (start > 0 && isDigit(b[start-1]) || wend < len(b) && isDigit(b[wend])) {
 			continue // short words with digits on them are hex and the like
 		}
-		if list, ok := x.byKey[h]; ok {
+		if list, ok := x.byKey.get(h); ok {
 			c.add(at, wend-start, list)
 		}
 		sub := wordReader{b: b, pos: wend}
 		key := h
-		for n := uint8(1); n < words; n++ {
+		for n := uint16(1); n < words; n++ {
 			s2, e2, h2, ok := sub.next()
 			if !ok || s2-wend > 4 || e2-start > phraseReach-20 {
 				break
 			}
 			wend = e2
 			key = joinWords(key, h2)
-			if list, ok := x.byKey[key]; ok {
+			if list, ok := x.byKey.get(key); ok {
 				c.add(at, e2-start, list)
 			}
 		}
@@ -294,11 +348,14 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 	c.to = max(c.to, to)
 }
 
+// inverseOfPrime takes back a step of the hash.
+const inverseOfPrime = 0xef7bdef7bdef7bdf
+
 // wholeRun hashes the ASCII letters from start as one word.
 func wholeRun(b []byte, start int) (end int, h uint64) {
 	h = hashSeed
 	for end = start; end < len(b) && isAlpha(b[end]) && end-start < maxWord; end++ {
-		h = (h ^ uint64(b[end]|0x20)) * hashPrime
+		h = hashByte(h, b[end]|0x20)
 	}
 	return end, h
 }
@@ -374,35 +431,4 @@ func (s *Scanner) context(st *Stream, v *window2, det uint16, start, end int) (p
 		pro = true
 	}
 	return pro, con
-}
-
-// nearby collects the detectors that some word around [start, end), or the name
-// of a column, speaks for: the others need not be tried where a finding without
-// context would be left out.
-func (s *Scanner) nearby(st *Stream, v *window2, start, end int) {
-	from, to := v.base+uint64(start), v.base+uint64(end)
-	lo := uint64(0)
-	if from > contextBefore {
-		lo = from - contextBefore
-	}
-	st.ctx.cover(&s.c.words, v, lo, to+contextAfter)
-	s.near = detSet{}
-	for i := range st.ctx.m {
-		if m := &st.ctx.m[i]; m.at >= lo && m.at < to+contextAfter {
-			set := &s.c.words.sets[m.list]
-			for k := range s.near {
-				s.near[k] |= set[k]
-			}
-		}
-	}
-	if st.csv.state == 0 {
-		st.csv.learn(&s.c.words, st.head)
-	}
-	for _, col := range st.csv.cols {
-		for _, ref := range col {
-			if ref&1 == 0 {
-				s.near.add(ref >> 1)
-			}
-		}
-	}
 }

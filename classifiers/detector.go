@@ -55,6 +55,11 @@ type number struct {
 	anchors []string
 	// joined allows neighbours connected by a hyphen, a dot or a slash.
 	joined bool
+	// lead wants a telephone number's beginning: a plus sign or a bracket before
+	// it, or three digits and a hyphen.
+	lead bool
+	// humble tells that judge never raises a confidence without context.
+	humble bool
 	// judge may change the confidence at the end; nil leaves it.
 	judge func(v *value, score int8, ctx bool) int8
 }
@@ -79,14 +84,12 @@ type value struct {
 // shape is one compiled form of a number detector.
 type shape struct {
 	digits, letters uint64
-	num             uint16
-	// weak tells that without a context word the confidence is low at most.
-	weak bool
-	det  uint16
+	num, det        uint16
+	lead            bool
 }
 
 // detSet is a set of detectors by their place in the catalogue.
-type detSet [8]uint64
+type detSet [4]uint64
 
 func (d *detSet) add(i uint16) {
 	if int(i>>6) < len(d) {

@@ -8,6 +8,14 @@ type header struct {
 	state byte // 0 not looked at, 1 none, 2 a header
 	sep   byte
 	cols  [][]uint16
+	// near are the detectors that any column speaks for, lens their values'
+	// lengths.
+	near detSet
+	lens uint64
+	// The column of offset at, counted on line beginning one before line (zero when
+	// not known).
+	line, at uint64
+	col      int
 }
 
 // maxColumns bounds the columns of a header.
@@ -38,6 +46,10 @@ func (h *header) learn(x *lexicon, head []byte) {
 			m.cover(x, &window2{b: col}, 0, uint64(len(col)))
 			for _, k := range m.m {
 				refs = append(refs, x.lists[k.list]...)
+				for i := range h.near {
+					h.near[i] |= x.sets[k.list][i]
+				}
+				h.lens |= x.lens[k.list]
 				any = true
 			}
 		}
@@ -50,35 +62,29 @@ func (h *header) learn(x *lexicon, head []byte) {
 	}
 }
 
-// speaksFor reports whether the name of the column in which position at stands
-// speaks for a detector.
+// speaksFor reports whether the name of the column in which v.b[at] stands speaks
+// for a detector.
 func (h *header) speaksFor(v *window2, want uint16, at int) bool {
 	if h.state != 2 {
 		return false
 	}
-	col, quoted := 0, false
-	for i := at - 1; ; i-- {
-		if i < 0 {
-			if v.base != 0 {
-				return false
-			}
-			break
+	if to := v.base + uint64(at); h.line == 0 || to < h.at || h.at < v.base || bytes.IndexByte(v.b[h.at-v.base:at], '\n') >= 0 {
+		begin := bytes.LastIndexByte(v.b[:at], '\n') + 1
+		if begin == 0 && v.base != 0 {
+			return false
 		}
-		c := v.b[i]
-		if c == '\n' {
-			break
-		}
-		if c == '"' {
-			quoted = !quoted
-		}
-		if c == h.sep {
-			col++
+		h.line = v.base + uint64(begin) + 1
+		h.at, h.col = h.line-1, 0
+	}
+	for ; h.at < v.base+uint64(at); h.at++ {
+		if v.b[h.at-v.base] == h.sep {
+			h.col++
 		}
 	}
-	if col >= len(h.cols) {
+	if h.col >= len(h.cols) {
 		return false
 	}
-	for _, ref := range h.cols[col] {
+	for _, ref := range h.cols[h.col] {
 		if ref == want {
 			return true
 		}

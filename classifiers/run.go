@@ -107,31 +107,6 @@ func nominated(b []byte) bool {
 	return false
 }
 
-// judgeDigits takes the token around a run of digits, and the tokens joined to
-// it, and tries every span of them whose first nominated token it is: so each
-// span is tried once, whatever it is part of.
-func (s *Scanner) judgeDigits(st *Stream, v *window2) {
-	b := v.b
-	l, r := v.at-1, v.at
-	for l > 0 && isAlnum(b[l-1]) && r-l <= maxCoin {
-		l--
-	}
-	for r < len(b) && isAlnum(b[r]) && r-l <= maxCoin {
-		r++
-	}
-	if v.base+uint64(r) <= st.tokenDone {
-		return
-	}
-	st.tokenDone = v.base + uint64(r)
-	if r-l >= minCoin {
-		s.judgeCoin(st, v, l, r)
-	}
-	if r-l > maxToken {
-		return
-	}
-	s.judgeSpans(st, v, l, r, false)
-}
-
 // judgeWords takes the tokens of v.b[from:to] that have too few digits to be
 // nominated: after a word that announces them, or in an object so small that it
 // may be a field's value.
@@ -252,7 +227,14 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 		}
 	}
 	s.cand = s.cand[:0]
-	sure, near := st.meta.MinConfidence >= Medium, false
+	sure := st.meta.MinConfidence >= Medium
+	lens := ^uint64(0)
+	if sure {
+		lens = s.nearLens(st, b, v.base, l)
+		if s.c.leadLens&^lens != 0 && leads(b, l, r) {
+			lens |= s.c.leadLens
+		}
+	}
 	for i := first; i <= maxLeft; i++ {
 		for j := maxLeft; j <= last; j++ {
 			off := parts[i].off
@@ -260,27 +242,29 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 			if n > maxValue {
 				break
 			}
-			shapes := s.c.byLen[n]
-			if len(shapes) == 0 {
+			if lens&(1<<n) == 0 {
 				continue
 			}
 			m := uint64(1)<<n - 1
 			d, a := digits>>off&m, letters>>off&m
 			va := &s.va
 			ready := false
-			for k := range shapes {
-				sh := &shapes[k]
+			strong, weak := s.c.strong[n], s.c.weak[n]
+			for k := range len(strong) + len(weak) {
+				var sh *shape
+				if k < len(strong) {
+					sh = &strong[k]
+				} else {
+					sh = &weak[k-len(strong)]
+				}
 				if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
 					continue
 				}
-				if sure && sh.weak {
-					if !near {
-						near = true
-						s.nearby(st, v, parts[first].start, parts[last].end)
-					}
-					if !s.near.has(sh.det) {
-						continue
-					}
+				if sure && k >= len(strong) && !st.near.has(sh.det) {
+					continue
+				}
+				if sh.lead && !leads(b, parts[i].start, parts[i].end) {
+					continue
 				}
 				if !ready {
 					ready = true

@@ -28,14 +28,19 @@ type Stream struct {
 	// pend[next:] are the hits that wait.
 	pend []pending
 	next int
-	// digitTo is the end of the last digit hit, contiguous ones being one run.
-	digitTo uint64
+	// scanned is where the search for anchors goes on, dotted where the last number
+	// with dots ended.
+	scanned, dotted uint64
 	// tokenDone is where the last judged token ended, covered where the last
 	// value of medium confidence did.
 	tokenDone, covered uint64
-	lastSpan           [2]uint64
 	ctx                contextMarks
 	csv                header
+	// cell is the stretch, counted from one, that near and nearLens are about: the
+	// detectors that words nearby speak for, and the lengths worth trying.
+	cell     uint64
+	near     detSet
+	nearLens uint64
 
 	// recent are the findings made last.
 	recent  [8]told
@@ -51,6 +56,8 @@ type Stream struct {
 	hsst   hs.Stream
 	dec    decoders
 
+	// holed tells that bytes were missing.
+	holed bool
 	// unscannable is the first reason why something could not be read.
 	unscannable string
 }
@@ -74,7 +81,6 @@ type Scanner struct {
 	lens [maxLeft + 1 + maxRight]uint8
 	cand []candidate
 	va   value
-	near detSet
 	// parts are the tokens of the run being judged.
 	parts [maxLeft + 1 + maxRight]part
 	// Counters: objects closed, candidates left out at a bound.
@@ -160,7 +166,7 @@ func (s *Scanner) Write(st *Stream, data []byte, hits []hs.Hit) {
 }
 
 func (s *Scanner) write(st *Stream, data []byte, hits []hs.Hit) {
-	if len(st.head) < headLen {
+	if len(st.head) < headLen && !st.holed {
 		st.head = append(st.head, data[:min(len(data), headLen-len(st.head))]...)
 	}
 	var view []byte
@@ -201,14 +207,6 @@ func (s *Scanner) nominate(st *Stream, view []byte, base uint64, hits []hs.Hit) 
 		if h.ID >= uint32(len(s.c.pats)) {
 			continue
 		}
-		if s.c.pats[h.ID].kind == patDigits {
-			// The digits of one run are one nomination.
-			cont := st.digitTo != 0 && h.To <= st.digitTo+1
-			st.digitTo = h.To
-			if cont {
-				continue
-			}
-		}
 		s.settle(st, view, base, h.To, true)
 		if st.next > 256 {
 			st.pend = st.pend[:copy(st.pend, st.pend[st.next:])]
@@ -227,32 +225,31 @@ func (s *Scanner) nominate(st *Stream, view []byte, base uint64, hits []hs.Hit) 
 	}
 }
 
-// settle judges the queued hits whose view ends at upto or before; with strict,
-// before it.
+// settle judges the queued hits whose view ends at upto or before, and the
+// anchors between them; with strict, hits before it alone.
 func (s *Scanner) settle(st *Stream, view []byte, base, upto uint64, strict bool) {
 	for st.next < len(st.pend) {
-		need := st.pend[st.next].to + ahead
-		if need > upto || strict && need == upto {
-			return
+		p := st.pend[st.next]
+		if need := p.to + ahead; need > upto || strict && need == upto {
+			break
 		}
 		st.next++
-		s.judge(st, view, base, st.pend[st.next-1])
+		s.anchors(st, view, base, p.to)
+		s.judge(st, view, base, p)
 	}
-	st.pend, st.next = st.pend[:0], 0
+	if st.next == len(st.pend) {
+		st.pend, st.next = st.pend[:0], 0
+	}
+	if !strict && upto >= base+ahead {
+		s.anchors(st, view, base, upto-ahead)
+	}
 }
 
 // judge hands a hit to its detectors, with the view that belongs to it.
 func (s *Scanner) judge(st *Stream, view []byte, base uint64, p pending) {
-	lo, hi := base, base+uint64(len(view))
-	if p.to > lo+behind {
-		lo = p.to - behind
-	}
-	hi = min(hi, p.to+ahead)
-	v := window2{b: view[lo-base : hi-base], base: lo, at: int(p.to - lo)}
+	v := around(view, base, int(p.to-base))
 	pat := &s.c.pats[p.pat]
 	switch pat.kind {
-	case patDigits:
-		s.judgeDigits(st, &v)
 	case patAnchor:
 		if wholeWord(v.b, v.at-int(pat.n), v.at) {
 			s.judgeWords(st, &v, v.at, min(v.at+anchorReach, len(v.b)))
@@ -263,12 +260,8 @@ func (s *Scanner) judge(st *Stream, view []byte, base uint64, p pending) {
 		s.judgeMarks(st, &v, pat)
 	case patPrivateKey:
 		s.judgePrivateKey(st, &v)
-	case patAt:
-		s.judgeEmail(st, &v)
 	case patScheme:
 		s.judgeURL(st, &v)
-	case patIPv4:
-		s.judgeIPv4(st, &v)
 	case patJWT:
 		s.judgeJWT(st, &v, int(pat.n))
 	case patAssign:
@@ -322,19 +315,44 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 
 // finish judges what waits when no more bytes come.
 func (s *Scanner) finish(st *Stream) {
+	s.flush(st)
+	if st.parent == nil && st.end <= fieldSize {
+		v := window2{b: st.buf, base: st.end - uint64(len(st.buf))}
+		s.judgeWords(st, &v, 0, len(st.buf))
+	}
+	if st.depth < maxDepth {
+		s.decode(st, st.buf, st.end-uint64(len(st.buf)), true)
+	}
+}
+
+// flush judges what waits, with no bytes to follow.
+func (s *Scanner) flush(st *Stream) {
 	view := st.buf
 	base := st.end - uint64(len(view))
 	for _, p := range st.pend[st.next:] {
+		s.anchors(st, view, base, p.to)
 		s.judge(st, view, base, p)
 	}
 	st.pend, st.next = st.pend[:0], 0
-	if st.parent == nil && st.end <= fieldSize {
-		v := window2{b: view, base: base}
-		s.judgeWords(st, &v, 0, len(view))
-	}
+	s.anchors(st, view, base, st.end)
+}
+
+// Gap tells that n bytes are missing here: what was begun before them is judged
+// as it stands and not joined with what follows. Offsets go on counting. Hits
+// given to Write afterwards count from the object's first byte still.
+func (s *Scanner) Gap(st *Stream, n uint64) {
+	s.flush(st)
 	if st.depth < maxDepth {
-		s.decode(st, view, base, true)
+		s.decode(st, st.buf, st.end-uint64(len(st.buf)), true)
 	}
+	st.end += n
+	st.buf = st.buf[:0]
+	st.holed = true
+	st.scanned, st.dotted, st.tokenDone, st.covered = st.end, st.end, st.end, st.end
+	st.ctx = contextMarks{m: st.ctx.m[:0]}
+	st.cell, st.csv.line = 0, 0
+	d := &st.dec
+	d.b64next, d.b64done, d.u16next, d.pctnext = st.end, st.end, st.end, st.end
 }
 
 // Close ends an object and gives what it holds. st must not be used again.
