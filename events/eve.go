@@ -1,6 +1,7 @@
 package events
 
 import (
+	"net/netip"
 	"strconv"
 	"time"
 )
@@ -65,14 +66,14 @@ func (enc *Encoder) appendEnvelope(dst []byte, e *Event) []byte {
 	}
 	if e.Src.IsValid() {
 		dst = append(appendKey(dst, "src_ip"), '"')
-		dst = append(e.Src.AppendTo(dst), '"')
+		dst = append(AppendAddr(dst, e.Src), '"')
 	}
 	if e.HasPorts {
 		dst = appendUint(dst, "src_port", uint64(e.SrcPort))
 	}
 	if e.Dst.IsValid() {
 		dst = append(appendKey(dst, "dest_ip"), '"')
-		dst = append(e.Dst.AppendTo(dst), '"')
+		dst = append(AppendAddr(dst, e.Dst), '"')
 	}
 	if e.HasPorts {
 		dst = appendUint(dst, "dest_port", uint64(e.DstPort))
@@ -185,6 +186,7 @@ func appendTail(dst []byte, e *Event) []byte {
 		dst = appendBase64(dst, "packet", e.Packet)
 		dst = append(appendKey(dst, "packet_info"), '{')
 		dst = appendInt(dst, "linktype", int64(e.LinkType))
+		dst = appendStrOmit(dst, "linktype_name", linkName(e.LinkType))
 		dst = append(dst, '}')
 	}
 	if a := e.Aggregate; a != nil {
@@ -197,6 +199,50 @@ func appendTail(dst []byte, e *Event) []byte {
 		dst = append(dst, '}')
 	}
 	return dst
+}
+
+// AppendAddr appends an address as EVE spells it: IPv6 with all its groups in
+// four digits.
+func AppendAddr(dst []byte, a netip.Addr) []byte {
+	if a.Is6() {
+		for i, b := range a.As16() {
+			if i > 0 && i%2 == 0 {
+				dst = append(dst, ':')
+			}
+			dst = append(dst, hexDigits[b>>4], hexDigits[b&15])
+		}
+		return dst
+	}
+	return a.AppendTo(dst)
+}
+
+// FormatAddr gives an address as AppendAddr writes it.
+func FormatAddr(a netip.Addr) string { return string(AppendAddr(nil, a)) }
+
+// linkName gives libpcap's name of a link type; empty where it is not one that
+// captures of this program have.
+func linkName(t int) string {
+	switch t {
+	case 0:
+		return "NULL"
+	case 1:
+		return "EN10MB"
+	case 9:
+		return "PPP"
+	case 12, 14, 101:
+		return "RAW"
+	case 104:
+		return "C_HDLC"
+	case 113:
+		return "LINUX_SLL"
+	case 228:
+		return "IPv4"
+	case 229:
+		return "IPv6"
+	case 276:
+		return "LINUX_SLL2"
+	}
+	return ""
 }
 
 // AppendTime appends a time in nanoseconds since the epoch as EVE spells times:

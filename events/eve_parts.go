@@ -25,6 +25,14 @@ func appendAlert(dst []byte, a *Alert) []byte {
 	dst = appendStrListMap(dst, "metadata", a.Metadata)
 	dst = appendStrs(dst, "references", a.References)
 	dst = appendStrOmit(dst, "rule", a.Rule)
+	if len(a.Context) > 0 {
+		dst = append(appendKey(dst, "context"), '{')
+		for _, k := range sortedKeys(a.Context) {
+			dst = append(appendDynKey(dst, k), a.Context[k]...)
+		}
+		dst = append(dst, '}')
+	}
+	dst = appendStrOmit(dst, "xff", a.XFF)
 	if a.Enforced != nil {
 		dst = appendBool(dst, "enforced", *a.Enforced)
 	}
@@ -216,6 +224,36 @@ func appendHTTP(dst []byte, h *HTTP) []byte {
 	dst = appendInt(dst, "length", h.Length)
 	dst = appendHeaders(dst, "request_headers", h.RequestHeaders)
 	dst = appendHeaders(dst, "response_headers", h.ResponseHeaders)
+	dst = appendStrOmit(dst, "version", h.Version)
+	if p := h.HTTP2; p != nil {
+		dst = append(appendKey(dst, "http2"), '{')
+		dst = appendUint(dst, "stream_id", uint64(p.StreamID))
+		dst = appendHTTP2Frames(dst, "request", &p.Request)
+		dst = appendHTTP2Frames(dst, "response", &p.Response)
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
+func appendHTTP2Frames(dst []byte, key string, f *HTTP2Frames) []byte {
+	dst = append(appendKey(dst, key), '{')
+	if len(f.Settings) > 0 {
+		dst = append(appendKey(dst, "settings"), '[')
+		for i, s := range f.Settings {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, '{')
+			dst = appendStr(dst, "settings_id", s.ID)
+			dst = appendUint(dst, "settings_value", uint64(s.Value))
+			dst = append(dst, '}')
+		}
+		dst = append(dst, ']')
+	}
+	dst = appendStrOmit(dst, "error_code", f.ErrorCode)
+	if f.Priority != nil {
+		dst = appendUint(dst, "priority", uint64(*f.Priority))
+	}
 	return append(dst, '}')
 }
 
@@ -253,6 +291,8 @@ func appendDNS(dst []byte, d *DNS) []byte {
 	dst = appendTrue(dst, "z", d.Z)
 	dst = appendUint(dst, "opcode", uint64(d.Opcode))
 	dst = appendStrOmit(dst, "rcode", d.RCode)
+	dst = appendStrOmit(dst, "rrname", d.RRName)
+	dst = appendStrOmit(dst, "rrtype", d.RRType)
 	if len(d.Queries) > 0 {
 		dst = append(appendKey(dst, "queries"), '[')
 		for i, q := range d.Queries {
@@ -433,7 +473,7 @@ func appendStats(dst []byte, s *Stats) []byte {
 	sort.Slice(names, func(i, j int) bool { return lessDotted(names[i], names[j]) })
 	dst = append(dst, '{')
 	dst = appendInt(dst, "uptime", s.Uptime)
-	return append(appendStatsLevel(dst, names, s.Counters, 0), '}')
+	return append(appendStatsLevel(dst, names, s, 0), '}')
 }
 
 func lessDotted(a, b string) bool {
@@ -446,7 +486,8 @@ func lessDotted(a, b string) bool {
 }
 
 // appendStatsLevel writes names that share their first `from` bytes.
-func appendStatsLevel(dst []byte, names []string, vals map[string]uint64, from int) []byte {
+func appendStatsLevel(dst []byte, names []string, s *Stats, from int) []byte {
+	vals := s.Counters
 	for i := 0; i < len(names); {
 		seg, _, nested := strings.Cut(names[i][from:], ".")
 		end := from + len(seg)
@@ -460,11 +501,26 @@ func appendStatsLevel(dst []byte, names []string, vals map[string]uint64, from i
 			continue
 		}
 		dst = append(appendDynKey(dst, seg), '{')
+		if from == 0 && seg == "detect" && len(s.Engines) > 0 {
+			dst = append(appendKey(dst, "engines"), '[')
+			for k, e := range s.Engines {
+				if k > 0 {
+					dst = append(dst, ',')
+				}
+				dst = append(dst, '{')
+				dst = appendInt(dst, "id", int64(e.ID))
+				dst = appendInt(dst, "rules_loaded", int64(e.RulesLoaded))
+				dst = appendInt(dst, "rules_failed", int64(e.RulesFailed))
+				dst = appendInt(dst, "rules_skipped", int64(e.RulesSkipped))
+				dst = append(dst, '}')
+			}
+			dst = append(dst, ']')
+		}
 		if !nested {
 			dst = appendUint(dst, "_total", vals[names[i]])
 			i++
 		}
-		dst = append(appendStatsLevel(dst, names[i:j], vals, end+1), '}')
+		dst = append(appendStatsLevel(dst, names[i:j], s, end+1), '}')
 		i = j
 	}
 	return dst

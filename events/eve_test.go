@@ -44,7 +44,7 @@ func samples() map[string]Event {
 			Category: "Attempted Information Leak", Severity: 2, References: []string{"https://example.com/a"},
 			Metadata: map[string][]string{"z_last": {"b", "a"}, "attack_target": {"Client"}},
 			Source:   &Endpoint{IP: "192.0.2.1", Port: 40000}, Target: &Endpoint{IP: "2001:db8::1"},
-			Rule: "alert …", Enforced: ptr(false)}
+			Rule: "alert …", Context: map[string]json.RawMessage{"bad_host": json.RawMessage(`{"year":2005}`)}, XFF: "203.0.113.8", Enforced: ptr(false)}
 		e.Metadata = &Metadata{Flowbits: []string{"a", "b"}, Flowints: map[string]uint32{"n": 7},
 			Flowvars: []map[string]any{{"k": "v"}}, Pktvars: []map[string]any{{"k": "v"}}}
 		e.HTTP = &HTTP{Hostname: "example.com", URL: "/\xff\xfe\x01é", Method: "GET", Length: 0}
@@ -79,7 +79,8 @@ func samples() map[string]Event {
 		e.HTTP = &HTTP{Hostname: "h", HTTPPort: 8080, URL: "/u", UserAgent: "ua", XFF: "1.2.3.4", ContentType: "text/html",
 			ContentRange: &ContentRange{Raw: "bytes 0-1/2", Start: ptr(int64(0)), End: ptr(int64(1)), Size: ptr(int64(2))},
 			Refer:        "r", Method: "POST", Protocol: "HTTP/1.1", Status: 302, StatusString: "302x", Redirect: "/x", Length: 10,
-			RequestHeaders: []HTTPHeader{{"A", "1"}, {"B", "2"}}, ResponseHeaders: []HTTPHeader{{"C", "3"}}}
+			RequestHeaders: []HTTPHeader{{"A", "1"}, {"B", "2"}}, ResponseHeaders: []HTTPHeader{{"C", "3"}}, Version: "2",
+			HTTP2: &HTTP2{StreamID: 1, Request: HTTP2Frames{Settings: []HTTP2Setting{{"S", 1}}, ErrorCode: "CANCEL", Priority: new(uint8)}}}
 	})
 	add("dns", "dns", func(e *Event) {
 		e.Proto = "UDP"

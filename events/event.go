@@ -4,7 +4,10 @@
 // gives bytes to sinks; it knows nothing of packets, flows, rules or policies.
 package events
 
-import "net/netip"
+import (
+	"encoding/json"
+	"net/netip"
+)
 
 // Event is one record. Exactly one of the parts named by Type is set for most
 // types; an alert carries its protocol's part and the flow's as well. All
@@ -125,6 +128,10 @@ type Alert struct {
 	Source      *Endpoint           `json:"source,omitempty"`
 	Target      *Endpoint           `json:"target,omitempty"`
 	Rule        string              `json:"rule,omitempty"`
+	// Context holds the JSON objects of datasets, each valid JSON, by name.
+	Context map[string]json.RawMessage `json:"context,omitempty"`
+	// XFF is the client's address as a proxy tells it.
+	XFF string `json:"xff,omitempty"`
 	// Enforced is ours: false in monitor and ids modes for actions that would
 	// have withheld the packet.
 	Enforced *bool `json:"enforced,omitempty"`
@@ -243,6 +250,29 @@ type HTTP struct {
 	Length          int64         `json:"length"`
 	RequestHeaders  []HTTPHeader  `json:"request_headers,omitempty"`
 	ResponseHeaders []HTTPHeader  `json:"response_headers,omitempty"`
+	// Version is "2" for HTTP/2, empty otherwise; HTTP2 goes with it.
+	Version string `json:"version,omitempty"`
+	HTTP2   *HTTP2 `json:"http2,omitempty"`
+}
+
+// HTTP2 is EVE's http.http2 object.
+type HTTP2 struct {
+	StreamID uint32      `json:"stream_id"`
+	Request  HTTP2Frames `json:"request"`
+	Response HTTP2Frames `json:"response"`
+}
+
+// HTTP2Frames tells what the frames of one direction said.
+type HTTP2Frames struct {
+	Settings  []HTTP2Setting `json:"settings,omitempty"`
+	ErrorCode string         `json:"error_code,omitempty"`
+	Priority  *uint8         `json:"priority,omitempty"`
+}
+
+// HTTP2Setting is one announced parameter.
+type HTTP2Setting struct {
+	ID    string `json:"settings_id"`
+	Value uint32 `json:"settings_value"`
 }
 
 // HTTPHeader is one header as sent.
@@ -274,6 +304,9 @@ type DNS struct {
 	Z           bool                `json:"z,omitempty"`
 	Opcode      uint8               `json:"opcode"`
 	RCode       string              `json:"rcode,omitempty"`
+	// RRName and RRType are the question of a record of version 2.
+	RRName      string              `json:"rrname,omitempty"`
+	RRType      string              `json:"rrtype,omitempty"`
 	Queries     []DNSQuery          `json:"queries,omitempty"`
 	Answers     []DNSAnswer         `json:"answers,omitempty"`
 	Authorities []DNSAnswer         `json:"authorities,omitempty"`
@@ -422,4 +455,14 @@ type DLPFinding struct {
 type Stats struct {
 	Uptime   int64
 	Counters map[string]uint64
+	// Engines tells of the rules that are loaded, as detect.engines.
+	Engines []StatsEngine
+}
+
+// StatsEngine is EVE's detect.engines of one rule set.
+type StatsEngine struct {
+	ID           int `json:"id"`
+	RulesLoaded  int `json:"rules_loaded"`
+	RulesFailed  int `json:"rules_failed"`
+	RulesSkipped int `json:"rules_skipped"`
 }

@@ -8,6 +8,9 @@ type Tx struct {
 	// Progress is how far each direction has come, in the protocol's states. It
 	// only grows.
 	Progress [2]uint8
+	// Only names the direction that the transaction has where it has but one, as
+	// with protocols whose every message is a transaction; 0 for both.
+	Only Dirs
 	// Events are the protocol anomalies seen (app-layer-event keyword), oldest
 	// first, without repetition.
 	Events []string
@@ -34,6 +37,9 @@ type DetectState struct {
 	// State holds partial matches; nil for most transactions.
 	State any
 }
+
+// In reports whether the transaction has a direction.
+func (tx *Tx) In(dir Dir) bool { return tx.Only == 0 || tx.Only.Has(dir) }
 
 // AddEvent notes an anomaly once. Names are Suricata's, without the protocol's
 // prefix ("INVALID_REQUEST_LINE" is "invalid_request_line").

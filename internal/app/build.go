@@ -22,6 +22,7 @@ import (
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/dns"
 	"sluice/dataplane/protocol/http1"
+	"sluice/dataplane/protocol/http2"
 	"sluice/dataplane/protocol/smtp"
 	"sluice/dataplane/protocol/tls"
 	"sluice/dataplane/stream"
@@ -48,7 +49,7 @@ type Parts struct {
 
 // Registry gives the protocols of the program.
 func Registry() (*protocol.Registry, error) {
-	return protocol.NewRegistry(http1.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR())
+	return protocol.NewRegistry(http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR())
 }
 
 // PolicyNone as a policy file switches classification off.
@@ -109,7 +110,7 @@ func loadRules(cfg *config.Config, reg *protocol.Registry, state *signatures.Sta
 		}
 	}
 	set, rep := signatures.Load(cfg.Rules.Paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state, Fields: fields(),
-		Classification: cfg.ClassificationFile, References: cfg.ReferenceConfigFile, MaxAlerts: cfg.PacketAlertMax,
+		Thresholds: cfg.ThresholdFile, Classification: cfg.ClassificationFile, References: cfg.ReferenceConfigFile, MaxAlerts: cfg.PacketAlertMax,
 		PCREMatchLimit: uint32(cfg.PCRE.MatchLimit), PCREDepthLimit: uint32(cfg.PCRE.MatchLimitRecursion)})
 	return set, rep, nil
 }
@@ -220,8 +221,54 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	if m.NoChecksum {
 		wc.Stream.ChecksumValidation = false
 	}
+	wc.Exceptions = exceptions(cfg, wc.Inline)
 	wc.Report = report(cfg, m)
 	return wc, errors.Join(wc.Flow.Validate(), wc.Stream.Validate())
+}
+
+// exceptions gives the policies of limits. A policy of its own wins over the one
+// for all, and auto means to fail closed inline and to ignore beside the wire.
+func exceptions(cfg *config.Config, inline bool) worker.Exceptions {
+	of := func(p config.ExceptionPolicy) worker.Exception {
+		if p == config.Auto || p == "" {
+			p = cfg.ExceptionPolicy
+		}
+		switch p {
+		case config.Ignore:
+			return worker.Ignore
+		case config.Bypass:
+			return worker.Bypass
+		case config.PassPacket:
+			return worker.PassPacket
+		case config.PassFlow:
+			return worker.PassFlow
+		case config.DropPacket:
+			return worker.DropPacket
+		case config.DropFlow:
+			return worker.DropFlow
+		case config.Reject:
+			return worker.Reject
+		case config.RejectBoth:
+			return worker.RejectBoth
+		}
+		if inline {
+			return worker.DropFlow
+		}
+		return worker.Ignore
+	}
+	packet := func(x worker.Exception) worker.Exception {
+		// What has no flow can be answered by packet only.
+		switch x {
+		case worker.DropFlow:
+			return worker.DropPacket
+		case worker.PassFlow, worker.Bypass:
+			return worker.PassPacket
+		}
+		return x
+	}
+	return worker.Exceptions{FlowMemcap: packet(of(cfg.Flow.MemcapPolicy)), DefragMemcap: packet(of(cfg.Defrag.MemcapPolicy)),
+		Midstream: of(cfg.Stream.MidstreamPolicy), StreamMemcap: of(cfg.Stream.MemcapPolicy), Reassembly: of(cfg.Stream.Reassembly.MemcapPolicy),
+		AppError: of(cfg.AppLayer.ErrorPolicy)}
 }
 
 func timeouts(t config.Timeouts) flow.Timeouts {
@@ -232,7 +279,7 @@ func streamConfig(cfg *config.Config, inline, beside bool, n int64) (stream.Conf
 	s := cfg.Stream
 	c := stream.DefaultConfig()
 	c.Inline, c.Midstream, c.ChecksumValidation = inline, s.Midstream, s.ChecksumValidation
-	c.AsyncOneside = s.AsyncOneside == "yes" || s.AsyncOneside == "auto" && beside
+	c.AsyncOneside = s.AsyncOneside == "yes" || s.AsyncOneside == "auto" && beside && !inline
 	c.Depth, c.Memcap = uint64(s.Reassembly.Depth), int64(s.Reassembly.Memcap)/n
 	c.MaxSynAckQueued = min(s.MaxSynackQueued, 5)
 	var err error
@@ -261,7 +308,14 @@ func streamConfig(cfg *config.Config, inline, beside bool, n int64) (stream.Conf
 func report(cfg *config.Config, m Mode) worker.Report {
 	r := worker.Report{Wants: m.Types}
 	a := cfg.Outputs.EVE.Types.Option("alert")
-	r.Payload, r.PayloadPrintable, r.Packet = a.Payload, a.PayloadPrintable, a.Packet
+	// A replay is for looking closely: alerts show their bytes unless told not to.
+	r.Payload, r.PayloadPrintable, r.Packet = orReplay(a.Payload, m), orReplay(a.PayloadPrintable, m), orReplay(a.Packet, m)
+	r.DNSVersion = dnsVersion(cfg)
+	r.AllDrops = !m.Live
+	if f := cfg.Outputs.EVE.Types.Option("drop").Flows; f != "" {
+		r.AllDrops = f == "all"
+	}
+	r.Ethernet = orReplay(cfg.Outputs.EVE.Ethernet, m)
 	r.PayloadLimit = int(a.PayloadBufferSize)
 	// As in Suricata, anomalies of protocols are told unless the file says
 	// otherwise, those of packets and segments, which are many, when it says so.
@@ -278,6 +332,24 @@ func report(cfg *config.Config, m Mode) worker.Report {
 	}
 	r.Magic = cfg.Outputs.EVE.Types.Option("files").ForceMagic
 	return r
+}
+
+// dnsVersionEnv overrides the version of dns events, as it does for Suricata.
+const dnsVersionEnv = "SURICATA_EVE_DNS_VERSION"
+
+func dnsVersion(cfg *config.Config) int {
+	if v, err := strconv.Atoi(os.Getenv(dnsVersionEnv)); err == nil {
+		return v
+	}
+	return cfg.Outputs.EVE.Types.Option("dns").Version
+}
+
+// orReplay gives an option that is on in replay unless it was set.
+func orReplay(set *bool, m Mode) bool {
+	if set == nil {
+		return !m.Live
+	}
+	return *set
 }
 
 func prefix(text string) (netip.Prefix, error) {

@@ -13,9 +13,9 @@ func fields() map[string]signatures.FieldFunc {
 	return map[string]signatures.FieldFunc{
 		"dns.opcode": dnsField(func(m *dns.Message) (uint64, bool) { return uint64(m.Opcode()), true }),
 		"dns.rcode":  dnsField(func(m *dns.Message) (uint64, bool) { return uint64(m.RCode()), m.Response() }),
-		"dns.rrtype": func(tx *protocol.Tx, _ protocol.Dir, i int) (uint64, bool) {
+		"dns.rrtype": func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
 			m, ok := tx.State.(*dns.Message)
-			if !ok {
+			if !ok || m.Dir != dir {
 				return 0, false
 			}
 			n := 0
@@ -27,6 +27,8 @@ func fields() map[string]signatures.FieldFunc {
 			}
 			return 0, false
 		},
+		"http2.frametype": streamField("http2.frametype"), "http2.errorcode": streamField("http2.errorcode"),
+		"http2.priority": streamField("http2.priority"), "http2.window": streamField("http2.window"), "http2.size_update": streamField("http2.size_update"),
 		"tls.version": func(tx *protocol.Tx, _ protocol.Dir, i int) (uint64, bool) {
 			h, ok := tx.State.(*tls.Handshake)
 			if !ok || i > 0 || h.Version() == 0 {
@@ -46,10 +48,23 @@ func fields() map[string]signatures.FieldFunc {
 	}
 }
 
+// streamField gives a number that HTTP/2 keeps of a stream's frames.
+func streamField(keyword string) signatures.FieldFunc {
+	return func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
+		f, ok := tx.State.(interface {
+			Field(string, protocol.Dir, int) (uint64, bool)
+		})
+		if !ok {
+			return 0, false
+		}
+		return f.Field(keyword, dir, i)
+	}
+}
+
 func dnsField(get func(*dns.Message) (uint64, bool)) signatures.FieldFunc {
-	return func(tx *protocol.Tx, _ protocol.Dir, i int) (uint64, bool) {
+	return func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
 		m, ok := tx.State.(*dns.Message)
-		if !ok || i > 0 {
+		if !ok || i > 0 || m.Dir != dir {
 			return 0, false
 		}
 		return get(m)

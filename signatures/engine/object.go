@@ -130,6 +130,9 @@ func (m *Matcher) nominateCand(o *protocol.Object, app protocol.ID, c cand) {
 	if !r.dirs.Has(o.Dir) && !r.Transactional || m.stamp[c.rule] == m.gen {
 		return
 	}
+	if app > protocol.Failed && r.apps != 0 && r.apps>>app&1 == 0 && !r.coversVia(app) {
+		return
+	}
 	if c.list != payloadList && !feeds(r.lists[c.list].spec.ID, o, app) {
 		return
 	}
@@ -190,7 +193,8 @@ func feeds(id protocol.BufferID, o *protocol.Object, app protocol.ID) bool {
 		}
 		return false
 	}
-	return id.Protocol() == app && (o.Kind == protocol.KindBody || o.Kind == protocol.KindText)
+	of := id.Protocol()
+	return (of == app || of == protocol.HTTP1 && app == protocol.HTTP2) && (o.Kind == protocol.KindBody || o.Kind == protocol.KindText)
 }
 
 // bodyList tests a list on the object at hand.

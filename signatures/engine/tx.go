@@ -23,6 +23,8 @@ type txState struct {
 type txPend struct {
 	rule uint32
 	mask uint64
+	// contexts are what datasets gave to the lists that have held.
+	contexts []Context
 }
 
 // maxTxPend bounds the rules pending in a transaction.
@@ -73,6 +75,13 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 	m.begin(p, f, dir, true)
 	m.parser = parser
 	m.complete = to >= def.Complete[dir]
+	if grown && def.ID == protocol.HTTP2 {
+		// Its parser fills the buffers of HTTP/1 too, under their own ids; the
+		// rules' protocols are compared when they are confirmed.
+		if pl := m.e.plans[protocol.HTTP1][dir]; pl != nil {
+			m.scanTx(pl, parser, tx, dir, from, to)
+		}
+	}
 	if pl := m.e.plans[def.ID][dir]; pl != nil {
 		if grown {
 			m.scanTx(pl, parser, tx, dir, from, to)
@@ -218,9 +227,12 @@ func (m *Matcher) confirmTx(r *crule, def *protocol.Definition, tx *protocol.Tx,
 	if def != nil && r.apps != 0 && r.apps>>def.ID&1 == 0 && !r.coversVia(def.ID) {
 		return fails
 	}
-	m.captured = m.captured[:0]
+	m.captured, m.contexts = m.captured[:0], m.contexts[:0]
+	if pend >= 0 {
+		m.contexts = append(m.contexts, st.pend[pend].contexts...)
+	}
 	res, was := fails, mask
-	if m.header(r) && m.flowOfTx(r) && m.bitsHold(r) {
+	if m.header(r) && m.flowOfTx(r) && m.bitsHold(r) && m.localsHold(r) {
 		res, mask = m.evalTx(r, tx, dir, mask, o, w, final)
 	} else {
 		return fails
@@ -248,7 +260,7 @@ func (m *Matcher) confirmTx(r *crule, def *protocol.Definition, tx *protocol.Tx,
 	case waits:
 		if pend >= 0 {
 			if mask != was {
-				st.pend[pend].mask = mask
+				st.pend[pend].mask, st.pend[pend].contexts = mask, slices.Clone(m.contexts)
 			}
 			break
 		}
@@ -258,7 +270,7 @@ func (m *Matcher) confirmTx(r *crule, def *protocol.Definition, tx *protocol.Tx,
 			break
 		}
 		if st = m.txState(tx, at, true); len(st.pend) < maxTxPend {
-			st.pend = append(st.pend, txPend{r.idx, mask})
+			st.pend = append(st.pend, txPend{r.idx, mask, slices.Clone(m.contexts)})
 		}
 	case fails:
 		// An object that does not match says nothing of the next one.

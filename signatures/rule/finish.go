@@ -110,9 +110,15 @@ func (c *context) finishProto() error {
 			if !compatible(r.Proto.Apps, id) {
 				return faultf("the rule is for %s, and its keywords for %s: it can never match", r.Proto.Name, id)
 			}
-			// http as a header covers two protocols; a buffer settles which.
-			if slices.Contains(r.Proto.Apps, id) {
-				r.Proto.Apps = []protocol.ID{id}
+			// http as a header covers two protocols; a buffer may settle which.
+			var both []protocol.ID
+			for _, s := range speakers(id) {
+				if slices.Contains(r.Proto.Apps, s) {
+					both = append(both, s)
+				}
+			}
+			if len(both) > 0 {
+				r.Proto.Apps = both
 			}
 			continue
 		}
@@ -124,9 +130,18 @@ func (c *context) finishProto() error {
 		if r.Proto.PacketOnly {
 			return faultf("tcp-pkt cannot be combined with keywords of %s", id)
 		}
-		r.Proto.Apps = []protocol.ID{id}
+		r.Proto.Apps = speakers(id)
 	}
 	return nil
+}
+
+// speakers gives the protocols that fill the buffers of id: HTTP/2 fills those of
+// HTTP/1.
+func speakers(id protocol.ID) []protocol.ID {
+	if id == protocol.HTTP1 {
+		return []protocol.ID{protocol.HTTP1, protocol.HTTP2}
+	}
+	return []protocol.ID{id}
 }
 
 func compatible(apps []protocol.ID, id protocol.ID) bool {

@@ -105,8 +105,7 @@ var knownKeywords = func() map[string]string {
 		enip_command enip.status enip.cip_class enip.cip_attribute enip.cip_instance enip.cip_status enip.cip_extendedstatus enip.revision
 		enip.identity_status enip.state enip.serial enip.vendor_id enip.protocol_version enip.capabilities enip.device_type enip.product_code enip.command
 		dhcp.leasetime dhcp.rebinding_time dhcp.renewal_time dnp3_func dnp3_ind dnp3_obj dnp3.func dnp3.ind dnp3.obj ldap.request.operation
-		ldap.responses.operation ldap.responses.count ldap.responses.result_code smb_version http2.frametype http2.errorcode http2.priority http2.window
-		http2.size_update http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
+		ldap.responses.operation ldap.responses.count ldap.responses.result_code smb_version http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
 		cluster flowvar pktvar hostvar dns_query_flags stream-size ttl_range igmp.type igmp.csum
 		flow.elephant flow.elephant_toserver flow.elephant_toclient smtp.bdat email.count ndpi-protocol ndpi-risk file_stored pgsql.type
 		sip.stat_code_num tls.handshake_type ether.hdr arp.opcode tcp.opts`) {
@@ -154,6 +153,11 @@ var dnsTypes = map[string]uint64{"a": 1, "ns": 2, "md": 3, "mf": 4, "cname": 5, 
 var dnsCodes = map[string]uint64{"noerror": 0, "formerr": 1, "servfail": 2, "nxdomain": 3, "notimp": 4, "refused": 5, "yxdomain": 6, "yxrrset": 7,
 	"nxrrset": 8, "notauth": 9, "notzone": 10, "dsotypeni": 11, "badvers": 16, "badsig": 16, "badkey": 17, "badtime": 18, "badmode": 19, "badname": 20, "badalg": 21, "badtrunc": 22, "badcookie": 23}
 
+var http2Frames = map[string]uint64{"data": 0, "headers": 1, "priority": 2, "rststream": 3, "settings": 4, "pushpromise": 5, "ping": 6, "goaway": 7, "windowupdate": 8, "continuation": 9}
+
+var http2Errors = map[string]uint64{"no_error": 0, "protocol_error": 1, "internal_error": 2, "flow_control_error": 3, "settings_timeout": 4, "stream_closed": 5,
+	"frame_size_error": 6, "refused_stream": 7, "cancel": 8, "compression_error": 9, "connect_error": 10, "enhance_your_calm": 11, "inadequate_security": 12, "http_1_1_required": 13}
+
 // fieldKeywords are evaluated through the functions that the program registers
 // under the same names.
 var fieldKeywords = map[string]fieldKeyword{
@@ -161,6 +165,8 @@ var fieldKeywords = map[string]fieldKeyword{
 	"tls.cert_chain_len":      {"tls", 1<<32 - 1, nil},
 	"http.response_body_size": {"http", 1<<63 - 1, nil},
 	"ssh.hassh_present":       {"ssh", 1, nil}, "smb.version": {"smb", 3, nil},
+	"http2.frametype": {"http2", 255, http2Frames}, "http2.errorcode": {"http2", 1<<32 - 1, http2Errors}, "http2.priority": {"http2", 255, nil},
+	"http2.window": {"http2", 1<<31 - 1, nil}, "http2.size_update": {"http2", 1<<32 - 1, nil},
 	"ftp.reply_code": {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
 }
 

@@ -33,7 +33,7 @@ func (c *deflateCodec) finished() bool { return c.wrap == wrapNext || c.wrap == 
 // guessing reports whether the data is only taken for raw deflate so far: text
 // decodes as such for a few symbols, so that first output is held back.
 func (c *deflateCodec) guessing() bool {
-	return c.wrap == wrapBody && c.tail == wrapEnd && c.sent == 0 && c.w < rawCommit
+	return c.wrap == wrapBody && c.tail == wrapEnd && c.sent == 0 && c.w < rawCommit && !c.sure
 }
 
 func (c *deflateCodec) plain() bool {

@@ -34,6 +34,9 @@ type inflater struct {
 	nb    uint
 	stage inflStage
 	final bool
+	// sure: a stored block's length and its complement agreed, which text does
+	// not do by chance.
+	sure bool
 	// mlen and mdist are what is left of a match that met the buffer's end.
 	mlen, mdist int
 	stored      int
@@ -53,7 +56,7 @@ type inflater struct {
 
 // restart begins a new stream. Output of the stream before stays deliverable.
 func (f *inflater) restart() {
-	f.stage, f.final, f.mlen, f.stored = inflBlock, false, 0, 0
+	f.stage, f.final, f.sure, f.mlen, f.stored = inflBlock, false, false, 0, 0
 	f.hist = f.w
 }
 
@@ -117,6 +120,7 @@ func (f *inflater) run(in []byte, pos int) int {
 				return pos
 			}
 			f.drop(32)
+			f.sure = true
 			f.stored = int(n)
 			f.stage = inflStored
 		case inflStored:

@@ -96,6 +96,7 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
 		}
 	}
 	tx := p.txs.Add(m, env.Now)
+	tx.Only = 1 << m.Dir
 	tx.Progress = [2]uint8{Done, Done}
 	for i, name := range faultNames {
 		if m.faults>>i&1 == 1 {

@@ -94,7 +94,7 @@ func look(r *protocoltest.Result) string {
 	var b strings.Builder
 	for _, tx := range r.Txs {
 		e := tx.Event.HTTP
-		part := tx.Event.Extra["http2"].(*Part)
+		part := e.HTTP2
 		if part.StreamID == 0 && len(tx.Events) == 0 {
 			continue
 		}

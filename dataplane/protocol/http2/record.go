@@ -27,34 +27,14 @@ func (p *parser) Log(tx *protocol.Tx) []string {
 	return nil
 }
 
-// Part is EVE's http.http2 object.
-type Part struct {
-	StreamID uint32 `json:"stream_id"`
-	Request  Frames `json:"request"`
-	Response Frames `json:"response"`
-}
-
-// Frames tells what the frames of one direction said.
-type Frames struct {
-	Settings  []Setting `json:"settings,omitempty"`
-	ErrorCode string    `json:"error_code,omitempty"`
-	Priority  *uint8    `json:"priority,omitempty"`
-}
-
-// Setting is one announced parameter.
-type Setting struct {
-	ID    string `json:"settings_id"`
-	Value uint32 `json:"settings_value"`
-}
-
-func (f *facts) frames() Frames {
-	var r Frames
+func (f *facts) frames() events.HTTP2Frames {
+	var r events.HTTP2Frames
 	for _, s := range f.settings {
 		name := "SETTINGS" + strconv.Itoa(int(s.id))
 		if int(s.id) < len(settingNames) && settingNames[s.id] != "" {
 			name = strings.ReplaceAll(settingNames[s.id], "_", "")
 		}
-		r.Settings = append(r.Settings, Setting{name, s.value})
+		r.Settings = append(r.Settings, events.HTTP2Setting{ID: name, Value: s.value})
 	}
 	if len(f.errors) > 0 {
 		if c := f.errors[0]; int(c) < len(errorNames) {
@@ -110,11 +90,9 @@ func (p *parser) Record(tx *protocol.Tx, e *events.Event) {
 	}
 	h.Length = int64(resp.wire)
 	h.RequestHeaders, h.ResponseHeaders = req.list(), resp.list()
+	h.Version = "2"
+	h.HTTP2 = &events.HTTP2{StreamID: ex.id, Request: ex.facts[0].frames(), Response: ex.facts[1].frames()}
 	e.HTTP = h
-	if e.Extra == nil {
-		e.Extra = map[string]any{}
-	}
-	e.Extra["http2"] = &Part{StreamID: ex.id, Request: ex.facts[0].frames(), Response: ex.facts[1].frames()}
 }
 
 func contentRange(v []byte) *events.ContentRange {
