@@ -130,9 +130,9 @@ func (t *Table) Withdraw(h *Hint) {
 	}
 }
 
-// Lookup gives the hint for a flow whose first packet was seen at now, nil for
-// one that nobody expects. The packet may be either end's: a capture may begin
-// with the answer. An empty table costs one atomic load. What was announced
+// Lookup gives the hint for a flow whose first bytes were seen at now, nil for
+// one that nobody expects. Which end is taken for the flow's client does not
+// matter: a capture may begin with the answer. An empty table costs one atomic load. What was announced
 // stays until it expires or is withdrawn, since a first attempt may fail.
 func (t *Table) Lookup(scope uint64, src, dst netip.Addr, srcPort, dstPort uint16, now int64) *Hint {
 	if t.size.Load() == 0 || !src.IsValid() || !dst.IsValid() {

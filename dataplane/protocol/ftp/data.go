@@ -191,14 +191,14 @@ func (p *DataParser) close(env *protocol.Env, s *side) {
 }
 
 // name completes what was not known when the object was opened: the command, or
-// the name that the server chose.
+// the name that the server chose. A listing is not reported as a file after all.
 func (p *DataParser) name(o *protocol.Object) {
 	d := o.Tx.State.(*Data)
 	if p.hint == nil || o.Name != "" {
 		return
 	}
 	if t := p.hint.Transfer(); t != nil && (d.transfer == nil || d.transfer.Command == t.Command) {
-		d.transfer, o.Name = t, t.Name
+		d.transfer, o.Name, o.File = t, t.Name, t.File
 	}
 }
 

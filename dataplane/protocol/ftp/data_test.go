@@ -104,6 +104,19 @@ func TestLateName(t *testing.T) {
 	}
 }
 
+func TestLateListing(t *testing.T) {
+	h := new(expect.Hint)
+	s := &protocoltest.Sink{}
+	env := protocoltest.NewEnv(protocoltest.Dialogue{}, s)
+	p := expected(h).New(env)
+	p.Parse(env, protocol.ToClient, []byte("drwx x"))
+	h.SetTransfer(&expect.Transfer{Command: "LIST"})
+	p.End(env, protocol.ToClient)
+	if o := s.Objects[0]; o.File || o.State != protocol.ObjectClosed {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestDataField(t *testing.T) {
 	f := func(command string, toServer, toClient uint64) {
 		t.Helper()
