@@ -161,8 +161,12 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 		s.judgeCoin(st, &v, l-off, r-off)
 	}
 	// How long the longest value could be that begins here: most digits end here.
-	n := r - l
-	at := r
+	n, count, lower := r-l, 0, false
+	for _, c := range view[l:r] {
+		count += int(byteKind[c] & kindDigit)
+		lower = lower || c >= 'a'
+	}
+	at, alpha := r, 0
 	for n < maxValue && at+1 < hi {
 		k := byteKind[view[at]]
 		if k&(kindSep|kindLong) == 0 {
@@ -176,52 +180,140 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 			}
 			e = at + m
 		}
-		a, all := e, uint8(0)
+		a, all, d := e, uint8(0), 0
 		for e < hi && byteKind[view[e]]&kindWord != 0 && e-a <= maxValue {
 			all |= byteKind[view[e]]
+			d += int(byteKind[view[e]] & kindDigit)
 			e++
 		}
-		if e == a || all&kindDigit == 0 && e-a > 4 {
+		if e == a || d == 0 && tooWordy(e-a, all == kindLower && view[at] == ' ') {
 			break
 		}
-		n += e - a
+		lower = lower || all&kindLower != 0
+		if d == 0 && e-a > 2 {
+			alpha += e - a // counts if digits follow
+		} else {
+			n += alpha + e - a
+			count, alpha = count+d, 0
+		}
 		at = e
 	}
 	// What stands before it and has no two digits in a row may belong to it.
-	if l > lo && byteKind[view[l-1]]&(kindSep|kindLong) != 0 || l > lo+1 && view[l-1] >= 0x80 {
+	class := anyBeginning
+	if l > lo && (byteKind[view[l-1]]&(kindSep|kindLong) != 0 || view[l-1] >= 0x80) && leftReach(view[lo:l]) > 0 {
 		n += leftReach(view[lo:l])
+		count += maxLeft
+	} else {
+		if count < 4 && lower {
+			return next // no value has so few digits among small letters
+		}
+		class = int(byteKind[view[l]]&kindDigit^kindDigit) | int(byteKind[view[l+1]]&kindDigit^kindDigit)<<1
 	}
 	if n < s.c.minLen {
 		return next
 	}
+	count = min(count, maxValue)
+	upto := uint64(1)<<(min(n, maxValue)+1) - 1
+	lens := ^uint64(0)
 	if st.meta.MinConfidence >= Medium {
-		lens := s.nearLens(st, view, base, l)
-		if leads(view, l, r) {
+		lens = s.c.strongLens[class][count]
+		if leads(view, l, r) != 0 || class == anyBeginning {
 			lens |= s.c.leadLens
 		}
-		if lens&(1<<(n+1)-1) == 0 {
+		if weak := s.c.weakLens[class][count]; weak&upto != 0 {
+			lens |= weak & s.nearLens(st, view, base, l)
+		}
+		if lens&upto == 0 {
 			return next
 		}
 	}
 	v := around(view, base, i+1)
 	off := int(v.base - base)
-	s.judgeSpans(st, &v, l-off, r-off, false)
+	s.judgeSpans(st, &v, l-off, r-off, lens, false)
 	return next
 }
 
-// leads reports whether the digits b[l:r] can begin a telephone number that is
-// one by its writing alone: after a plus sign or a bracket, or as three digits and
-// a hyphen, a dot or a bracket.
-func leads(b []byte, l, r int) bool {
+// tooWordy reports whether letters alone, n of them, are a word rather than a
+// group of a value: more than four, or in small letters between spaces.
+func tooWordy(n int, small bool) bool { return n > 4 || small && n > 2 }
+
+func allLower(b []byte) bool {
+	for _, c := range b {
+		if c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return true
+}
+
+// lead is how values may begin that are worth trying without a word about them.
+// Detectors with one are tried elsewhere only where a word speaks for them.
+type lead uint8
+
+const (
+	// leadPhone is a plus sign or a bracket before, or three digits and a hyphen, a
+	// dot or a bracket after them.
+	leadPhone lead = 1 << iota
+	// leadSSN is three digits and a hyphen.
+	leadSSN
+	// leadHetu is six digits and a sign, or eleven characters.
+	leadHetu
+	// leadAHV is the country's number 756.
+	leadAHV
+	nLeads = iota
+)
+
+// leads tells how a value could begin with b[l:r].
+func leads(b []byte, l, r int) (m lead) {
+	switch r - l {
+	case 3:
+		if r < len(b) {
+			switch b[r] {
+			case '-':
+				m |= leadPhone | leadSSN
+			case '.':
+				m |= leadPhone
+			}
+		}
+	case 6:
+		if r < len(b) && (b[r] == '-' || b[r] == '+') {
+			m |= leadHetu
+		}
+	case 11:
+		m |= leadHetu
+	}
+	if b[l] == '7' && r-l >= 3 && b[l+1] == '5' && b[l+2] == '6' {
+		m |= leadAHV
+	}
 	for k := l - 1; k >= 0 && k > l-8; k-- {
 		switch c := b[k]; {
 		case c == '+' || c == '(':
-			return true
+			return m | leadPhone
 		case !isDigit(c) && c != ' ' && c != '-' && c != '.' && c != '/':
-			k = 0
+			return m
 		}
 	}
-	return r-l == 3 && r < len(b) && (b[r] == '-' || b[r] == '.')
+	return m
+}
+
+// beginning classes the first two letters of a value: bit 0 tells that the first
+// is a letter, bit 1 that the second is.
+const anyBeginning = 4
+
+// reach tells which lengths of values are possible by their beginning and by the
+// number of digits there are.
+type reach [anyBeginning + 1][maxValue + 1]uint64
+
+func (x *reach) add(digits, letters uint64, n int) {
+	need := bits.OnesCount64(digits)
+	for c := range x {
+		if c < anyBeginning && (digits&3&uint64(c) != 0 || letters&3&^uint64(c) != 0) {
+			continue
+		}
+		for d := need; d <= maxValue; d++ {
+			x[c][d] |= 1 << n
+		}
+	}
 }
 
 // leftReach bounds how many letters and digits the tokens at b's end can give to
@@ -238,7 +330,7 @@ func leftReach(b []byte) int {
 		for a > 0 && byteKind[b[a-1]]&kindWord != 0 && e-a <= maxValue {
 			a--
 		}
-		if a == e || nominated(b[a:e]) || allAlpha(b[a:e]) && e-a > 4 {
+		if a == e || nominated(b[a:e]) || allAlpha(b[a:e]) && tooWordy(e-a, b[e] == ' ' && allLower(b[a:e])) {
 			break
 		}
 		n += e - a
@@ -247,9 +339,8 @@ func leftReach(b []byte) int {
 	return n
 }
 
-// nearLens gives the lengths of values that can be of medium confidence around
-// view[at]: those that are sure in themselves, and those that a word or a column
-// nearby speaks for. It looks somewhat farther than context does, for a stretch
+// nearLens gives the lengths of the values that a word or a column around view[at]
+// speaks for. It looks somewhat farther than context does, for a stretch
 // at once.
 func (s *Scanner) nearLens(st *Stream, view []byte, base uint64, at int) uint64 {
 	cell := (base+uint64(at))/cellSize + 1
@@ -268,7 +359,7 @@ func (s *Scanner) nearLens(st *Stream, view []byte, base uint64, at int) uint64 
 		v = window2{b: view[lo-base:], base: lo}
 	}
 	st.ctx.cover(&s.c.words, &v, lo, hi)
-	st.near, st.nearLens = detSet{}, s.c.strongLens
+	st.near, st.nearLens = detSet{}, 0
 	for i := range st.ctx.m {
 		if m := &st.ctx.m[i]; m.at >= lo && m.at < hi {
 			set := &s.c.words.sets[m.list]

@@ -66,10 +66,11 @@ type Catalog struct {
 	numDet []uint16
 	groups [][]grouping
 	// strong and weak list the shapes of each length, weak those that are of low
-	// confidence at most without a word about them; strongLens has a bit for each
-	// length of the first, leadLens for those of telephone numbers.
+	// confidence at most without a word about them. strongLens and weakLens tell the
+	// lengths worth trying, leadLens those of shapes that want a beginning.
 	strong, weak         [maxValue + 1][]shape
-	strongLens, leadLens uint64
+	strongLens, weakLens reach
+	leadLens             uint64
 	// detLens has a bit for each length of a detector's weak shapes.
 	detLens []uint64
 	// minLen is the least length of any.
@@ -226,16 +227,20 @@ func (c *Catalog) compileShapes() {
 				c.minLen = l
 			}
 			sh := shape{digits: digits, letters: letters, num: uint16(i), det: c.numDet[i], lead: n.lead}
-			switch {
-			case n.lead:
-				c.leadLens |= 1 << l
-				c.strong[l] = append(c.strong[l], sh)
-			case max(n.plain, n.usual, n.odd) < 2 && (n.judge == nil || n.humble):
-				c.weak[l] = append(c.weak[l], sh)
+			humble := max(n.plain, n.usual, n.odd) < 2 && n.judge == nil || n.humble
+			if humble || n.lead != 0 {
 				c.detLens[c.numDet[i]] |= 1 << l
+				c.weakLens.add(digits, letters, l)
+			}
+			switch {
+			case humble:
+				c.weak[l] = append(c.weak[l], sh)
+			case n.lead != 0:
+				c.strong[l] = append(c.strong[l], sh)
+				c.leadLens |= 1 << l
 			default:
 				c.strong[l] = append(c.strong[l], sh)
-				c.strongLens |= 1 << l
+				c.strongLens.add(digits, letters, l)
 			}
 		}
 		c.groups = append(c.groups, parseGroups(n.groups))

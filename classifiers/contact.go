@@ -217,7 +217,7 @@ var phones = []*number{
 		// By its writing alone: the international form of ITU-T E.123, or the North
 		// American one.
 		Detector: Detector{ID: "pii.phone", Level: Internal, Good: w("phone (415) 555-0132 now", "write or +49 30 1234567", "Jo Doe, 415-555-0132, x")},
-		shapes:   w("9d", "10d", "11d", "12d", "13d"), lead: true, joined: true, valid: phoneShape, plain: 1, usual: 1, odd: 1, withContext: 1,
+		shapes:   w("9d", "10d", "11d", "12d", "13d"), lead: leadPhone, joined: true, valid: phoneShape, plain: 1, usual: 1, odd: 1, withContext: 1,
 		judge: func(v *value, score int8, ctx bool) int8 {
 			n := len(v.before)
 			before := func(i int) byte {

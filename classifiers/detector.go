@@ -55,9 +55,8 @@ type number struct {
 	anchors []string
 	// joined allows neighbours connected by a hyphen, a dot or a slash.
 	joined bool
-	// lead wants a telephone number's beginning: a plus sign or a bracket before
-	// it, or three digits and a hyphen.
-	lead bool
+	// lead wants one of these beginnings, or a word that speaks for the detector.
+	lead lead
 	// humble tells that judge never raises a confidence without context.
 	humble bool
 	// judge may change the confidence at the end; nil leaves it.
@@ -85,7 +84,7 @@ type value struct {
 type shape struct {
 	digits, letters uint64
 	num, det        uint16
-	lead            bool
+	lead            lead
 }
 
 // detSet is a set of detectors by their place in the catalogue.

@@ -29,6 +29,12 @@ func (n *number) cases(good, bad []string) *number {
 	return n
 }
 
+// meek tells that the last word never raises a confidence without context.
+func (n *number) meek() *number { n.humble = true; return n }
+
+// begins sets the beginnings that are worth trying without context.
+func (n *number) begins(l lead) *number { n.lead = l; return n }
+
 func (n *number) lvl(l Level) *number { n.Level = l; return n }
 
 // on adapts a check of the bytes alone.
@@ -228,7 +234,7 @@ var nationalEU = []*number{
 		return luhn(b)
 	}).cases(w("personnummer 880320-0016", "personnummer: 200109022392"), w("personnummer 880320-0018", "8803200016")),
 
-	id("id.fi.hetu", gdpr, w("henkilötunnus", "hetu", "henkilotunnus", "personbeteckning"), w("6dx3dx", "9dx"), w("6-4", "6+4"), func(v *value) bool { return hetu(v) }).strong().
+	id("id.fi.hetu", gdpr, w("henkilötunnus", "hetu", "henkilotunnus", "personbeteckning"), w("6dx3dx", "9dx"), w("6-4", "6+4"), func(v *value) bool { return hetu(v) }).strong().begins(leadHetu).
 		cases(w("henkilötunnus 131052-308T", "hetu 131052A308T"), w("hetu 131052-308U")),
 
 	id("id.no.fnr", gdpr, w("fødselsnummer", "fodselsnummer", "personnummer", "fnr", "d-nummer", "fødselsnr"), w("11d"), w("6-5", "6 5"), on(func(b []byte) bool {
@@ -292,7 +298,7 @@ var nationalEU = []*number{
 			return min(score, 1)
 		}
 		return score
-	}).cases(w("CPR 211062-5629"), w("CPR 511062-5629", "2110625629")),
+	}).meek().cases(w("CPR 211062-5629"), w("CPR 511062-5629", "2110625629")),
 
 	id("id.is.kt", gdpr, w("kennitala", "kt"), w("10d"), w("6-4", "6 4"), on(func(b []byte) bool {
 		d := decimal(b[:2])
@@ -305,7 +311,7 @@ var nationalEU = []*number{
 
 	id("id.ch.ahv", w("GDPR", "revDSG"), w("ahv", "avs", "sozialversicherungsnummer", "ahv-nummer", "numéro avs"), w("13d"), w("3.4.4.2", "3 4 4 2"), on(func(b []byte) bool {
 		return string(b[:3]) == "756" && (weights(b, "131313131313")+digit(b, 12))%10 == 0
-	})).strong().cases(w("AHV 756.9217.0769.85"), w("AHV 756.9217.0769.84")),
+	})).strong().begins(leadAHV).cases(w("AHV 756.9217.0769.85"), w("AHV 756.9217.0769.84")),
 
 	id("id.at.vnr", gdpr, w("sozialversicherungsnummer", "svnr", "sv-nummer", "versicherungsnummer", "vsnr"), w("10d"), w("4 6", "4-6"), on(func(b []byte) bool {
 		return b[0] != '0' && weighted(b, 3, 7, 9, 0, 5, 8, 4, 2, 1, 6)%11 == digit(b, 3)

@@ -45,7 +45,7 @@ var nationalOther = []*number{
 			return min(score, 1)
 		}
 		return score
-	}).cases(w("RFC GODE561231GR8"), w("RFC GODE561331GR8")),
+	}).meek().cases(w("RFC GODE561231GR8"), w("RFC GODE561331GR8")),
 	id("id.co.nit", w("Ley 1581"), w("nit", "cédula", "cedula"), w("8d", "9d", "10d", "11d", "12d", "13d", "14d", "15d", "16d"), w("9-1", "3.3.3-1", "8-1"), on(func(b []byte) bool {
 		n := len(b) - 1
 		sum := 0

@@ -25,7 +25,7 @@ var nationalUS = []*number{
 			}
 			return !sameDigits(b) && !(area == 987 && b[3] == '6' && b[4] == '5')
 		},
-		plain: 1, usual: 2, odd: 0, withContext: 2,
+		plain: 1, usual: 2, odd: 0, withContext: 2, lead: leadSSN,
 		judge: func(v *value, score int8, ctx bool) int8 {
 			if v.sep != 0 && v.sep != '-' && !ctx {
 				return min(score, 1)
@@ -53,7 +53,7 @@ var nationalUS = []*number{
 			Good:    []string{"my driver's license number is 6940579", "Driver license F162823540116"}, Bad: []string{"order 6940579", "public license 6940579"}},
 		shapes:      []string{"7d", "8d", "9d", "10d", "12d", "a6d", "a7d", "a8d", "a12d", "a13d", "2a6d", "2a7d", "3a6d"},
 		valid:       func(v *value) bool { return !sameDigits(v.b) && !stamp(v.b) },
-		withContext: 2,
+		withContext: 2, humble: true,
 		judge: func(v *value, score int8, ctx bool) int8 {
 			if !ctx || v.sep != 0 && v.sep != '-' {
 				return 0

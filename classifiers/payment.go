@@ -64,7 +64,7 @@ var payment = []*number{
 			Context: []string{"routing", "aba", "rtn", "transit", "wire", "ach", "routing number"},
 			Good:    []string{"routing number 121000358", "ABA: 111000025"}, Bad: []string{"routing 121000359", "id 121000358"}},
 		shapes: []string{"9d"}, groups: []string{"4-4-1"},
-		valid: func(v *value) bool { return abaValid(v.b) }, plain: 1, usual: 1, withContext: 2,
+		valid: func(v *value) bool { return abaValid(v.b) }, plain: 1, usual: 1, withContext: 2, humble: true,
 		judge: func(v *value, score int8, _ bool) int8 {
 			// Prefixes that the Federal Reserve has given out.
 			if p := decimal(v.b[:2]); p > 12 && p < 21 || p > 32 && p < 61 || p > 72 && p != 80 {

@@ -125,7 +125,7 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 			s.judgeCoin(st, v, l, i)
 		}
 		if (l == 0 || !isAlnum(b[l-1])) && i-l <= maxToken && !nominated(b[l:i]) {
-			s.judgeSpans(st, v, l, i, true)
+			s.judgeSpans(st, v, l, i, s.allLens(st, v, l), true)
 		}
 		for i < len(b) && isAlnum(b[i]) {
 			i++
@@ -133,9 +133,18 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 	}
 }
 
-// judgeSpans tries the spans around the token b[l:r]. With alone, only spans
+// allLens gives the lengths worth trying at v.b[l], however values begin.
+func (s *Scanner) allLens(st *Stream, v *window2, l int) uint64 {
+	if st.meta.MinConfidence < Medium {
+		return ^uint64(0)
+	}
+	return s.nearLens(st, v.b, v.base, l) | s.c.strongLens[anyBeginning][maxValue] | s.c.leadLens
+}
+
+// judgeSpans tries the spans around the token b[l:r] that have one of the lengths
+// in lens; near is up to date when confidence matters. With alone, only spans
 // that begin with it and hold no nominated token.
-func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
+func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens uint64, alone bool) {
 	b := v.b
 	parts := &s.parts
 	// Leftwards: tokens that nothing else nominates, up to the room there is.
@@ -154,7 +163,7 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 			break
 		}
 		p := part{start: a, end: e, n: e - a, alpha: allAlpha(b[a:e])}
-		if p.alpha && p.n > 4 {
+		if p.alpha && tooWordy(p.n, kind == ' ' && allLower(b[a:e])) {
 			break
 		}
 		// The separator belongs to the token after it.
@@ -185,7 +194,7 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 			break
 		}
 		p := part{start: a, end: e, n: e - a, sep: kind, seplen: n, alpha: allAlpha(b[a:e])}
-		if p.alpha && p.n > 4 {
+		if p.alpha && tooWordy(p.n, kind == ' ' && allLower(b[a:e])) {
 			break
 		}
 		last++
@@ -228,12 +237,8 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 	}
 	s.cand = s.cand[:0]
 	sure := st.meta.MinConfidence >= Medium
-	lens := ^uint64(0)
 	if sure {
-		lens = s.nearLens(st, b, v.base, l)
-		if s.c.leadLens&^lens != 0 && leads(b, l, r) {
-			lens |= s.c.leadLens
-		}
+		s.nearLens(st, b, v.base, l)
 	}
 	for i := first; i <= maxLeft; i++ {
 		for j := maxLeft; j <= last; j++ {
@@ -263,7 +268,7 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, alone bool) {
 				if sure && k >= len(strong) && !st.near.has(sh.det) {
 					continue
 				}
-				if sh.lead && !leads(b, parts[i].start, parts[i].end) {
+				if sure && sh.lead != 0 && sh.lead&leads(b, parts[i].start, parts[i].end) == 0 && !st.near.has(sh.det) {
 					continue
 				}
 				if !ready {
