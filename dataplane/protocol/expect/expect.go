@@ -2,8 +2,9 @@
 // flow will be: the data connections of FTP. The parser of the announcing flow
 // gives announcements, the worker adds addresses and asks the table at a TCP
 // flow's first bytes: at its first packet the announcement may not have been
-// read, where data is inspected once it is acknowledged. It knows no protocol beyond that and no flows; it
-// imports nothing of the program, so that every layer may use it.
+// read, where data is inspected once it is acknowledged. It knows no protocol
+// beyond that and no flows; it imports nothing of the program, so that every
+// layer may use it.
 package expect
 
 import (

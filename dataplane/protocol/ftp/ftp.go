@@ -64,11 +64,12 @@ func announcer(env *protocol.Env) expect.Announcer {
 	return a
 }
 
-// clear words are commands that no other protocol that is recognised has.
+// certain are commands that no other recognised protocol has; a blank at the
+// end stands for an argument.
 var certain = [...]string{"FEAT", "SYST", "PASV", "EPSV", "EPSV ", "PORT ", "EPRT ", "LPRT ", "CWD ", "PWD", "XPWD", "CDUP", "TYPE ",
 	"STOR ", "STOU", "APPE ", "NLST", "MLSD", "MKD ", "RMD ", "RNFR ", "SIZE ", "MDTM ", "REST ", "PBSZ ", "PROT ", "SITE ", "OPTS ", "AUTH TLS", "AUTH SSL", "CLNT "}
 
-// shared words are commands that other protocols have as well.
+// shared are commands that other protocols have as well.
 var shared = [...]string{"USER ", "PASS", "PASS ", "ACCT ", "QUIT", "NOOP", "HELP", "STAT", "LIST", "LIST ", "RETR ", "DELE ", "ABOR", "ALLO ", "REIN", "HOST ", "LANG", "AUTH ", "MODE ", "STRU "}
 
 // probe knows a server by a greeting that names the protocol or by a reply to
