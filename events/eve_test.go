@@ -85,7 +85,7 @@ func samples() map[string]Event {
 	add("dns", "dns", func(e *Event) {
 		e.Proto = "UDP"
 		e.DNS = &DNS{Version: 3, Type: "response", TxID: ptr(uint64(0)), ID: 4660, Flags: "8180", QR: true, AA: true, TC: true, RD: true,
-			RA: true, Z: true, Opcode: 0, RCode: "NOERROR", Queries: []DNSQuery{{"example.com", "A"}, {"example.org", "AAAA"}},
+			RA: true, Z: true, Opcode: 0, RCode: "NOERROR", RRName: "example.com", RRType: "A", Queries: []DNSQuery{{"example.com", "A"}, {"example.org", "AAAA"}},
 			Answers: []DNSAnswer{{RRName: "example.com", RRType: "A", TTL: 60, RData: "192.0.2.7"},
 				{RRName: "example.com", RRType: "SRV", TTL: 1, SRV: map[string]any{"priority": 1, "name": "x"}}},
 			Authorities: []DNSAnswer{{RRName: "example.com", RRType: "SOA", TTL: 5, SOA: map[string]any{"mname": "ns", "serial": uint32(9)}}},

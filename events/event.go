@@ -291,19 +291,19 @@ type ContentRange struct {
 
 // DNS is EVE's dns object, version 3.
 type DNS struct {
-	Version     int                 `json:"version"`
-	Type        string              `json:"type"`
-	TxID        *uint64             `json:"tx_id,omitempty"`
-	ID          uint16              `json:"id"`
-	Flags       string              `json:"flags,omitempty"`
-	QR          bool                `json:"qr,omitempty"`
-	AA          bool                `json:"aa,omitempty"`
-	TC          bool                `json:"tc,omitempty"`
-	RD          bool                `json:"rd,omitempty"`
-	RA          bool                `json:"ra,omitempty"`
-	Z           bool                `json:"z,omitempty"`
-	Opcode      uint8               `json:"opcode"`
-	RCode       string              `json:"rcode,omitempty"`
+	Version int     `json:"version"`
+	Type    string  `json:"type"`
+	TxID    *uint64 `json:"tx_id,omitempty"`
+	ID      uint16  `json:"id"`
+	Flags   string  `json:"flags,omitempty"`
+	QR      bool    `json:"qr,omitempty"`
+	AA      bool    `json:"aa,omitempty"`
+	TC      bool    `json:"tc,omitempty"`
+	RD      bool    `json:"rd,omitempty"`
+	RA      bool    `json:"ra,omitempty"`
+	Z       bool    `json:"z,omitempty"`
+	Opcode  uint8   `json:"opcode"`
+	RCode   string  `json:"rcode,omitempty"`
 	// RRName and RRType are the question of a record of version 2.
 	RRName      string              `json:"rrname,omitempty"`
 	RRType      string              `json:"rrtype,omitempty"`

@@ -122,6 +122,22 @@ func ChecksumL4(p *Packet) (uint16, bool) {
 	return v, true
 }
 
+// BadL4Checksum computes whether a packet's transport checksum is wrong, even
+// where the decoder was told not to look. known is false where that cannot be
+// told: other protocols, fragments, truncated packets, checksums that the
+// network card still owes, and UDP without a checksum over IPv4.
+func BadL4Checksum(p *Packet) (bad, known bool) {
+	at := checksumAt(p)
+	if at < 0 || p.Flags&(FlagFragment|FlagTruncated) != 0 || p.Frame != nil && p.Frame.ChecksumOwed() {
+		return false, false
+	}
+	b := p.Data[p.L4:p.PayloadEnd]
+	if len(b) < at+2 || p.Proto == ProtoUDP && p.IPVersion == 4 && b[at] == 0 && b[at+1] == 0 {
+		return false, false
+	}
+	return fold(p.l4Sum(b)) != 0xffff, true
+}
+
 // l4Sum gives the sum over the segment b and its pseudo header.
 func (p *Packet) l4Sum(b []byte) uint64 {
 	var acc uint64

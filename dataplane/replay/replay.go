@@ -43,9 +43,13 @@ type Summary struct {
 	worker.Counters
 	// Elapsed is the time spent on reading and processing, start-up excluded.
 	Elapsed time.Duration
+	// Damaged tells of files that are whole at their beginning only: what could
+	// be read was worked on.
+	Damaged []error
 }
 
-// Run replays the files. On an unreadable file it returns that error after the
+// Run replays the files. On an unreadable file it returns that error, on one that
+// is damaged further on it notes it in the summary, after the
 // events up to there have been published and all flows been ended; the summary
 // is valid then too.
 func Run(ctx context.Context, o Options) (Summary, error) {
@@ -62,11 +66,20 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	begin := time.Now()
 	var errs []error
 	for _, path := range o.Files {
-		if err := one(ctx, o, workers, path); err != nil {
+		before := frames(workers)
+		err := one(ctx, o, workers, path)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
 			errs = append(errs, err)
-			if ctx.Err() != nil {
-				break
-			}
+		case frames(workers) > before:
+			// A capture that was cut short, as when its writer was killed.
+			sum.Damaged = append(sum.Damaged, err)
+		default:
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
 	sum.Elapsed = time.Since(begin)
@@ -74,6 +87,13 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		sum.Counters.Add(w.Counters())
 	}
 	return sum, errors.Join(errs...)
+}
+
+func frames(workers []*worker.Worker) (n uint64) {
+	for _, w := range workers {
+		n += w.Frames()
+	}
+	return n
 }
 
 // one replays a file and ends its flows.

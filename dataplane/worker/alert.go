@@ -1,8 +1,10 @@
 package worker
 
 import (
+	"encoding/json"
 	"net/netip"
 
+	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/verdict"
@@ -30,23 +32,19 @@ func (w *Worker) matches(m *signatures.Matcher) {
 	}
 	for i := range ms {
 		x := &ms[i]
+		act := verdict.None
 		if x.Rule.Action == signatures.Pass {
+			if !w.drop {
+				w.passed = true
+			}
 			if x.FlowScope && w.f != nil {
 				w.f.PassRules = true
 			}
-			continue
-		}
-		v := verdict.Verdict{Action: x.Rule.Action.Verdict(x.Rule.Scope), Cause: verdict.CauseRule, SID: x.Rule.SID}
-		if v.Action == verdict.DropFlow && !x.FlowScope {
-			v.Action = verdict.DropPacket
-		}
-		if w.f != nil && v.Action.Withholds() {
-			w.apply(w.f, v)
-		} else if v.Action.Withholds() && w.judging() {
-			w.drop = true
-		}
-		if x.Rule.Bypass && w.f != nil {
-			w.apply(w.f, verdict.Verdict{Action: verdict.Bypass, Cause: verdict.CauseRule, SID: x.Rule.SID})
+			if !x.Rule.AlertToo {
+				continue
+			}
+		} else {
+			act = w.ruleDrops(x)
 		}
 		if x.Silent {
 			continue
@@ -55,9 +53,23 @@ func (w *Worker) matches(m *signatures.Matcher) {
 		if w.f != nil {
 			w.f.Alerted = true
 		}
-		if w.cfg.Report.wants("alert") {
-			w.emit(w.alertEvent(m, x, v.Action))
+		tell, drops := w.cfg.Report.wants("alert"), w.drop && w.dropAlert == nil && act.Withholds() && w.cfg.Report.wants("drop")
+		if !tell && !drops {
+			continue
 		}
+		e := w.alertEvent(m, x, act)
+		if drops {
+			w.dropAlert = e.Alert
+		}
+		if tell {
+			w.emit(e)
+			w.pendingAlerts = append(w.pendingAlerts, e)
+		}
+	}
+	if m == w.in.Matcher {
+		w.counters.AlertsSuppressed += m.Counters.Suppressed - w.suppressed
+		w.counters.AlertOverflow += m.Counters.Overflow - w.overflow
+		w.suppressed, w.overflow = m.Counters.Suppressed, m.Counters.Overflow
 	}
 	m.Reset()
 }
@@ -85,7 +97,7 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 	}
 	a := &events.Alert{Action: "allowed", GID: r.GID, SignatureID: r.SID, Rev: r.Rev, Signature: r.Msg, Category: r.Category, Severity: r.Priority}
 	if act.Withholds() {
-		if w.judging() {
+		if w.judging() || act >= verdict.Reject {
 			a.Action = "blocked"
 		}
 		enforced := (w.enforced() || w.cuts(f, act)) && !w.closing
@@ -96,6 +108,12 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 		for _, kv := range r.Metadata {
 			a.Metadata[kv.Key] = append(a.Metadata[kv.Key], kv.Value)
 		}
+	}
+	for _, c := range x.Context {
+		if a.Context == nil {
+			a.Context = make(map[string]json.RawMessage)
+		}
+		a.Context[c.Key] = json.RawMessage(c.JSON)
 	}
 	switch r.Target {
 	case "src_ip":
@@ -109,7 +127,7 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 }
 
 func endpoint(ip netip.Addr, port uint16) *events.Endpoint {
-	return &events.Endpoint{IP: ip.String(), Port: port}
+	return &events.Endpoint{IP: events.FormatAddr(ip), Port: port}
 }
 
 // parserOf gives the parser that holds tx.
@@ -143,7 +161,7 @@ const defaultPayloadLimit = 4096
 // something in them.
 func (w *Worker) payload(e *events.Event, x *signatures.Match) {
 	r := &w.cfg.Report
-	if w.p == nil || w.p.Frame == nil {
+	if w.p == nil {
 		return
 	}
 	limit := r.PayloadLimit
@@ -151,7 +169,13 @@ func (w *Worker) payload(e *events.Event, x *signatures.Match) {
 		limit = defaultPayloadLimit
 	}
 	if r.Payload || r.PayloadPrintable {
-		b := w.p.PayloadBytes()
+		b, stream := w.p.PayloadBytes(), 0
+		if x.Kind != signatures.KindPacket && w.f != nil && w.f.TCP != nil {
+			stream = 1
+			if st := w.state(w.f); st != nil && len(st.tail[x.Dir]) > 0 {
+				b = st.tail[x.Dir]
+			}
+		}
 		b = w.masked(b[:min(len(b), limit)])
 		if r.Payload {
 			e.Payload = b
@@ -159,16 +183,35 @@ func (w *Worker) payload(e *events.Event, x *signatures.Match) {
 		if r.PayloadPrintable {
 			e.PayloadPrintable = printable(b)
 		}
-		stream := 0
-		if x.Kind == signatures.KindStream {
-			stream = 1
-		}
 		e.Stream = &stream
 	}
-	if r.Packet {
-		b := w.p.Frame.Data
-		e.Packet = w.masked(b[:min(len(b), limit)])
+	if r.Packet && w.p.Frame != nil {
+		b, link := w.p.Frame.Data, w.p.Frame.Link
+		if w.p.Flags&decode.FlagReassembled != 0 {
+			b = w.p.Data
+		}
+		e.Packet, e.LinkType = w.masked(b[:min(len(b), limit)]), int(link)
 	}
+}
+
+// keepTail keeps the newest bytes of a direction for the alerts that show them.
+func (w *Worker) keepTail(f *flow.Flow, dir protocol.Dir, data []byte) {
+	r := &w.cfg.Report
+	if !r.Payload && !r.PayloadPrintable {
+		return
+	}
+	limit := r.PayloadLimit
+	if limit <= 0 {
+		limit = defaultPayloadLimit
+	}
+	st := w.ensure(f)
+	t := st.tail[dir]
+	if len(data) >= limit {
+		t, data = t[:0], data[len(data)-limit:]
+	} else if over := len(t) + len(data) - limit; over > 0 {
+		t = t[:copy(t, t[over:])]
+	}
+	st.tail[dir] = append(t, data...)
 }
 
 // masked gives a copy of b in which values that a detector finds are masked.

@@ -1,5 +1,15 @@
 package worker
 
+import (
+	"reflect"
+	"strings"
+
+	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/stream"
+)
+
 // Counters tell what a worker did since its start. They are written by the
 // worker only; Snapshot copies them for others.
 type Counters struct {
@@ -21,58 +31,103 @@ type Counters struct {
 	Associations uint64
 	// Egress bytes of objects by what became of them, for the coverage figures.
 	EgressInspected, EgressUnscannable, EgressEncrypted, EgressBypassed uint64
+
+	// Accepted, Blocked and Rejected count packets by what was decided, Drops
+	// those blocked by reason, Exceptions the uses of exception policies.
+	Accepted, Blocked, Rejected uint64
+	Drops                       [numDropReasons]uint64
+	Exceptions                  [numExceptions][numExceptionActions]uint64
+	// AlertOverflow counts matches beyond the limit of a packet, Suppressed the
+	// alerts that thresholds kept back.
+	AlertOverflow, AlertsSuppressed uint64
+	// AppFlows, AppTx and AppErrors count by protocol: flows recognised,
+	// transactions, and parsers that gave up. The second index is the transport
+	// where a protocol has two: 0 for TCP, 1 for UDP.
+	AppFlows, AppTx, AppErrors [protocol.NumIDs][2]uint64
+
+	// What the rooms below count.
+	Decode decode.Counters
+	Stream stream.Counters
+	Flow   flow.Counters
 }
 
 // Counters gives the worker's counters; call it on the worker's goroutine.
-func (w *Worker) Counters() Counters { return w.counters }
+func (w *Worker) Counters() Counters {
+	c := w.counters
+	c.Decode, c.Stream, c.Flow = w.decoder.Counters, w.tcp.Counters, w.flows.Counters
+	return c
+}
+
+// Frames counts the frames taken so far.
+func (w *Worker) Frames() uint64 { return w.counters.Frames }
+
+// add sums all numbers of b into a, field by field. It is for the cold side.
+func add[T any](a *T, b T) { addValue(reflect.ValueOf(a).Elem(), reflect.ValueOf(b)) }
+
+func addValue(a, b reflect.Value) {
+	switch a.Kind() {
+	case reflect.Uint64:
+		a.SetUint(a.Uint() + b.Uint())
+	case reflect.Struct:
+		for i := range a.NumField() {
+			addValue(a.Field(i), b.Field(i))
+		}
+	case reflect.Array:
+		for i := range a.Len() {
+			addValue(a.Index(i), b.Index(i))
+		}
+	}
+}
 
 // Add sums counters of several workers.
 func (c *Counters) Add(o Counters) {
-	c.Frames += o.Frames
-	c.Bytes += o.Bytes
-	c.Packets += o.Packets
-	c.Invalid += o.Invalid
-	c.NoFlow += o.NoFlow
-	c.Flows += o.Flows
-	c.FlowsEnded += o.FlowsEnded
-	c.InvalidSegments += o.InvalidSegments
-	c.Gaps += o.Gaps
-	c.GapBytes += o.GapBytes
-	c.BypassedPackets += o.BypassedPackets
-	c.DroppedFrames += o.DroppedFrames
-	c.DroppedBytes += o.DroppedBytes
-	c.Transactions += o.Transactions
-	c.Files += o.Files
-	c.Alerts += o.Alerts
-	c.Findings += o.Findings
-	c.BlockedFlows += o.BlockedFlows
-	c.Anomalies += o.Anomalies
-	c.Events += o.Events
-	c.Injected += o.Injected
-	c.RefusalErrors += o.RefusalErrors
-	c.Associations += o.Associations
-	c.EgressInspected += o.EgressInspected
-	c.EgressUnscannable += o.EgressUnscannable
-	c.EgressEncrypted += o.EgressEncrypted
-	c.EgressBypassed += o.EgressBypassed
+	largest := max(c.Decode.MaxSize, o.Decode.MaxSize)
+	add(c, o)
+	c.Decode.MaxSize = largest
 }
 
 // Each calls fn with each counter under its name in stats events.
 func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("capture.frames", c.Frames)
-	fn("decoder.pkts", c.Packets)
-	fn("decoder.bytes", c.Bytes)
-	fn("decoder.invalid", c.Invalid)
-	fn("flow.total", c.Flows)
 	fn("flow.ended", c.FlowsEnded)
 	fn("flow.none", c.NoFlow)
 	fn("tcp.invalid_segments", c.InvalidSegments)
-	fn("tcp.reassembly_gap", c.Gaps)
-	fn("tcp.reassembly_gap_bytes", c.GapBytes)
 	fn("sctp.associations", c.Associations)
-	fn("app_layer.tx", c.Transactions)
+	fn("app_layer.transactions", c.Transactions)
 	fn("app_layer.files", c.Files)
 	fn("detect.alert", c.Alerts)
+	fn("detect.alert_queue_overflow", c.AlertOverflow)
+	fn("detect.alerts_suppressed", c.AlertsSuppressed)
+	fn("ips.accepted", c.Accepted)
+	fn("ips.blocked", c.Blocked)
+	fn("ips.rejected", c.Rejected)
+	for i, v := range c.Drops {
+		fn("ips.drop_reason."+strings.ReplaceAll(dropReasons[i], " ", "_"), v)
+	}
+	for i := range c.Exceptions {
+		for j, v := range c.Exceptions[i] {
+			if v > 0 {
+				fn("exception_policy."+exceptionCounters[i]+"."+exceptionActions[j], v)
+			}
+		}
+	}
+	for i := range c.AppFlows {
+		for t := range 2 {
+			name := appCounter(protocol.ID(i), t)
+			if v := c.AppFlows[i][t]; v > 0 {
+				fn("app_layer.flow."+name, v)
+			}
+			if v := c.AppTx[i][t]; v > 0 {
+				fn("app_layer.tx."+name, v)
+			}
+			if v := c.AppErrors[i][t]; v > 0 {
+				fn("app_layer.error."+name+".parser", v)
+			}
+		}
+	}
+	c.Decode.Each(fn)
+	c.Stream.Each(fn)
+	c.Flow.Each(fn)
 	fn("dlp.findings", c.Findings)
 	fn("ips.blocked_flows", c.BlockedFlows)
 	fn("ips.dropped_frames", c.DroppedFrames)
@@ -86,4 +141,22 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("coverage.egress_bytes.unscannable", c.EgressUnscannable)
 	fn("coverage.egress_bytes.encrypted", c.EgressEncrypted)
 	fn("coverage.egress_bytes.bypassed", c.EgressBypassed)
+}
+
+// appCounter gives a protocol's name in counters: with its transport where it
+// has two.
+func appCounter(id protocol.ID, transport int) string {
+	switch id {
+	case protocol.Failed, protocol.DNS, protocol.KRB5, protocol.NFS, protocol.SIP, protocol.DCERPC:
+		return strings.ReplaceAll(id.String(), "-", "_") + [2]string{"_tcp", "_udp"}[transport]
+	}
+	return strings.ReplaceAll(id.String(), "-", "_")
+}
+
+// transportOf gives a flow's second index in counters by protocol.
+func transportOf(f *flow.Flow) int {
+	if f.Proto == decode.ProtoUDP {
+		return 1
+	}
+	return 0
 }

@@ -29,12 +29,11 @@ func (w *Worker) policyInput(f *flow.Flow, app protocol.ID, o *protocol.Object, 
 	return in
 }
 
-// direction tells which way data goes. Where no zone knows either end (IPv6 is in
-// no HOME_NET by default), the bridge's ports say which side is inside.
+// direction tells which way data goes. A bridge's ports say which side is
+// inside, whatever the addresses, unless the policy has a zone of its own.
 func (w *Worker) direction(f *flow.Flow, dir protocol.Dir, src, dst netip.Addr) policy.Direction {
-	d := w.cfg.Policy.Direction(src, dst)
-	if d != policy.External || !w.cfg.Live || !w.cfg.Inline || len(w.cfg.Ifaces) != 2 {
-		return d
+	if w.cfg.Policy.HasZone() || !w.cfg.Live || !w.cfg.Inline || len(w.cfg.Ifaces) != 2 {
+		return w.cfg.Policy.Direction(src, dst)
 	}
 	if clientInside := f.Port == 0; clientInside == (dir == protocol.ToServer) {
 		return policy.Egress

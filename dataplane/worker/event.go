@@ -3,8 +3,10 @@ package worker
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"time"
 
+	"sluice/dataplane/capture"
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
@@ -31,6 +33,9 @@ func (w *Worker) event(typ string, f *flow.Flow, dir protocol.Dir) *events.Event
 	if int(f.Port) < len(w.cfg.Ifaces) {
 		e.InIface, e.PcapCnt = w.cfg.Ifaces[f.Port], 0
 	}
+	if w.cfg.Report.Ethernet && !w.closing {
+		e.Ether = ether(w.p)
+	}
 	if f.NVLAN > 0 {
 		e.VLAN = append(e.VLAN, f.VLAN[:f.NVLAN]...)
 	}
@@ -54,6 +59,16 @@ func (w *Worker) event(typ string, f *flow.Flow, dir protocol.Dir) *events.Event
 	return e
 }
 
+// ether gives the link-layer addresses of a packet's own Ethernet header; nil
+// where it has none.
+func ether(p *decode.Packet) *events.Ether {
+	at := int(p.L2)
+	if p.Frame == nil || p.Frame.Link != capture.LinkEthernet || int(p.L3) < at+14 || len(p.Data) < at+14 {
+		return nil
+	}
+	return &events.Ether{DestMAC: net.HardwareAddr(p.Data[at : at+6]).String(), SrcMAC: net.HardwareAddr(p.Data[at+6 : at+12]).String()}
+}
+
 // CompareFinal orders the events of flows that ended with the capture by the
 // flows' first frames, so that they come out the same from any number of workers.
 func CompareFinal(a, b *events.Event) int { return cmp.Compare(a.Order, b.Order) }
@@ -63,6 +78,9 @@ func (w *Worker) packetEvent(typ string, p *decode.Packet) *events.Event {
 	e := &events.Event{Time: w.now, Type: typ, PcapCnt: w.num, PcapFile: w.cfg.PcapFile, PktSrc: "wire/pcap", IPVersion: p.IPVersion}
 	if p.Frame != nil && int(p.Frame.Port) < len(w.cfg.Ifaces) {
 		e.InIface, e.PcapCnt = w.cfg.Ifaces[p.Frame.Port], 0
+	}
+	if w.cfg.Report.Ethernet {
+		e.Ether = ether(p)
 	}
 	if p.NVLAN > 0 {
 		e.VLAN = append(e.VLAN, p.VLAN[:p.NVLAN]...)
@@ -107,7 +125,7 @@ func flowPart(f *flow.Flow) *events.Flow {
 	part := &events.Flow{
 		PktsToServer: f.Pkts[protocol.ToServer], PktsToClient: f.Pkts[protocol.ToClient],
 		BytesToServer: f.Bytes[protocol.ToServer], BytesToClient: f.Bytes[protocol.ToClient],
-		Start: eveTime(f.Start), SrcIP: f.Client.Netip().String(), DestIP: f.Server.Netip().String(),
+		Start: eveTime(f.Start), SrcIP: events.FormatAddr(f.Client.Netip()), DestIP: events.FormatAddr(f.Server.Netip()),
 	}
 	if f.Proto == decode.ProtoTCP || f.Proto == decode.ProtoUDP {
 		part.SrcPort, part.DestPort = f.ClientPort, f.ServerPort

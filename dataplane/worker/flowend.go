@@ -14,6 +14,8 @@ import (
 // reported, and its record is written.
 func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	p, saved, dir, drop, touched := w.p, w.f, w.dir, w.drop, w.touched
+	why, passed, rejected, dropAlert, pending := w.why, w.passed, w.rejected, w.dropAlert, w.pendingAlerts
+	w.pendingAlerts, w.drop = nil, false
 	w.touched = nil
 	// What is told at the end has the time of the flow's last packet: when the
 	// end is noticed depends on other traffic.
@@ -41,13 +43,21 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	if live {
 		w.transactions(f)
 	}
+	w.passed, w.why, w.rejected, w.dropAlert = false, dropNone, false, nil
 	w.alerts()
 	w.judgeObjects()
+	w.closingVerdict()
 	w.logTransactions(f, true)
 	if w.cfg.Report.wants("flow") {
 		w.emit(w.flowEvent(f, reason))
 	}
 	w.counters.FlowsEnded++
+	if id := f.App.Proto(); id != protocol.Unknown && (id != protocol.Failed || f.App.ParserProto() == protocol.Unknown) {
+		w.counters.AppFlows[id][transportOf(f)]++
+	} else if id := f.App.ParserProto(); id != protocol.Unknown {
+		w.counters.AppFlows[id][transportOf(f)]++
+		w.counters.AppErrors[id][transportOf(f)]++
+	}
 	if st := w.state(f); st != nil && st.stream != nil {
 		st.stream.Close()
 	}
@@ -58,6 +68,23 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	f.Inspect = nil
 	w.p, w.f, w.dir, w.drop, w.closing, w.touched = p, saved, dir, drop, false, touched
 	w.now, w.env.Now = now, now
+	w.why, w.passed, w.rejected, w.dropAlert, w.pendingAlerts = why, passed, rejected, dropAlert, pending
+}
+
+// closingVerdict notes on alerts at a flow's end what they decided; no packet is
+// left to be withheld.
+func (w *Worker) closingVerdict() {
+	for _, e := range w.pendingAlerts {
+		switch {
+		case w.drop:
+			e.VerdictAction = "drop"
+		case w.passed:
+			e.VerdictAction = "pass"
+		default:
+			e.VerdictAction = "alert"
+		}
+	}
+	w.pendingAlerts = nil
 }
 
 // flowEvent makes the flow's record.
@@ -69,9 +96,13 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 	age := (f.Last - f.Start) / 1e9
 	alerted := f.Alerted
 	part.End, part.Age, part.State, part.Reason, part.Alerted = eveTime(f.Last), &age, f.State.String(), reason.String(), &alerted
-	if f.Verdict.Action.EndsFlow() {
+	switch {
+	case f.Verdict.Action.EndsFlow():
 		part.Action = "drop"
+	case f.PassRules:
+		part.Action = "pass"
 	}
+	part.ExceptionPolicy = w.exceptionPart(f)
 	if parser := f.App.Parser(); parser != nil {
 		n := parser.Txs().Next
 		part.TxCnt = &n

@@ -191,12 +191,19 @@ func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts 
 
 // apply makes a verdict the flow's.
 func (w *Worker) apply(f *flow.Flow, v verdict.Verdict) {
+	if v.Action == verdict.Bypass {
+		if !f.Verdict.Action.EndsFlow() {
+			f.Verdict = f.Verdict.Max(v)
+			w.flows.Bypass(f)
+		}
+		return
+	}
 	if !w.judging() {
 		w.cut(f, v)
 		return
 	}
 	if v.Action.Withholds() {
-		w.drop = true
+		w.withhold(dropPolicy)
 	}
 	if !f.Verdict.Action.EndsFlow() && v.Action.EndsFlow() {
 		w.counters.BlockedFlows++

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"fmt"
+
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
@@ -11,6 +13,17 @@ import (
 // packet judges one packet and reports whether its frame may go on.
 func (w *Worker) packet(p *decode.Packet) bool {
 	w.p, w.f, w.dir, w.drop = p, nil, protocol.ToServer, false
+	w.why, w.passed, w.rejected, w.dropAlert = dropNone, false, false, nil
+	forward := w.decide(p)
+	if !forward {
+		w.withhold(dropFlow)
+	}
+	w.verdictOf()
+	return forward
+}
+
+// decide is packet without what is told of it.
+func (w *Worker) decide(p *decode.Packet) bool {
 	w.counters.Packets++
 	if p.NEvents > 0 {
 		w.packetAnomalies(p.Events())
@@ -18,6 +31,11 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	if p.IPVersion == 0 || p.Flags&(decode.FlagInvalid|decode.FlagFragment) != 0 {
 		// No flow: a frame without IP, a broken packet, or a fragment that is
 		// judged again once its datagram is whole.
+		if w.limited {
+			// The last fragment was given up for want of room.
+			w.limited = false
+			w.except(nil, excDefragMemcap, dropDefragMemcap)
+		}
 		if m := w.in.Matcher; m != nil {
 			m.Packet(p, nil, protocol.ToServer)
 			w.alerts()
@@ -70,6 +88,7 @@ func (w *Worker) begin(f *flow.Flow) { w.counters.Flows++ }
 // inspection to a verdict.
 func (w *Worker) judgePacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) bool {
 	w.env.SrcPort, w.env.DstPort = f.ClientPort, f.ServerPort
+	w.excepted = false
 	switch p.Proto {
 	case decode.ProtoTCP:
 		f = w.segment(p, f, dir)
@@ -80,11 +99,17 @@ func (w *Worker) judgePacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) b
 			w.counters.Associations++
 		}
 	}
-	if m := w.in.Matcher; m != nil {
+	if m := w.in.Matcher; m != nil && w.inspectable(f) {
 		m.Packet(p, f, w.dir)
 	}
 	w.finish(f)
 	return !w.drop
+}
+
+// inspectable reports whether signatures look at the packet in work: not where
+// an exception policy passed, bypassed or ended its flow.
+func (w *Worker) inspectable(f *flow.Flow) bool {
+	return !w.excepted
 }
 
 // segment gives a TCP packet to the stream engine, which calls back with the
@@ -100,6 +125,9 @@ func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow
 		res = w.tcp.Segment(f.TCP, p, dir, w)
 	}
 	w.flows.Update(f)
+	if e, why, ok := exceptionOf(res.Reason); ok {
+		w.excepted = !w.except(f, e, why)
+	}
 	if len(res.Events) > 0 {
 		w.streamAnomalies(res.Events)
 		if m := w.in.Matcher; m != nil {
@@ -112,7 +140,7 @@ func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow
 	if (res.Invalid || res.Conflict) && w.judging() && p.Payload != p.PayloadEnd {
 		// The receiver must not get bytes that were not inspected, nor other
 		// bytes than were.
-		w.drop = true
+		w.withhold(dropOf(res.Reason))
 	}
 	return f
 }
@@ -126,6 +154,7 @@ func (w *Worker) enforced() bool { return w.judging() && w.cfg.Live }
 // StreamData implements stream.Receiver.
 func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
 	f := w.f
+	w.keepTail(f, dir, data)
 	st := f.App.Data(w.cfg.Registry, &w.env, dir, data)
 	w.rawBytes(f, dir, offset, data, st)
 	if f.App.Skipped(dir) {
@@ -145,6 +174,9 @@ func (w *Worker) StreamGap(dir protocol.Dir, offset, n uint64) {
 	f := w.f
 	w.counters.Gaps++
 	w.counters.GapBytes += n
+	if w.cfg.Report.Payload || w.cfg.Report.PayloadPrintable {
+		w.keepTail(f, dir, fmt.Appendf(nil, "[%d bytes missing]", n))
+	}
 	f.App.Gap(w.cfg.Registry, &w.env, dir, n)
 	if st := w.state(f); st != nil && st.raw[dir] != nil {
 		(*objectSink)(w).ObjectGap(st.raw[dir].Meta, n)

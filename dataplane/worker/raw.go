@@ -17,6 +17,12 @@ type flowState struct {
 	raw [2]*inspect.Object
 	// sctp follows the association of an SCTP flow.
 	sctp stream.Association
+	// tail holds the newest bytes of each direction where alerts show them.
+	tail [2][]byte
+	// exceptions are the limits whose policy was applied to the flow, as bits.
+	exceptions uint8
+	// dropTold tells the directions of which a drop was reported.
+	dropTold [2]bool
 }
 
 // state gives the flow's state or nil.

@@ -19,6 +19,9 @@ func (w *Worker) transactions(f *flow.Flow) {
 		for _, tx := range parser.Txs().Live {
 			def := w.definition(f, parser)
 			for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+				if !tx.In(d) {
+					continue
+				}
 				if tx.Progress[d] >= tx.Detect[d].Inspected || int(tx.Detect[d].EventsSeen) < len(tx.Events) {
 					m.Tx(w.p, f, parser, def, tx, d)
 				}
@@ -75,14 +78,23 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 		}
 		tx.Logged = true
 		w.counters.Transactions++
+		w.counters.AppTx[def.ID][transportOf(f)]++
 		w.appAnomalies(f, tx.Events, tx)
 		for _, typ := range parser.Log(tx) {
 			if !w.cfg.Report.wants(typ) {
 				continue
 			}
-			e := w.event(typ, f, protocol.ToServer)
+			dir := protocol.ToServer
+			if !tx.In(dir) && w.cfg.Report.DNSVersion != 2 {
+				dir = protocol.ToClient
+			}
+			e := w.event(typ, f, dir)
 			e.TxID, e.HasTxID = tx.ID, true
 			w.record(f, parser, tx, e)
+			if e.DNS != nil && typ == "dns" && w.cfg.Report.DNSVersion == 2 {
+				w.dnsVersion2(e)
+				continue
+			}
 			w.emit(e)
 		}
 	}
@@ -116,5 +128,25 @@ func (w *Worker) appAnomalies(f *flow.Flow, names []string, tx *protocol.Tx) {
 		a.AppProto = e.AppProto
 		e.Anomaly = a
 		w.emit(e)
+	}
+}
+
+// dnsVersion2 reports a DNS message as records of version 2 do: an event a
+// question, and an answer with the name and type asked for.
+func (w *Worker) dnsVersion2(e *events.Event) {
+	d := e.DNS
+	if d.Type == "response" {
+		d.Version, d.Type, d.TxID = 2, "answer", nil
+		if len(d.Queries) > 0 {
+			d.RRName, d.RRType = d.Queries[0].RRName, d.Queries[0].RRType
+		}
+		d.Queries = nil
+		w.emit(e)
+		return
+	}
+	for _, q := range d.Queries {
+		one := *e
+		one.DNS = &events.DNS{Version: 2, Type: "query", ID: d.ID, TxID: d.TxID, Z: d.Z, Opcode: d.Opcode, RRName: q.RRName, RRType: q.RRType}
+		w.emit(&one)
 	}
 }

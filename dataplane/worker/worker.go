@@ -45,6 +45,8 @@ type Config struct {
 	Ifaces []string
 	// PcapFile is the capture file's name for events; empty when live.
 	PcapFile string
+	// Exceptions say what happens when limits are reached.
+	Exceptions Exceptions
 	// Report says what is told and how.
 	Report Report
 }
@@ -62,6 +64,13 @@ type Report struct {
 	Payload, PayloadPrintable, Packet bool
 	// PayloadLimit bounds them; 0 means 4 KiB.
 	PayloadLimit int
+	// AllDrops tells of every packet withheld rather than of the first of each
+	// direction of a flow.
+	AllDrops bool
+	// DNSVersion is the form of dns events: 2, or 3 for anything else.
+	DNSVersion int
+	// Ethernet adds link-layer addresses.
+	Ethernet bool
 }
 
 // wants reports whether events of the type are written.
@@ -88,6 +97,17 @@ type Worker struct {
 	pseudo decode.Packet
 	// drop is set when the packet in work is to be withheld.
 	drop bool
+	// why, passed and rejected tell what was decided of it, dropAlert which alert
+	// withheld it, pendingAlerts its alerts, which still want its verdict.
+	why              dropReason
+	passed, rejected bool
+	dropAlert        *events.Alert
+	pendingAlerts    []*events.Event
+	// excepted: an exception policy keeps signatures off the packet. limited:
+	// the frame's fragment was given up.
+	excepted, limited bool
+	// suppressed and overflow are the Matcher's counters at the last look.
+	suppressed, overflow uint64
 	// touched lists objects that got bytes from the packet in work.
 	touched []*inspect.Object
 	closing bool
@@ -146,6 +166,7 @@ func (w *Worker) frame(f *capture.Frame) bool {
 	w.counters.Bytes += uint64(f.WireLen)
 	forward := true
 	pkts := w.decoder.Decode(f)
+	w.limited = w.decoder.DefragLimited()
 	for i := range pkts {
 		if !w.packet(&pkts[i]) {
 			forward = false
@@ -203,6 +224,7 @@ func (w *Worker) Swap(set *inspect.Set, pol *policy.Policy) error {
 		return err
 	}
 	w.old = append(w.old, w.in)
+	w.suppressed, w.overflow = 0, 0
 	w.in, w.cfg.Set, w.cfg.Policy = in, set, pol
 	w.retire()
 	return nil

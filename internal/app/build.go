@@ -222,6 +222,11 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 		wc.Stream.ChecksumValidation = false
 	}
 	wc.Exceptions = exceptions(cfg, wc.Inline)
+	if m.Live && cfg.Ports.Fail != "closed" && cfg.Stream.MidstreamPolicy == config.Auto && cfg.ExceptionPolicy == config.Auto {
+		// Whoever chose to fail open does not want a restart to end every
+		// connection there is.
+		wc.Exceptions.Midstream = worker.Ignore
+	}
 	wc.Report = report(cfg, m)
 	return wc, errors.Join(wc.Flow.Validate(), wc.Stream.Validate())
 }

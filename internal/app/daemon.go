@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sluice/dataplane/fastpath"
 	"sluice/dataplane/live"
 	"sluice/dataplane/worker"
@@ -35,6 +37,7 @@ type Daemon struct {
 	byType  *metrics.Sink
 	groups  []*group
 	control *control.Server
+	lock    *os.File
 	http    *metrics.Server
 	state   *signatures.State
 
@@ -100,8 +103,8 @@ func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 	for _, e := range d.parts.Report.Errors {
 		log.Warn("rule left out", "rule", e.Error())
 	}
-	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("state-dir: %w", err)
+	if d.lock, err = lockState(cfg.StateDir); err != nil {
+		return nil, err
 	}
 	d.watch, d.byType, d.drops = newWatchers(), &metrics.Sink{}, newDropTally()
 	if d.out, err = OpenOutput(cfg, false, log, d.watch, d.byType); err != nil {
@@ -136,6 +139,23 @@ func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 		}
 	}
 	return d, nil
+}
+
+// lockState takes the state folder for this process: two daemons must not share
+// a spool and an event store. The lock ends with the process.
+func lockState(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state-dir: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("state-dir: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("state-dir %s: another daemon uses it; set state-dir to a folder of its own", dir)
+	}
+	return f, nil
 }
 
 func (d *Daemon) openFast() error {
@@ -337,7 +357,10 @@ func (d *Daemon) Close() error {
 	if d.out != nil {
 		errs = append(errs, d.out.Close(ctx))
 	}
-	d.groups, d.control, d.fast, d.out, d.http = nil, nil, nil, nil, nil
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	d.groups, d.control, d.fast, d.out, d.http, d.lock = nil, nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -12,7 +12,7 @@ import (
 func fields() map[string]signatures.FieldFunc {
 	return map[string]signatures.FieldFunc{
 		"dns.opcode": dnsField(func(m *dns.Message) (uint64, bool) { return uint64(m.Opcode()), true }),
-		"dns.rcode":  dnsField(func(m *dns.Message) (uint64, bool) { return uint64(m.RCode()), m.Response() }),
+		"dns.rcode":  dnsField(func(m *dns.Message) (uint64, bool) { return uint64(m.RCode()), true }),
 		"dns.rrtype": func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
 			m, ok := tx.State.(*dns.Message)
 			if !ok || m.Dir != dir {

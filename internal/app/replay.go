@@ -10,6 +10,7 @@ import (
 	"sluice/dataplane/worker"
 	"sluice/events"
 	"sluice/internal/config"
+	"sluice/signatures"
 )
 
 // ReplayOptions are a replay's own settings beside the configuration.
@@ -75,9 +76,12 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 			out.Publish(0, evs)
 		},
 	})
+	for _, e := range res.Damaged {
+		log.Warn("the capture is damaged: what comes before was replayed", "err", e)
+	}
 	c := res.Counters
 	if cfg.Stats.Enabled && wants(cfg)("stats") {
-		out.Publish(0, []*events.Event{statsEvent(last, 0, c)})
+		out.Publish(0, []*events.Event{statsEvent(last, 0, c, parts.Report)})
 	}
 	sum.Packets, sum.Bytes, sum.Flows, sum.Alerts, sum.Findings = c.Frames, c.Bytes, c.Flows, c.Alerts, c.Findings
 	sum.BlockedFlows, sum.Events, sum.Counters = c.BlockedFlows, c.Events, c
@@ -112,8 +116,12 @@ func wants(cfg *config.Config) func(string) bool {
 }
 
 // statsEvent makes the stats record of counters summed over workers.
-func statsEvent(now, uptime int64, c worker.Counters) *events.Event {
+func statsEvent(now, uptime int64, c worker.Counters, rules *signatures.Report) *events.Event {
 	m := make(map[string]uint64)
 	c.Each(func(name string, v uint64) { m[name] = v })
-	return &events.Event{Time: now, Type: "stats", Stats: &events.Stats{Uptime: uptime, Counters: m}}
+	st := &events.Stats{Uptime: uptime, Counters: m}
+	if rules != nil {
+		st.Engines = []events.StatsEngine{{RulesLoaded: rules.Loaded, RulesFailed: rules.Rejected, RulesSkipped: rules.Skipped}}
+	}
+	return &events.Event{Time: now, Type: "stats", Stats: st}
 }

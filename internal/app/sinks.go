@@ -63,7 +63,7 @@ func OpenOutput(cfg *config.Config, lossless bool, log *slog.Logger, extra ...ev
 	}
 	pc := events.PublisherConfig{Queue: cfg.Outputs.Queue, Lossless: lossless, Log: log,
 		AggregateBurst: cfg.Outputs.Aggregate.Burst, AggregateWindow: cfg.Outputs.Aggregate.Window.D()}
-	pc.Encoder = events.Encoder{CommunityID: cfg.Outputs.EVE.CommunityID, CommunityIDSeed: cfg.Outputs.EVE.CommunityIDSeed, Host: cfg.Sensor.Name}
+	pc.Encoder = events.Encoder{CommunityID: orReplay(cfg.Outputs.EVE.CommunityID, Mode{Live: !lossless}), CommunityIDSeed: cfg.Outputs.EVE.CommunityIDSeed, Host: cfg.Sensor.Name}
 	o.Publisher = events.NewPublisher(pc, sinks...)
 	return o, nil
 }

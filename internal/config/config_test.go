@@ -119,9 +119,9 @@ outputs:
 	}
 	want.HostOSPolicy = map[string][]string{"windows": {"0.0.0.0/0"}}
 	want.BlockLists = []BlockList{{Name: "feed", File: "/etc/sluice/feed.txt", Direction: "both", TTL: Duration(7 * 24 * time.Hour)}}
-	want.Outputs.EVE.Enabled, want.Outputs.EVE.CommunityID = true, true
+	want.Outputs.EVE.Enabled, want.Outputs.EVE.CommunityID = true, &yes
 	want.Outputs.EVE.Types = EVETypes{Options: map[string]EVEType{
-		"alert": {Payload: true, Metadata: &AlertMetadata{Enabled: &no}}, "http": {Extended: &yes}, "dns": {},
+		"alert": {Payload: &yes, Metadata: &AlertMetadata{Enabled: &no}}, "http": {Extended: &yes}, "dns": {},
 		"files": {ForceHash: []string{"sha256"}}, "anomaly": {Enabled: &yes, Types: TypeChoice{"decode": false, "stream": true}}, "flow": {}}}
 	want.Ignored = []string{"mpm-algo"}
 	if d := cmp.Diff(want, c); d != "" {
@@ -227,9 +227,9 @@ func TestSet(t *testing.T) {
 	f("ports.taps=", func(c *Config) any { return len(c.Ports.Taps) }, 0)
 	f("outputs.0.eve-log.enabled=yes", func(c *Config) any { return c.Outputs.EVE.Enabled }, true)
 	f("outputs.eve-log.types.alert.payload=yes", func(c *Config) any {
-		return []bool{c.Outputs.EVE.Types.Options["alert"].Payload, c.Outputs.EVE.Types.Enabled("http"), c.Outputs.EVE.Types.Enabled("alert")}
+		return []bool{*c.Outputs.EVE.Types.Options["alert"].Payload, c.Outputs.EVE.Types.Enabled("http"), c.Outputs.EVE.Types.Enabled("alert")}
 	}, []bool{true, true, true})
-	f("outputs.0.eve-log.types.0.alert.packet=true", func(c *Config) any { return c.Outputs.EVE.Types.Option("alert").Packet }, true)
+	f("outputs.0.eve-log.types.0.alert.packet=true", func(c *Config) any { return *c.Outputs.EVE.Types.Option("alert").Packet }, true)
 	f("outputs.eve-log.types.http.enabled=no", func(c *Config) any { return c.Outputs.EVE.Types.Enabled("http") }, false)
 	f("outputs.eve-log.types=[alert, dlp]", func(c *Config) any {
 		return []bool{c.Outputs.EVE.Types.Enabled("dlp"), c.Outputs.EVE.Types.Enabled("http")}

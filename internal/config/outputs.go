@@ -30,12 +30,13 @@ type EVE struct {
 	// Types says which events are written, and how.
 	Types EVETypes `yaml:"types"`
 	// CommunityID adds community_id, hashed with CommunityIDSeed.
-	CommunityID     bool   `yaml:"community-id"`
+	CommunityID     *bool  `yaml:"community-id"`
 	CommunityIDSeed uint16 `yaml:"community-id-seed"`
 	// PcapFile adds pcap_filename in replay.
 	PcapFile bool `yaml:"pcap-file"`
-	// Ethernet adds link-layer addresses.
-	Ethernet bool `yaml:"ethernet"`
+	// Ethernet adds link-layer addresses. Unset they and the community id are
+	// written in replay and not live.
+	Ethernet *bool `yaml:"ethernet"`
 	// Metadata adds flow variables and application records to alerts.
 	Metadata bool `yaml:"metadata"`
 	// XFF reads the client's address from a proxy's header.
@@ -67,11 +68,12 @@ type EVEType struct {
 	Enabled *bool `yaml:"enabled"`
 	// Payload, PayloadPrintable and Packet add the bytes of an alert's match;
 	// PayloadBufferSize bounds them.
-	Payload           bool `yaml:"payload"`
-	PayloadPrintable  bool `yaml:"payload-printable"`
-	PayloadBufferSize Size `yaml:"payload-buffer-size"`
-	PayloadLength     bool `yaml:"payload-length"`
-	Packet            bool `yaml:"packet"`
+	// Unset they are written in replay and not live.
+	Payload           *bool `yaml:"payload"`
+	PayloadPrintable  *bool `yaml:"payload-printable"`
+	PayloadBufferSize Size  `yaml:"payload-buffer-size"`
+	PayloadLength     bool  `yaml:"payload-length"`
+	Packet            *bool `yaml:"packet"`
 	// HTTPBody and HTTPBodyPrintable add bodies to alerts.
 	HTTPBody          bool `yaml:"http-body"`
 	HTTPBodyPrintable bool `yaml:"http-body-printable"`

@@ -112,8 +112,12 @@ func (c *confirm) run(items []item, pos int) bool {
 				return false
 			}
 		case rule.OpDataset:
-			if !it.set.test(it.Data.Op, c.buf) {
+			mem, ok := it.set.test(it.Data, c.buf)
+			if !ok {
 				return false
+			}
+			if mem.context != "" {
+				c.m.noteContext(it.Data.ContextKey, mem.context)
 			}
 		case rule.OpEntropy:
 			if !entropyHolds(it.Ent, c.buf) {

@@ -312,6 +312,20 @@ func (m *Matcher) effects(r *crule) {
 	m.captured = m.captured[:0]
 }
 
+// noteContext keeps what a dataset knows of a member; a later member of the
+// same name takes its place.
+func (m *Matcher) noteContext(key, json string) {
+	for i := range m.contexts {
+		if m.contexts[i].Key == key {
+			m.contexts[i].JSON = json
+			return
+		}
+	}
+	if len(m.contexts) < maxVars {
+		m.contexts = append(m.contexts, Context{key, json})
+	}
+}
+
 // captured is a group's bytes until it is known whether the rule holds.
 type captured struct {
 	c     *rule.Capture

@@ -45,8 +45,17 @@ type Match struct {
 	// FlowScope: a drop or pass applies to the flow rather than to the packet.
 	FlowScope bool
 
+	// Changed tells that a rate filter gave the rule another action.
+	Changed bool
+	// Context is what datasets know of the values that were found in them.
+	Context []Context
+
 	idx uint32
 }
+
+// Context is the JSON object that a member of a dataset came with, under the
+// name that the rule gives it.
+type Context struct{ Key, JSON string }
 
 // Window is what is at hand of a stream's direction or of an object.
 type Window struct {
@@ -62,6 +71,8 @@ type Counters struct {
 	// Candidates were nominated, Confirmed held, Suppressed were not alerted
 	// because of thresholds or the limit of alerts.
 	Candidates, Confirmed, Suppressed uint64
+	// Overflow counts matches beyond the limit of alerts of a packet.
+	Overflow uint64
 	// Limited counts confirmations that the limit of steps cut short.
 	Limited uint64
 	// ScanFailures counts scans that Hyperscan did not finish: what they would
@@ -124,6 +135,8 @@ type Matcher struct {
 
 	// pending captures of the rule at hand.
 	captured []captured
+	// contexts are what datasets gave to the rule at hand.
+	contexts []Context
 
 	Counters Counters
 }
@@ -178,7 +191,7 @@ func (m *Matcher) Matches() []Match {
 		x := &m.matches[i]
 		if !x.Silent {
 			if loud == m.e.opt.MaxAlerts {
-				m.Counters.Suppressed++
+				m.Counters.Overflow++
 				if x.Rule.Action == rule.Alert {
 					continue
 				}
@@ -341,8 +354,12 @@ func (m *Matcher) fire(r *crule, x Match) {
 	m.fired[r.idx] = m.round
 	m.effects(r)
 	x.Rule, x.idx = r.Rule, r.idx
+	if len(m.contexts) > 0 {
+		x.Context = slices.Clone(m.contexts)
+		m.contexts = m.contexts[:0]
+	}
 	if r.rate != nil && m.withinLimit(r, r.rate) {
-		x.Rule = r.changed
+		x.Rule, x.Changed = r.changed, true
 	}
 	if len(r.Suppress) > 0 && m.suppressed(r) {
 		m.Counters.Suppressed++

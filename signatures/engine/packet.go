@@ -81,7 +81,24 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 	if set.g == nil {
 		return
 	}
-	hits, err := m.sc.Scan(set.g.db, p.PayloadBytes())
+	at, port := &set.small, p.DstPort
+	if p.PayloadEnd-p.Payload >= bigPacket {
+		at = &set.big
+	}
+	if dir == protocol.ToClient {
+		port = p.SrcPort
+	}
+	usual, extra := at.at(port)
+	m.scanPacket(set, usual, p)
+	m.scanPacket(set, extra, p)
+}
+
+// scanPacket looks for a part of a packet set's patterns.
+func (m *Matcher) scanPacket(set *packetSet, part int16, p *decode.Packet) {
+	if part < 0 {
+		return
+	}
+	hits, err := m.sc.Scan(set.dbs[part], p.PayloadBytes())
 	if err != nil {
 		m.Counters.ScanFailures++
 	}
@@ -133,12 +150,9 @@ func (m *Matcher) confirmPacket(r *crule) {
 	if !m.testsHold(r) || !m.bitsHold(r) {
 		return
 	}
-	m.captured = m.captured[:0]
-	for i := range r.locals {
-		l := &r.locals[i]
-		if b := m.local(l.kind); b == nil || !m.list(l.items, b, 0) {
-			return
-		}
+	m.captured, m.contexts = m.captured[:0], m.contexts[:0]
+	if !m.localsHold(r) {
+		return
 	}
 	x := Match{Kind: KindPacket, Dir: m.dir}
 	if r.payload != nil {
@@ -158,4 +172,15 @@ func (m *Matcher) confirmPacket(r *crule) {
 		}
 	}
 	m.fire(r, x)
+}
+
+// localsHold tests the lists on the packet's own buffers.
+func (m *Matcher) localsHold(r *crule) bool {
+	for i := range r.locals {
+		l := &r.locals[i]
+		if b := m.local(l.kind); b == nil || !m.list(l.items, b, 0) {
+			return false
+		}
+	}
+	return true
 }

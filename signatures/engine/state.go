@@ -17,8 +17,9 @@ type State struct {
 	bits   [shards]bitShard
 	limits [shards]limitShard
 
-	setMu sync.Mutex
-	sets  map[string]*dataset
+	setMu  sync.Mutex
+	sets   map[string]*dataset
+	setDir string
 }
 
 const (

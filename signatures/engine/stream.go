@@ -28,24 +28,24 @@ func (m *Matcher) Stream(p *decode.Packet, f *flow.Flow, dir protocol.Dir, w Win
 		return
 	}
 	m.win, m.winFlow, m.winDir = w, f, dir
-	all := m.e.streamAll[dir]
+	all, extra := m.e.streamAt[dir].at(f.ServerPort)
 	fs, _ := f.Detect.(*flowState)
-	if len(hits) == 0 && len(all) == 0 && (fs == nil || len(fs.pend[dir]) == 0) {
+	if len(hits) == 0 && len(all)+len(extra) == 0 && (fs == nil || len(fs.pend[dir]) == 0) {
 		return
 	}
 	m.begin(p, f, dir, true)
 	fs = m.flowState(false)
 	end := w.Start + uint64(len(w.Data))
 	for _, r := range all {
-		m.nominate(r)
+		m.nominateStream(r, dir)
+	}
+	for _, r := range extra {
+		m.nominateStream(r, dir)
 	}
 	if g := m.e.stream; g != nil {
 		for i := range hits {
 			for _, c := range g.nominated(hits[i].ID) {
-				r := &m.e.rules[c.rule]
-				if r.dirs.Has(dir) || r.Transactional {
-					m.nominate(c.rule)
-				}
+				m.nominateStream(c.rule, dir)
 			}
 		}
 	}
@@ -71,6 +71,26 @@ func (m *Matcher) Stream(p *decode.Packet, f *flow.Flow, dir protocol.Dir, w Win
 		}
 		fs.pend[dir] = keep
 	}
+}
+
+// nominateStream puts a rule on the list unless it is for another direction,
+// protocol or port, as most are.
+func (m *Matcher) nominateStream(i uint32, dir protocol.Dir) {
+	r := &m.e.rules[i]
+	if !r.Transactional {
+		if !r.dirs.Has(dir) {
+			return
+		}
+		if !r.Bidirectional && (!r.DstPort.Has(m.dp) || !r.SrcPort.Has(m.sp)) {
+			return
+		}
+	}
+	if r.apps != 0 && !r.inTx {
+		if id := m.f.App.Proto(); id != protocol.Unknown && r.apps>>id&1 == 0 && m.f.App.Original() == protocol.Unknown {
+			return
+		}
+	}
+	m.nominate(i)
 }
 
 // confirmStream tests a nominated rule on the window.
@@ -108,7 +128,10 @@ func (m *Matcher) confirmStream(r *crule, w Window, hits []hs.Hit) {
 	if !m.bitsHold(r) || !m.testsHold(r) {
 		return
 	}
-	m.captured = m.captured[:0]
+	m.captured, m.contexts = m.captured[:0], m.contexts[:0]
+	if !m.localsHold(r) {
+		return
+	}
 	if !m.payloadHolds(r, w, from) {
 		if r.incomplete {
 			m.pend(r, w, hits)

@@ -47,67 +47,140 @@ func (c *context) file(name, val string) error {
 func (c *context) dataset(name, val string) error {
 	d := &Dataset{IsRep: name == "datarep"}
 	parts := fieldsOf(val)
-	it := Item{Op: OpDataset, Data: d}
 	if d.IsRep {
-		return unevaluated("keyword datarep")
+		// name, operator, value and then the same options.
+		if len(parts) < 3 {
+			return faultf("needs a name, an operator and a value")
+		}
+		switch parts[1] {
+		case ">", "<":
+			d.RepOp = parts[1][0]
+		case "=", "==":
+			d.RepOp = '='
+		default:
+			return faultf("%q is no operator: > < ==", clip(parts[1]))
+		}
+		n, err := parseUint(parts[2], 65535)
+		if err != nil {
+			return err
+		}
+		d.RepValue = n
+		parts = append([]string{"isset", parts[0]}, parts[3:]...)
 	}
 	for i, p := range parts {
-		word, arg, _ := strings.Cut(p, " ")
-		arg = strings.TrimSpace(arg)
-		switch {
-		case i == 0:
-			switch p {
-			case "set", "unset", "isset", "isnotset":
-				d.Op = p
-			default:
-				return faultf("unknown operation %q%s", clip(p), didYouMean(p, []string{"set", "unset", "isset", "isnotset"}))
-			}
-		case i == 1:
-			d.Name = p
-			if bitName(p) != nil {
-				return faultf("%q is no name for a set", clip(p))
-			}
-		case word == "type":
-			switch arg {
-			case "string", "md5", "sha256", "ipv4", "ip":
-				d.Type = arg
-			default:
-				return faultf("unknown type %q%s", clip(arg), didYouMean(arg, []string{"string", "md5", "sha256", "ipv4", "ip"}))
-			}
-		case word == "load":
-			d.Load = arg
-		case word == "save", word == "state":
-			if word == "state" {
-				d.Load = arg
-			}
-			d.Save = arg
-		case word == "memcap", word == "hashsize":
-			n, err := parseUint(arg, 1<<40)
-			if err != nil {
-				return err
-			}
-			d.Limit = n
-		case word == "format":
-			if arg != "csv" {
-				return unevaluated("dataset format " + clip(arg))
-			}
-		default:
-			return unevaluated("dataset option " + clip(word))
+		if err := c.datasetPart(d, i, p); err != nil {
+			return err
 		}
 	}
 	if d.Name == "" {
 		return faultf("needs an operation and a name")
 	}
-	if d.Type == "" {
-		return faultf("needs a type")
+	switch {
+	case d.Format == "json" || d.Format == "ndjson":
+		if d.ValueKey == "" {
+			return faultf("format %s needs a value_key", d.Format)
+		}
+		if d.ContextKey == "" {
+			return faultf("format %s needs a context_key", d.Format)
+		}
+		if d.Op != "isset" && d.Op != "isnotset" || d.Save != "" {
+			return faultf("a set of format %s cannot be changed", d.Format)
+		}
+	case d.ValueKey != "" || d.ContextKey != "" || d.ArrayKey != "" || d.RemoveKey:
+		return faultf("keys need format json or ndjson")
 	}
-	if d.Save != "" {
-		return unevaluated("saving datasets")
+	if d.Subdomain && d.Type != "string" {
+		return faultf("match subdomain needs type string")
 	}
 	if c.name == "" {
 		return faultf("needs a sticky buffer before it")
 	}
-	return c.add(it)
+	return c.add(Item{Op: OpDataset, Data: d})
+}
+
+var datasetOps = []string{"set", "unset", "isset", "isnotset"}
+
+// datasetPart reads one comma-separated part of a dataset.
+func (c *context) datasetPart(d *Dataset, i int, p string) error {
+	word, arg, _ := strings.Cut(p, " ")
+	arg = strings.TrimSpace(arg)
+	switch {
+	case i == 0:
+		for _, op := range datasetOps {
+			if p == op {
+				d.Op = p
+				return nil
+			}
+		}
+		return faultf("unknown operation %q%s", clip(p), didYouMean(p, datasetOps))
+	case i == 1:
+		d.Name = p
+		if bitName(p) != nil {
+			return faultf("%q is no name for a set", clip(p))
+		}
+	case word == "type":
+		types := []string{"string", "md5", "sha256", "ipv4", "ip"}
+		for _, t := range types {
+			if arg == t {
+				d.Type = arg
+				return nil
+			}
+		}
+		return faultf("unknown type %q%s", clip(arg), didYouMean(arg, types))
+	case word == "load":
+		d.Load = arg
+	case word == "save":
+		d.Save = arg
+	case word == "state":
+		d.Load, d.Save = arg, arg
+	case word == "memcap", word == "hashsize":
+		n, err := parseSize(arg)
+		if err != nil {
+			return err
+		}
+		d.Limit = n
+	case word == "format":
+		switch arg {
+		case "csv", "json", "ndjson":
+			d.Format = arg
+		case "jsonline":
+			d.Format = "ndjson"
+		default:
+			return faultf("unknown format %q%s", clip(arg), didYouMean(arg, []string{"csv", "json", "ndjson"}))
+		}
+	case word == "value_key":
+		d.ValueKey = arg
+	case word == "array_key":
+		d.ArrayKey = arg
+	case word == "context_key":
+		d.ContextKey = arg
+	case word == "remove_key":
+		d.RemoveKey = true
+	case word == "match":
+		switch arg {
+		case "exact":
+		case "subdomain":
+			d.Subdomain = true
+		default:
+			return faultf("unknown way to match %q%s", clip(arg), didYouMean(arg, []string{"exact", "subdomain"}))
+		}
+	default:
+		return unevaluated("dataset option " + clip(word))
+	}
+	return nil
+}
+
+// parseSize reads a number of bytes with an optional unit.
+func parseSize(s string) (uint64, error) {
+	l := strings.ToLower(strings.TrimSpace(s))
+	shift := 0
+	for i, u := range []string{"kb", "mb", "gb"} {
+		if strings.HasSuffix(l, u) {
+			l, shift = strings.TrimSpace(l[:len(l)-2]), 10*(i+1)
+		}
+	}
+	n, err := parseUint(l, 1<<40>>shift)
+	return n << shift, err
 }
 
 func (c *context) tlsVersion(_, val string) error {

@@ -267,6 +267,14 @@ type Dataset struct {
 	RepValue        uint64
 	Hashsize, Limit uint64
 	IsRep           bool
+	// Subdomain matches a name below a member as well as the member itself.
+	Subdomain bool
+	// Format is csv (also when empty), json or ndjson. ValueKey names what is
+	// looked up in each object, ArrayKey where the list of objects is, and
+	// ContextKey the name under which the object goes into the alert, without
+	// ValueKey where RemoveKey is set. Keys are dotted paths.
+	Format, ValueKey, ArrayKey, ContextKey string
+	RemoveKey                              bool
 }
 
 // Transform is a change of a buffer before it is inspected.
