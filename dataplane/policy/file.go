@@ -264,6 +264,7 @@ func (c *compiler) compile(f *file) {
 	p := c.p
 	p.Name, p.Description = f.Name, f.Description
 	if in, ok := f.Zones["inside"]; ok {
+		c.p.zoned = true
 		p.home = new(bart.Lite)
 		for i, s := range in {
 			pf, err := parsePrefix(s)

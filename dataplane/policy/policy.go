@@ -44,6 +44,8 @@ type Policy struct {
 	Name, Description string
 	rules             []rule
 	home              *bart.Lite
+	// zoned tells that home comes from the policy's zone "inside".
+	zoned bool
 	// always tells that a rule may match without any finding.
 	always bool
 }
@@ -213,6 +215,9 @@ func (p *Policy) WithHome(prefixes []netip.Prefix) *Policy {
 	}
 	return &q
 }
+
+// HasZone reports whether the policy's own zone "inside" says what is inside.
+func (p *Policy) HasZone() bool { return p.zoned }
 
 // Direction tells which way data from src to dst goes: by the policy's zone
 // "inside", else by the networks given to WithHome, else by private addresses.

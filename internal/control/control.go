@@ -37,9 +37,10 @@ func (e *Error) Error() string { return e.Message }
 
 // Server answers on the socket until it is closed.
 type Server struct {
-	l    net.Listener
-	srv  *http.Server
-	path string
+	l      net.Listener
+	srv    *http.Server
+	path   string
+	cancel context.CancelFunc
 }
 
 // Listen begins to answer on path with h. A socket that a dead daemon left
@@ -63,14 +64,26 @@ func Listen(path string, h http.Handler) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	s := &Server{l: l, path: path, srv: &http.Server{Handler: http.MaxBytesHandler(h, maxBody), ReadHeaderTimeout: 5 * time.Second}}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Server{l: l, path: path, cancel: cancel, srv: &http.Server{Handler: http.MaxBytesHandler(h, maxBody), ReadHeaderTimeout: 5 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx }}}
 	go s.srv.Serve(l)
 	return s, nil
 }
 
-// Close stops answering and removes the socket. Streams in progress end.
+// closeWait bounds the wait for requests in progress.
+const closeWait = 5 * time.Second
+
+// Close stops answering, waits for the requests in progress, whose context ends,
+// and removes the socket.
 func (s *Server) Close() error {
-	err := s.srv.Close()
+	s.cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	err := s.srv.Shutdown(ctx)
+	if err != nil {
+		err = s.srv.Close()
+	}
 	os.Remove(s.path)
 	return err
 }
