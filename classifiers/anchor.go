@@ -1,6 +1,7 @@
 package classifiers
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -22,26 +23,35 @@ func digitBytes(w uint64) uint64 {
 	return ^((w & lowBits) + (0x7f-9)*eachByte | w) & highBits
 }
 
-// equalBytes sets the high bit of each byte of w that is c.
-func equalBytes(w uint64, c byte) uint64 {
-	w ^= uint64(c) * eachByte
-	return ^((w & lowBits) + lowBits | w) & highBits
-}
-
-// nextAnchor gives the first place at or after i, before limit, where the second
-// of two digits stands, an at sign, or a dot after a digit; limit when there is
-// none. i is at least one.
-func nextAnchor(b []byte, i, limit int) int {
-	for ; i+8 <= limit; i += 8 {
-		w, before := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i-1:])
-		d := digitBytes(before)
-		m := d&(digitBytes(w)|equalBytes(w, '.')) | equalBytes(w, '@')
-		if m != 0 {
-			return i + bits.TrailingZeros64(m)/8
+// nextDigits gives the first place at or after i, before limit, where a digit or a
+// dot stands after a digit; limit when there is none. i is at least one.
+func nextDigits(b []byte, i, limit int) int {
+	b = b[:limit]
+	for i+16 <= len(b) {
+		x, y := digitBytes(binary.LittleEndian.Uint64(b[i-1:])), digitBytes(binary.LittleEndian.Uint64(b[i+7:]))
+		if x|y == 0 {
+			i += 16
+			continue
 		}
+		// Most digits stand alone or begin a row.
+		for x != 0 {
+			k := i + bits.TrailingZeros64(x)/8
+			if c := b[k]; isDigit(c) || c == '.' {
+				return k
+			}
+			x &= x - 1
+		}
+		for y != 0 {
+			k := i + 8 + bits.TrailingZeros64(y)/8
+			if c := b[k]; isDigit(c) || c == '.' {
+				return k
+			}
+			y &= y - 1
+		}
+		i += 16
 	}
-	for ; i < limit; i++ {
-		if c := b[i]; c == '@' || (isDigit(c) || c == '.') && isDigit(b[i-1]) {
+	for ; i < len(b); i++ {
+		if c := b[i]; (isDigit(c) || c == '.') && isDigit(b[i-1]) {
 			return i
 		}
 	}
@@ -53,29 +63,45 @@ func nextAnchor(b []byte, i, limit int) int {
 func (s *Scanner) anchors(st *Stream, view []byte, base, upto uint64) {
 	i := int(max(st.scanned, base+1) - base)
 	limit := int(upto - base)
-	for i < limit {
-		if i = nextAnchor(view, i, limit); i >= limit {
-			break
-		}
-		switch c := view[i]; {
-		case c == '@':
-			if s.c.email != none && i+1 < len(view) && (isAlnum(view[i+1])) && localByte(view[i-1]) {
-				v := around(view, base, i+1)
+	if i >= limit {
+		return
+	}
+	at := limit
+	if s.c.email != none {
+		at = nextByte(view, i, limit, '@')
+	}
+	d := nextDigits(view, i, limit)
+	for min(at, d) < limit {
+		if at < d {
+			if at+1 < len(view) && isAlnum(view[at+1]) && localByte(view[at-1]) {
+				v := around(view, base, at+1)
 				s.judgeEmail(st, &v)
 			}
-			i++
-		case c == '.':
-			if s.c.ipv4 != none && base+uint64(i) >= st.dotted && i+1 < len(view) && isDigit(view[i+1]) {
-				v := around(view, base, i+1)
-				end, _ := s.judgeIPv4(st, &v)
-				st.dotted = v.base + uint64(end)
-			}
-			i++
-		default:
-			i = s.digits(st, view, base, i)
+			at = nextByte(view, at+1, limit, '@')
+			continue
+		}
+		i = d + 1
+		switch {
+		case view[d] != '.':
+			i = s.digits(st, view, base, d)
+		case s.c.ipv4 != none && base+uint64(d) >= st.dotted && d+1 < len(view) && isDigit(view[d+1]):
+			v := around(view, base, d+1)
+			end, _ := s.judgeIPv4(st, &v)
+			st.dotted = v.base + uint64(end)
+		}
+		d = limit
+		if i < limit {
+			d = nextDigits(view, i, limit)
 		}
 	}
 	st.scanned = max(st.scanned, base+uint64(max(i, limit)))
+}
+
+func nextByte(b []byte, i, limit int, c byte) int {
+	if n := bytes.IndexByte(b[i:limit], c); n >= 0 {
+		return i + n
+	}
+	return limit
 }
 
 // localByte reports whether the local part of a mail address may end with c.
@@ -161,10 +187,19 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 		s.judgeCoin(st, &v, l-off, r-off)
 	}
 	// How long the longest value could be that begins here: most digits end here.
-	n, count, lower := r-l, 0, false
+	n, count, lower, turns := r-l, 0, false, 0
+	last := byteKind[view[l]]
 	for _, c := range view[l:r] {
-		count += int(byteKind[c] & kindDigit)
+		k := byteKind[c]
+		count += int(k & kindDigit)
 		lower = lower || c >= 'a'
+		if k != last {
+			turns++
+			last = k
+		}
+	}
+	if lower && turns >= 3 && hexOnly(view[l:r]) {
+		return next
 	}
 	at, alpha := r, 0
 	for n < maxValue && at+1 < hi {
@@ -200,10 +235,7 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 	}
 	// What stands before it and has no two digits in a row may belong to it.
 	class := anyBeginning
-	if l > lo && (byteKind[view[l-1]]&(kindSep|kindLong) != 0 || view[l-1] >= 0x80) && leftReach(view[lo:l]) > 0 {
-		n += leftReach(view[lo:l])
-		count += maxLeft
-	} else {
+	if !(l > lo && (byteKind[view[l-1]]&(kindSep|kindLong) != 0 || view[l-1] >= 0x80) && addLeft(view[lo:l], &n, &count)) {
 		if count < 4 && lower {
 			return next // no value has so few digits among small letters
 		}
@@ -316,27 +348,42 @@ func (x *reach) add(digits, letters uint64, n int) {
 	}
 }
 
-// leftReach bounds how many letters and digits the tokens at b's end can give to
-// a value after them.
-func leftReach(b []byte) int {
-	n, at := 0, len(b)
+// addLeft adds the letters and digits that the tokens at b's end can give to a
+// value after them, and reports whether there are any.
+func addLeft(b []byte, n, digits *int) bool {
+	at, some := len(b), false
 	for range maxLeft {
-		k, _ := separatorBefore(b, at)
+		k, kind := separatorBefore(b, at)
 		if k == 0 {
 			break
 		}
-		e := at - k
-		a := e
-		for a > 0 && byteKind[b[a-1]]&kindWord != 0 && e-a <= maxValue {
-			a--
-		}
-		if a == e || nominated(b[a:e]) || allAlpha(b[a:e]) && tooWordy(e-a, b[e] == ' ' && allLower(b[a:e])) {
+		a, e := leftToken(b, at-k, maxValue, kind)
+		if a == e {
 			break
 		}
-		n += e - a
-		at = a
+		for _, c := range b[a:e] {
+			*digits += int(byteKind[c] & kindDigit)
+		}
+		*n += e - a
+		at, some = a, true
 	}
-	return n
+	return some
+}
+
+// leftToken gives the token that ends at b[e], when it may be the left part of a
+// value whose separator after it is kind: two digits in a row would have been
+// tried on their own, and words are none.
+func leftToken(b []byte, e, room int, kind byte) (int, int) {
+	a := e
+	all := uint8(0)
+	for a > 0 && byteKind[b[a-1]]&kindWord != 0 && e-a <= room {
+		a--
+		all |= byteKind[b[a]]
+	}
+	if e-a > room || nominated(b[a:e]) || all&kindDigit == 0 && (kind == '/' || kind == '+' || tooWordy(e-a, kind == ' ' && all == kindLower)) {
+		return e, e
+	}
+	return a, e
 }
 
 // nearLens gives the lengths of the values that a word or a column around view[at]

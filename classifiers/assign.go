@@ -104,24 +104,32 @@ func nameKind(name []byte) nameKindType {
 	return nameOther
 }
 
+// What stands after a name, around its operator, and after a value without quotes.
+var (
+	csClosing  = set("\"'`\\])")
+	csBlank    = set(" \t")
+	csOperator = set("=:>|?(,-")
+	csEnding   = set(",;)]}<>&\"'`|\\")
+)
+
 // assigned finds the value that a name ending at b[i] is given: after an operator
 // ("=", ":", "=>", ":=", "->", a tag's end …), quotes stripped. A type's name may
 // stand between.
 func assigned(b []byte, i int) (start, end int, quoted, ok bool) {
 	limit := min(len(b), i+64)
-	skip := func(set string) int {
+	skip := func(set *charset) int {
 		n := 0
-		for i < limit && bytes.IndexByte([]byte(set), b[i]) >= 0 {
+		for i < limit && set.has(b[i]) {
 			i++
 			n++
 		}
 		return n
 	}
-	skip("\"'`\\])")
+	skip(csClosing)
 	if bytes.HasPrefix(b[min(i, len(b)):], []byte("&quot;")) {
 		i += 6
 	}
-	skip(" \t")
+	skip(csBlank)
 	// "var t string = …"
 	if i < limit && isAlpha(b[i]) {
 		n := 0
@@ -139,7 +147,7 @@ func assigned(b []byte, i int) (start, end int, quoted, ok bool) {
 			return valueAt(b, i)
 		}
 	}
-	ops := skip("=:>|?-(,")
+	ops := skip(csOperator)
 	if ops == 0 || ops > 4 {
 		return 0, 0, false, false
 	}
@@ -176,7 +184,7 @@ func valueAt(b []byte, i int) (start, end int, quoted, ok bool) {
 			if c == quote || c == '\\' && i+1 < len(b) && (b[i+1] == quote || b[i+1] == 'n') {
 				break
 			}
-		} else if c <= ' ' || bytes.IndexByte([]byte(",;)]}<>&\"'`|\\"), c) >= 0 {
+		} else if c <= ' ' || csEnding.has(c) {
 			break
 		}
 		i++

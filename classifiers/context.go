@@ -182,31 +182,48 @@ const maxWord = 48
 // next gives the next word's place and the hash of its lower-case letters.
 func (r *wordReader) next() (start, end int, hash uint64, ok bool) {
 	b, i := r.b, r.pos
-	for i < len(b) {
-		c := b[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
+	for {
+		for i < len(b) && byteKind[b[i]]&(kindLower|kindUpper) == 0 && b[i] < 0x80 {
+			i++
+		}
+		if i >= len(b) {
+			r.pos = i
+			return 0, 0, 0, false
+		}
+		if b[i] < 0x80 {
 			break
 		}
-		if c >= 0x80 {
-			if ru, n := utf8.DecodeRune(b[i:]); isWordRune(ru) {
-				break
-			} else {
-				i += n
-				continue
-			}
+		ru, n := utf8.DecodeRune(b[i:])
+		if isWordRune(ru) {
+			break
 		}
-		i++
-	}
-	if i >= len(b) {
-		r.pos = i
-		return 0, 0, 0, false
+		i += n
 	}
 	start = i
 	h := uint64(hashSeed)
-	prevLower := false
+	for i < len(b) && i-start < maxWord && b[i] >= 'A' && b[i] <= 'Z' {
+		h = hashByte(h, b[i]|0x20)
+		i++
+	}
+	n := i
+	for i < len(b) && i-start < maxWord && b[i] >= 'a' && b[i] <= 'z' {
+		h = hashByte(h, b[i])
+		i++
+	}
+	if i < len(b) && (b[i] >= 0x80 || i-start >= maxWord && byteKind[b[i]]&(kindLower|kindUpper) != 0) {
+		return r.rest(start, i, h, i > n)
+	}
+	r.pos = i
+	return start, i, h, true
+}
+
+// rest reads on a word that has letters beyond ASCII, or is too long for any
+// lexicon.
+func (r *wordReader) rest(start, i int, h uint64, prevLower bool) (int, int, uint64, bool) {
+	b := r.b
+loop:
 	for i < len(b) {
 		if i-start >= maxWord && !isDense(b[start:]) {
-			// No word of any lexicon: skip what is left of it.
 			for i < len(b) && (b[i] >= 0x80 || b[i]|0x20 >= 'a' && b[i]|0x20 <= 'z') {
 				i++
 			}
@@ -221,23 +238,22 @@ func (r *wordReader) next() (start, end int, hash uint64, ok bool) {
 			i++
 		case c >= 'A' && c <= 'Z':
 			if prevLower {
-				goto done
+				break loop
 			}
 			h = hashByte(h, c|0x20)
 			i++
 		case c >= 0x80:
 			ru, n := utf8.DecodeRune(b[i:])
 			if !isWordRune(ru) {
-				goto done
+				break loop
 			}
 			h = hashRune(h, unicode.ToLower(ru))
 			prevLower = unicode.IsLower(ru)
 			i += n
 		default:
-			goto done
+			break loop
 		}
 	}
-done:
 	r.pos = i
 	return start, i, h, true
 }
@@ -303,7 +319,7 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 		if !ok || start >= stop {
 			break
 		}
-		if isDense(b[start:]) {
+		if b[start] >= 0xe0 && isDense(b[start:]) {
 			x.readDense(c, v.base, b, max(start, begin), min(wend, stop))
 			continue
 		}

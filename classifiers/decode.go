@@ -137,7 +137,10 @@ func (s *Scanner) decodeBase64(st *Stream, view []byte, base, limit uint64, eof 
 		}
 		at := (d.b64next + sampleBase64 - 1) / sampleBase64 * sampleBase64
 		for ; at < limit; at += sampleBase64 {
-			if at < base || base64Value[view[at-base]] == 255 {
+			// The first sample in a run of minBase64 has at least eight more after it:
+			// most words end before.
+			k := at - base
+			if at < base || k+8 >= uint64(len(view)) || base64Value[view[k+8]]|base64Value[view[k]]|base64Value[view[k+4]]|base64Value[view[k+2]] == 255 {
 				continue
 			}
 			if start, ok := base64Run(view, int(at-base), int(max(d.b64done, base)-base)); ok {
@@ -158,11 +161,6 @@ func (s *Scanner) decodeBase64(st *Stream, view []byte, base, limit uint64, eof 
 // base64Run tells whether the run of base64 characters around view[at] is worth
 // decoding, and where it begins. It looks no further than lag to either side.
 func base64Run(view []byte, at, floor int) (start int, ok bool) {
-	// The first sample in a run of minBase64 has at least eight more after it:
-	// most words end before.
-	if at+8 >= len(view) || base64Value[view[at+4]] == 255 || base64Value[view[at+8]] == 255 || base64Value[view[at+2]] == 255 {
-		return 0, false
-	}
 	l := at
 	for l > floor && at-l < sampleBase64+8 && base64Value[view[l-1]] != 255 {
 		l--

@@ -2,6 +2,7 @@ package classifiers
 
 import (
 	"crypto/sha256"
+	"hash/maphash"
 	"slices"
 )
 
@@ -93,15 +94,55 @@ type tally struct {
 	hashes [][16]byte
 }
 
-// seenKey names a value of one detector.
-type seenKey struct {
-	det  uint16
-	hash [16]byte
+// seen is a table of values by a hash, each with the confidence it was found with.
+// A hash of zero is a free place.
+type seen struct {
+	keys []uint64
+	conf []Confidence
+	n    int
+}
+
+// seed keeps the hashes of values from being guessed.
+var seed = maphash.MakeSeed()
+
+func valueKey(det uint16, value []byte) uint64 {
+	return maphash.Bytes(seed, value) ^ (uint64(det)+1)*spread | 1
+}
+
+// at gives the place of a value, or the free one where it belongs, having made
+// room for it.
+func (t *seen) at(key uint64) int {
+	if len(t.keys) < 2*(t.n+1) {
+		old := *t
+		size := max(64, 2*len(old.keys))
+		*t = seen{keys: make([]uint64, size), conf: make([]Confidence, size), n: old.n}
+		for i, k := range old.keys {
+			if k != 0 {
+				j := t.at(k)
+				t.keys[j], t.conf[j] = k, old.conf[i]
+			}
+		}
+	}
+	m := len(t.keys) - 1
+	i := int(key>>1) & m
+	for t.keys[i] != 0 && t.keys[i] != key {
+		i = (i + 1) & m
+	}
+	return i
+}
+
+func (t *seen) reset() {
+	if len(t.keys) > 512 {
+		*t = seen{}
+		return
+	}
+	clear(t.keys)
+	t.n = 0
 }
 
 // add counts a value. The value's unique counts follow the highest confidence
-// it was found with.
-func (r *record) add(c *Catalog, det uint16, conf Confidence, level Level, hash [16]byte, value []byte) {
+// it was found with. hash gives its keyed hash when that is needed.
+func (r *record) add(c *Catalog, det uint16, conf Confidence, level Level, value []byte, hash func() [16]byte) {
 	var t *tally
 	for i := range r.tallies {
 		if r.tallies[i].det == det {
@@ -117,30 +158,36 @@ func (r *record) add(c *Catalog, det uint16, conf Confidence, level Level, hash 
 	for i := Confidence(0); i <= conf; i++ {
 		t.total[i]++
 	}
-	if r.seen == nil {
-		r.seen = make(map[seenKey]Confidence)
+	if t.unique[conf] >= MaxUnique && t.best >= conf {
+		return // nothing that counts can change
 	}
-	key := seenKey{det, hash}
-	old, known := r.seen[key]
+	key := valueKey(det, value)
+	at := r.seen.at(key)
 	from := Confidence(0)
-	if known {
-		from = old + 1
-	} else if t.unique[0] >= MaxUnique {
-		return
+	if r.seen.keys[at] != 0 {
+		if conf <= r.seen.conf[at] {
+			return
+		}
+		from = r.seen.conf[at] + 1
+	} else {
+		if t.unique[0] >= MaxUnique {
+			return
+		}
+		r.seen.keys[at] = key
+		r.seen.n++
 	}
-	if known && conf <= old {
-		return
-	}
-	r.seen[key] = conf
+	r.seen.conf[at] = conf
 	for i := from; i <= conf; i++ {
 		t.unique[i]++
 	}
 	if conf > t.best {
 		t.best, t.masked, t.hashes = conf, t.masked[:0], t.hashes[:0]
 	}
-	if conf == t.best && len(t.hashes) < 3 && !slices.Contains(t.hashes, hash) {
-		t.masked = append(t.masked, masked(value, c.dets[det].Secret))
-		t.hashes = append(t.hashes, hash)
+	if conf == t.best && len(t.hashes) < 3 {
+		if h := hash(); !slices.Contains(t.hashes, h) {
+			t.masked = append(t.masked, masked(value, c.dets[det].Secret))
+			t.hashes = append(t.hashes, h)
+		}
 	}
 }
 
@@ -148,7 +195,7 @@ func (r *record) add(c *Catalog, det uint16, conf Confidence, level Level, hash 
 type record struct {
 	findings []Finding
 	tallies  []tally
-	seen     map[seenKey]Confidence
+	seen     seen
 	dropped  uint64
 }
 
@@ -157,11 +204,7 @@ func (r *record) reset() {
 	r.findings = r.findings[:0]
 	clear(r.tallies)
 	r.tallies = r.tallies[:0]
-	if len(r.seen) > 256 {
-		r.seen = nil
-	} else {
-		clear(r.seen)
-	}
+	r.seen.reset()
 	r.dropped = 0
 }
 

@@ -154,18 +154,11 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens uint64, alon
 		if n == 0 {
 			break
 		}
-		e := at - n
-		a := e
-		for a > 0 && isAlnum(b[a-1]) && e-a <= room {
-			a--
-		}
-		if a == e || e-a > room || nominated(b[a:e]) {
+		a, e := leftToken(b, at-n, room, kind)
+		if a == e {
 			break
 		}
 		p := part{start: a, end: e, n: e - a, alpha: allAlpha(b[a:e])}
-		if p.alpha && tooWordy(p.n, kind == ' ' && allLower(b[a:e])) {
-			break
-		}
 		// The separator belongs to the token after it.
 		if nl == 0 {
 			parts[maxLeft].sep, parts[maxLeft].seplen = kind, n

@@ -303,11 +303,18 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 			return // the same bytes stand in the parent
 		}
 	}
-	hash := s.c.hash(det, normal)
 	r := st.rec
-	r.add(s.c, det, conf, level, hash, normal)
+	var hash [16]byte
+	known := false
+	keyed := func() [16]byte {
+		if !known {
+			hash, known = s.c.hash(det, normal), true
+		}
+		return hash
+	}
+	r.add(s.c, det, conf, level, normal, keyed)
 	if len(r.findings) < MaxFindings {
-		r.findings = append(r.findings, Finding{Detector: d.ID, Start: from, End: to, Confidence: conf, Level: level, Tags: d.Tags, Masked: masked(normal, d.Secret), Hash: hash, Path: st.path})
+		r.findings = append(r.findings, Finding{Detector: d.ID, Start: from, End: to, Confidence: conf, Level: level, Tags: d.Tags, Masked: masked(normal, d.Secret), Hash: keyed(), Path: st.path})
 	} else {
 		r.dropped++
 	}
