@@ -318,12 +318,15 @@ func (w *walker) ole(o *object) error {
 	return err
 }
 
+// oleWhole are streams that hold an object of their own, which oleObjects reads.
+var oleWhole = map[string]bool{"\x01Ole10Native": true, "Package": true, "CONTENTS": true, "EmbeddedOdf": true, "package_stream": true}
+
 // oleStrings gives the readable strings of streams in a format that is not
 // known further.
 func (w *walker) oleStrings(o *object, c *cfb) error {
 	for i := range c.entries {
 		e := &c.entries[i]
-		if e.kind != 2 || strings.HasPrefix(e.name, "\x05") {
+		if e.kind != 2 || strings.HasPrefix(e.name, "\x05") || oleWhole[e.name] {
 			continue
 		}
 		if err := w.clock(); err != nil {
@@ -355,8 +358,8 @@ func (w *walker) oleObjects(o *object, c *cfb) error {
 			if err := w.oleNative(o, c.read(e)); err != nil {
 				return err
 			}
-		case e.kind == 2 && (e.name == "Package" || e.name == "CONTENTS" || e.name == "EmbeddedOdf" || e.name == "package_stream") && strings.Contains(e.path, "/"):
-			if err := w.nested(o, path.Dir(e.path)+"/"+e.name, "", c.read(e)); err != nil {
+		case e.kind == 2 && (e.name == "Package" || e.name == "CONTENTS" || e.name == "EmbeddedOdf" || e.name == "package_stream"):
+			if err := w.nested(o, e.path, "", c.read(e)); err != nil {
 				return err
 			}
 		case e.kind == 2 && strings.HasPrefix(e.path, "ObjectPool/") && strings.Count(e.path, "/") == 2 && (e.name == "WordDocument" || e.name == "Workbook" || e.name == "Book" || e.name == "PowerPoint Document"),

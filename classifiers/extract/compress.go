@@ -74,7 +74,11 @@ func (w *walker) decompressor(o *object) (io.Reader, string, error) {
 		if err != nil {
 			return nil, "", errDamaged
 		}
-		return z, path.Base(toText(z.Name)), nil
+		name := toText(z.Name)
+		if name != "" {
+			name = path.Base(name)
+		}
+		return z, name, nil
 	case typeBzip2:
 		return bzip2.NewReader(src), "", nil
 	case typeZstd:

@@ -49,6 +49,7 @@ func rows(t *testing.T, path string) [][]string {
 // reading is what one document gave.
 type reading struct {
 	all   string // all text, in order, with names and paths
+	shown string // what a reader of the document sees
 	props string
 	res   Result
 	took  time.Duration
@@ -66,11 +67,14 @@ func readFile(t testing.TB, root, file string) *reading {
 		t.Fatal(err)
 	}
 	r := &reading{}
-	var all, props bytes.Buffer
+	var all, shown, props bytes.Buffer
 	start := time.Now()
 	r.res, err = Bytes(context.Background(), b, filepath.Base(file), Limits{}, func(p Part) error {
 		all.WriteString("\n" + p.Path + "\n")
 		all.Write(p.Text)
+		if p.Kind != Hidden && p.Kind != Raw && p.Kind != Metadata {
+			shown.Write(p.Text)
+		}
 		if p.Kind == Properties || p.Kind == Metadata {
 			props.Write(p.Text)
 		}
@@ -80,7 +84,7 @@ func readFile(t testing.TB, root, file string) *reading {
 		t.Errorf("%s: %v", file, err)
 	}
 	r.took = time.Since(start)
-	r.all, r.props = all.String(), props.String()
+	r.all, r.shown, r.props = all.String(), shown.String(), props.String()
 	readings[file] = r
 	return r
 }
@@ -88,21 +92,31 @@ func readFile(t testing.TB, root, file string) *reading {
 // folded makes texts comparable that differ in white space only.
 func folded(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// notText are assertions about something other than a document's text: the
-// markup that Tika writes, texts that its tests inject by mocks, what OCR
-// reads in pixels, fonts' names, and the boilerplate filter's choices.
-func notText(file, text, source string) bool {
-	for _, s := range []string{`class="`, "OCR-PAGE-", "java.lang.", "TikaMemoryLimitException", "EncryptedDocumentException", "id=\"", "src=\"data:\"", "ABCDEE+"} {
-		if strings.Contains(text, s) {
-			return true
+// notText are assertions about something other than a document's own text,
+// each with the reason.
+func notText(file, text, source string) string {
+	for part, why := range map[string]string{
+		`class="`: "markup of Tika", `id="`: "markup of Tika", `src="data:"`: "markup of Tika",
+		"OCR-PAGE-": "text injected by a mock", "java.lang.": "exception of a mock", "TikaMemoryLimitException": "exception of Tika",
+		"EncryptedDocumentException": "exception of Tika", "Unknown dir": "exception of Tika", "ABCDEE+": "name of a font",
+	} {
+		if strings.Contains(text, part) {
+			return why
 		}
 	}
-	for _, s := range []string{"JBIG2", "TesseractOCR", "testDWGReadexe", "#testOCR", "testUnicodePassword", "testMacroOD"} {
-		if strings.Contains(source, s) {
-			return s != "testMacroOD" && s != "#testOCR" || s == "#testOCR" && !strings.Contains(file, "XFA")
+	for part, why := range map[string]string{
+		"JBIG2": "pixels", "TesseractOCR": "pixels", "#testOCRNoText": "pixels", "testDWGReadexe": "output of an external program",
+		"testUnicodePassword": "needs a password", "testCustomizingDelimiter": "name of a delimiter, not in the file", "testDuplicateOverlapping": "two ways to leave out what is shown twice",
+		"testSortByPosition": "an order of columns that the default excludes", "PhoneExtracting": "numbers normalised by a detector",
+	} {
+		if strings.Contains(source, part) {
+			return why
 		}
 	}
-	return false
+	if strings.Contains(source, "testTurningOffBookmarks") && !strings.Contains(text, "Denmark") {
+		return "text of another file" // the table's slip: this one has two lines
+	}
+	return ""
 }
 
 func wanted(text string) string {
@@ -135,6 +149,7 @@ func TestCorpusText(t *testing.T) {
 		}
 	}
 	var held, all, skipped int
+	apart := map[string]int{}
 	for _, r := range list {
 		file, text := r[0], r[2]
 		// What one configuration of Tika must show another must hide; all is shown here.
@@ -150,12 +165,18 @@ func TestCorpusText(t *testing.T) {
 				continue
 			}
 		}
-		if notText(file, text, r[3]) {
+		if why := notText(file, text, r[3]); why != "" {
 			skipped++
+			apart[why]++
 			continue
 		}
 		all++
-		got := strings.Contains(folded(readFile(t, root, file).all), wanted(text))
+		in := readFile(t, root, file)
+		where := in.all
+		if hides {
+			where = in.shown
+		}
+		got := strings.Contains(folded(where), wanted(text))
 		if got != hides {
 			held++
 		} else {
@@ -163,10 +184,17 @@ func TestCorpusText(t *testing.T) {
 		}
 	}
 	share := float64(held) / float64(all)
-	t.Logf("text: %d of %d hold (%.1f %%), %d not about text", held, all, 100*share, skipped)
+	t.Logf("text: %d of %d hold (%.1f %%), %d left out: %d contradict others, the rest %v", held, all, 100*share, skipped, skipped-sum(apart), apart)
 	if share < textFloor {
 		t.Errorf("text assertions: %.3f, want at least %.3f", share, textFloor)
 	}
+}
+
+func sum(m map[string]int) (n int) {
+	for _, v := range m {
+		n += v
+	}
+	return n
 }
 
 // sameType tells whether our type satisfies Tika's: it has names of its own

@@ -72,7 +72,13 @@ func (w *walker) iworkBody(o *object, b []byte) error {
 					out.sep('\t')
 				}
 			case "chart-info", "chart-model-object", "tabular-model", "chart-name", "workspace", "slide", "formula-chart-model":
-				if v := firstOf(s.attr("name"), s.attr("chart-name"), s.attr("workspace-name")); v != "" {
+				if v := firstOf(s.attr("string"), s.attr("name"), s.attr("chart-name"), s.attr("workspace-name")); v != "" {
+					out.sep('\n')
+					out.str(v)
+					out.sep('\n')
+				}
+			case "chart-title":
+				if v := s.attr("string"); v != "" {
 					out.sep('\n')
 					out.str(v)
 					out.sep('\n')

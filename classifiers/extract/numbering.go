@@ -7,7 +7,7 @@ import (
 
 // numLevel is one level of a list.
 type numLevel struct {
-	start   int
+	start   int    // 0 where the file does not say (17.9.25)
 	format  string // names of ECMA-376 part 1, 17.18.59
 	text    string // with %1 … %9 for the counters
 	restart int    // level after which it starts anew; -1 the default, 0 never
@@ -156,7 +156,7 @@ func (list *numList) next(inst *numInstance, l int) string {
 
 func formatNumber(v int, format string) string {
 	switch format {
-	case "none":
+	case "none", "bullet":
 		return ""
 	case "decimalZero":
 		if v >= 0 && v < 10 {
@@ -258,7 +258,7 @@ func parseNumbering(numXML, styleXML []byte) *numbering {
 		case "abstractNum":
 			list = &numList{}
 			for i := range list.levels {
-				list.levels[i] = numLevel{start: 1, format: "decimal", restart: -1}
+				list.levels[i] = numLevel{format: "decimal", restart: -1}
 			}
 			n.lists[s.attr("abstractNumId")] = list
 		case "numStyleLink":
@@ -287,7 +287,7 @@ func parseNumbering(numXML, styleXML []byte) *numbering {
 			case list != nil:
 				lv = &list.levels[i]
 			case inst != nil:
-				lv = &numLevel{start: 1, format: "decimal", restart: -1}
+				lv = &numLevel{format: "decimal", restart: -1}
 				inst.levels[i] = lv
 			}
 		case "start":

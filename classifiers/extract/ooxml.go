@@ -3,6 +3,7 @@ package extract
 import (
 	"archive/zip"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -412,7 +413,7 @@ func (x *ooxml) visio(sub string, b []byte) error {
 func (x *ooxml) fixedPage(sub string, b []byte) error {
 	t := x.w.open(x.o, sub, Text)
 	s := newXML(b)
-	last := ""
+	last, end := "", 0.0
 	for s.next() {
 		if err := x.w.tick(); err != nil {
 			return err
@@ -424,8 +425,16 @@ func (x *ooxml) fixedPage(sub string, b []byte) error {
 			t.sep('\n')
 			last = y
 		}
-		v := s.attr("UnicodeString")
-		t.str(strings.TrimPrefix(v, "{}"))
+		v := strings.TrimPrefix(s.attr("UnicodeString"), "{}")
+		// A gap wider than the run can be: the next word or column. Half an em
+		// is what letters take at the least on the average.
+		x, _ := strconv.ParseFloat(s.attr("OriginX"), 64)
+		em, _ := strconv.ParseFloat(s.attr("FontRenderingEmSize"), 64)
+		if x > end+em {
+			t.sep(' ')
+		}
+		t.str(v)
+		end = x + float64(len(v))*em/2
 	}
 	return t.close()
 }

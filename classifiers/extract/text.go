@@ -71,8 +71,8 @@ func htmlCharset(b []byte, hint string) string {
 }
 
 // html gives a page's text with its tags gone; the title, meta contents,
-// link targets and comments go to their own kinds. Scripts are text too:
-// secrets live there, and so do data: URLs.
+// link targets, comments and scripts go to their own kinds: secrets live in
+// them, and so do data: URLs.
 func (w *walker) html(o *object) error {
 	b, err := w.bytes(o)
 	if err != nil {
@@ -82,7 +82,8 @@ func (w *walker) html(o *object) error {
 	z := html.NewTokenizer(bytes.NewReader(src))
 	z.SetMaxBuf(int(w.lim.MaxObject))
 	body, meta, comments := w.open(o, "", Text), w.open(o, "", Metadata), w.open(o, "", Comment)
-	style, title := 0, false
+	scripts := w.open(o, "", Hidden)
+	style, title, script := 0, false, false
 	data := 0
 	for {
 		if err := w.tick(); err != nil {
@@ -101,7 +102,12 @@ func (w *walker) html(o *object) error {
 			if title {
 				meta.kv("title", string(bytes.TrimSpace(text)))
 			}
-			writeFlow(body, text)
+			if script {
+				scripts.write(text)
+				scripts.sep('\n')
+			} else {
+				writeFlow(body, text)
+			}
 			if bytes.Contains(text, []byte("data:")) {
 				if err := w.dataURLs(o, text, &data); err != nil {
 					return err
@@ -115,6 +121,9 @@ func (w *walker) html(o *object) error {
 			n := string(name)
 			if n == "style" {
 				style = b2i(tt == html.StartTagToken)
+			}
+			if n == "script" {
+				script = tt == html.StartTagToken
 			}
 			if n == "title" {
 				title = tt == html.StartTagToken
@@ -133,7 +142,7 @@ func (w *walker) html(o *object) error {
 			}
 		}
 	}
-	for _, t := range []*writer{body, meta, comments} {
+	for _, t := range []*writer{body, meta, comments, scripts} {
 		if err := t.close(); err != nil {
 			return err
 		}
@@ -193,6 +202,12 @@ func (w *walker) dataURLs(o *object, text []byte, count *int) error {
 		end := bytes.IndexAny(rest, "\"' \t\r\n)><")
 		if end < 0 {
 			end = len(rest)
+		}
+		if strings.HasSuffix(head, ";base64") {
+			// Long ones are broken into lines.
+			if end = bytes.IndexAny(rest, "\"')><;"); end < 0 {
+				end = len(rest)
+			}
 		}
 		payload := rest[:end]
 		var b []byte
