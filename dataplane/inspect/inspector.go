@@ -36,6 +36,7 @@ type Inspector struct {
 	open    int
 	objects []*Object
 	streams []*Stream
+	buffers buffers
 	// hits is scratch for the hits of one owner with the base taken off.
 	hits []hs.Hit
 	seed []byte
@@ -53,6 +54,7 @@ func NewInspector(set *Set) (*Inspector, error) {
 	if err != nil {
 		return nil, err
 	}
+	sc.Trace = set.Trace
 	in := &Inspector{set: set, scanner: sc}
 	if set.Rules != nil {
 		in.Matcher = set.Rules.NewMatcher(sc)
@@ -115,8 +117,8 @@ func (in *Inspector) OpenObject(f *flow.Flow, app protocol.ID, meta *protocol.Ob
 	} else {
 		o = &Object{sum: sha256.New()}
 	}
-	win, h := o.win, o.sum
-	*o = Object{Meta: meta, Flow: f, App: app, in: in, sum: h, win: win, hash: sum}
+	h := o.sum
+	*o = Object{Meta: meta, Flow: f, App: app, in: in, sum: h, hash: sum}
 	if sum {
 		h.Reset()
 	}
@@ -124,10 +126,8 @@ func (in *Inspector) OpenObject(f *flow.Flow, app protocol.ID, meta *protocol.Ob
 	switch {
 	case raw:
 		o.db = in.set.raw
-	case meta.Container:
-		o.db = in.set.container
 	default:
-		o.db = in.set.object
+		o.db = in.set.objectDB(app, meta.Dir, meta.Container)
 	}
 	if in.Classifier != nil && !meta.Container {
 		o.Stream = in.Classifier.Open(classifiers.ObjectMeta{Name: meta.Name, ContentType: meta.ContentType, Raw: raw})
@@ -165,20 +165,17 @@ func (o *Object) Data(p *decode.Packet, num uint64, data []byte) {
 		rebase(hits, o.base)
 	}
 	var mine, class []hs.Hit
-	switch o.db {
-	case in.set.object:
-		mine, class = in.split(hits)
-	case in.set.container:
-		mine = hits
-	case in.set.raw:
+	if o.db == in.set.raw {
 		class = hits
+	} else {
+		mine, class = in.split(hits)
 	}
 	at := o.Size
 	o.Size += uint64(len(data))
 	// The rules come first: classifying may scan what it decodes, which ends the
 	// life of the hits.
 	if o.rules {
-		in.Matcher.Object(p, o.Flow, o.Meta.Tx, o.Meta, o.win.add(at, data), mine, false)
+		in.Matcher.Object(p, o.Flow, o.Meta.Tx, o.Meta, o.win.add(&in.buffers, at, data), mine, false)
 	}
 	if o.Stream != nil {
 		in.Classifier.Write(o.Stream, data, class)
@@ -254,11 +251,10 @@ func (o *Object) Close(p *decode.Packet) (res classifiers.Result, sum []byte) {
 	if o.scan.IsOpen() {
 		in.scanner.CloseStream(o.scan)
 	}
-	o.win.reset()
+	o.win.reset(&in.buffers)
 	in.open--
 	if len(in.objects) < maxPooled {
-		h, w := o.sum, o.win
-		*o = Object{sum: h, win: w}
+		*o = Object{sum: o.sum}
 		in.objects = append(in.objects, o)
 	}
 	return res, sum
@@ -266,73 +262,3 @@ func (o *Object) Close(p *decode.Packet) (res classifiers.Result, sum []byte) {
 
 // maxPooled bounds the idle states kept for reuse.
 const maxPooled = 1024
-
-// Stream is the inspection of one flow's reassembled bytes by rules, both
-// directions.
-type Stream struct {
-	in   *Inspector
-	flow *flow.Flow
-	dirs [2]struct {
-		scan hs.Stream
-		win  window
-		// base and next are the offsets of the scan's first and next byte.
-		base, next uint64
-	}
-}
-
-// Stream begins the inspection of a flow's raw bytes; nil when no rule looks
-// at them.
-func (in *Inspector) Stream(f *flow.Flow) *Stream {
-	if in.set.stream == nil || in.Matcher == nil {
-		return nil
-	}
-	var s *Stream
-	if n := len(in.streams); n > 0 {
-		s = in.streams[n-1]
-		in.streams = in.streams[:n-1]
-	} else {
-		s = new(Stream)
-	}
-	s.in, s.flow = in, f
-	in.open++
-	return s
-}
-
-// Data scans the next bytes of a direction, which begin at offset off.
-func (s *Stream) Data(p *decode.Packet, dir protocol.Dir, off uint64, data []byte) {
-	in, d := s.in, &s.dirs[dir]
-	in.Counters.StreamBytes += uint64(len(data))
-	if d.scan.IsOpen() && d.next != off {
-		in.scanner.CloseStream(d.scan)
-		d.scan = hs.Stream{}
-	}
-	if !d.scan.IsOpen() {
-		var err error
-		if d.scan, err = in.scanner.Open(in.set.stream); err != nil {
-			in.Counters.ScanFailures++
-			return
-		}
-		d.base = off
-	}
-	d.next = off + uint64(len(data))
-	hits, err := in.scanner.ScanStream(d.scan, data)
-	if err != nil {
-		in.Counters.ScanFailures++
-	}
-	rebase(hits, d.base)
-	in.Matcher.Stream(p, s.flow, dir, d.win.add(off, data), hits)
-}
-
-// Close gives the state back.
-func (s *Stream) Close() {
-	for i := range s.dirs {
-		d := &s.dirs[i]
-		s.in.scanner.CloseStream(d.scan)
-		d.win.reset()
-		d.scan, d.base, d.next = hs.Stream{}, 0, 0
-	}
-	s.in.open--
-	if len(s.in.streams) < maxPooled {
-		s.in.streams = append(s.in.streams, s)
-	}
-}

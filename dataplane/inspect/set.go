@@ -8,9 +8,11 @@ package inspect
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"sluice/classifiers"
+	"sluice/dataplane/protocol"
 	"sluice/internal/hs"
 	"sluice/signatures"
 )
@@ -26,40 +28,52 @@ type Set struct {
 	Rules   *signatures.Engine
 	Catalog *classifiers.Catalog
 
-	// object scans objects for both; container those that are not classified;
-	// stream is the signatures' for reassembled TCP; raw the classifiers' for
-	// streams of no known protocol. Any may be nil.
-	object, container, stream, raw *hs.DB
+	// objects scan objects for both, containers those that are not classified;
+	// streams are the signatures' for reassembled TCP. Which of them serves, the
+	// Engine's numbers tell; the last of objects has the classifiers' patterns
+	// only. raw is the classifiers' for streams of no known protocol. Any may be
+	// nil.
+	objects, containers, streams []*hs.DB
+	raw                          *hs.DB
+
+	// Trace, when set before an Inspector is made, is told of every scan: for
+	// measurements. Inspectors of several workers call it side by side.
+	Trace func(hs.Call)
 }
 
 // NewSet compiles the joint databases, in parallel, or takes them from
 // cacheDir. Either part may be nil.
 func NewSet(rules *signatures.Engine, catalog *classifiers.Catalog, cacheDir string) (*Set, error) {
 	s := &Set{Rules: rules, Catalog: catalog}
-	var objects, streams, class []hs.Pattern
+	var objects, streams [][]hs.Pattern
+	var class []hs.Pattern
 	if rules != nil {
-		objects = rules.SharedPatterns(signatures.GroupObject)
-		streams = rules.SharedPatterns(signatures.GroupStream)
+		objects = rules.SharedParts(signatures.GroupObject)
+		streams = rules.SharedParts(signatures.GroupStream)
 	}
 	if catalog != nil {
 		class = catalog.Patterns()
 	}
-	joint := make([]hs.Pattern, 0, len(objects)+len(class))
-	joint = append(joint, objects...)
 	for _, p := range class {
 		if p.ID >= classifierBase {
 			return nil, fmt.Errorf("classifier pattern id %d is out of range", p.ID)
 		}
-		p.ID += classifierBase
-		joint = append(joint, p)
 	}
-	jobs := []struct {
+	s.objects, s.containers, s.streams = make([]*hs.DB, len(objects)+1), make([]*hs.DB, len(objects)+1), make([]*hs.DB, len(streams))
+	type job struct {
 		patterns []hs.Pattern
 		db       **hs.DB
 		name     string
-	}{
-		{joint, &s.object, "object"}, {objects, &s.container, "container"},
-		{streams, &s.stream, "stream"}, {class, &s.raw, "raw stream"},
+	}
+	jobs := []job{{joint(nil, class), &s.objects[len(objects)], "object"}, {class, &s.raw, "raw stream"}}
+	for i, p := range objects {
+		jobs = append(jobs, job{joint(p, class), &s.objects[i], "object"})
+		if class != nil {
+			jobs = append(jobs, job{p, &s.containers[i], "container"})
+		}
+	}
+	for i, p := range streams {
+		jobs = append(jobs, job{p, &s.streams[i], "stream"})
 	}
 	errs := make([]error, len(jobs))
 	var wg sync.WaitGroup
@@ -84,15 +98,62 @@ func NewSet(rules *signatures.Engine, catalog *classifiers.Catalog, cacheDir str
 	return s, nil
 }
 
+// joint gives the patterns of an object's signatures and the classifiers.
+func joint(rules, class []hs.Pattern) []hs.Pattern {
+	out := make([]hs.Pattern, 0, len(rules)+len(class))
+	out = append(out, rules...)
+	for _, p := range class {
+		p.ID += classifierBase
+		out = append(out, p)
+	}
+	return out
+}
+
+// objectDB gives the database for an object.
+func (s *Set) objectDB(app protocol.ID, dir protocol.Dir, container bool) *hs.DB {
+	i := int16(-1)
+	if s.Rules != nil {
+		i = s.Rules.ObjectPart(app, dir)
+	}
+	if container && s.raw != nil {
+		if i < 0 {
+			return nil
+		}
+		return s.containers[i]
+	}
+	if i < 0 {
+		i = int16(len(s.objects) - 1)
+	}
+	return s.objects[i]
+}
+
 // Databases gives the joint databases, for reports of size.
 func (s *Set) Databases() []*hs.DB {
 	var dbs []*hs.DB
-	for _, db := range []*hs.DB{s.object, s.container, s.stream, s.raw} {
-		if db != nil {
-			dbs = append(dbs, db)
+	for _, l := range [][]*hs.DB{s.objects, s.containers, s.streams, {s.raw}} {
+		for _, db := range l {
+			if db != nil {
+				dbs = append(dbs, db)
+			}
 		}
 	}
 	return dbs
+}
+
+// DatabaseName tells for reports what a database of the set or its rules scans.
+func (s *Set) DatabaseName(db *hs.DB) string {
+	for _, l := range []struct {
+		name string
+		dbs  []*hs.DB
+	}{{"objects", s.objects}, {"containers", s.containers}, {"raw streams", s.streams}, {"streams of no known protocol", []*hs.DB{s.raw}}} {
+		if i := slices.Index(l.dbs, db); i >= 0 {
+			return fmt.Sprintf("%s %d", l.name, i)
+		}
+	}
+	if s.Rules != nil {
+		return s.Rules.DatabaseName(db)
+	}
+	return ""
 }
 
 // Close frees the joint databases. Every Inspector of the set must be closed.
@@ -100,5 +161,5 @@ func (s *Set) Close() {
 	for _, db := range s.Databases() {
 		db.Close()
 	}
-	s.object, s.container, s.stream, s.raw = nil, nil, nil, nil
+	s.objects, s.containers, s.streams, s.raw = nil, nil, nil, nil
 }

@@ -21,7 +21,7 @@ type window struct {
 // add appends data that begins at offset off and gives the window with it. A
 // hole before off empties the window first. Pieces larger than the window are
 // given as they are, with nothing before them.
-func (w *window) add(off uint64, data []byte) signatures.Window {
+func (w *window) add(b *buffers, off uint64, data []byte) signatures.Window {
 	if w.start+uint64(len(w.buf)) != off {
 		w.buf, w.start = w.buf[:0], off
 	}
@@ -34,20 +34,20 @@ func (w *window) add(off uint64, data []byte) signatures.Window {
 	if len(data) > windowMax {
 		// The tail is kept for what follows; the whole is seen now.
 		tail := data[len(data)-windowKeep:]
-		w.grow(len(tail))
+		w.grow(b, len(tail))
 		w.buf = append(w.buf[:0], tail...)
 		w.start = off + uint64(len(data)-len(tail))
 		return signatures.Window{Data: data, Start: off}
 	}
 	n := len(w.buf)
-	w.grow(n + len(data))
+	w.grow(b, n+len(data))
 	w.buf = append(w.buf, data...)
 	return signatures.Window{Data: w.buf, Start: w.start, New: n}
 }
 
 // grow makes room for n bytes, doubling, so that a flow of small messages
 // stays small.
-func (w *window) grow(n int) {
+func (w *window) grow(b *buffers, n int) {
 	if n <= cap(w.buf) {
 		return
 	}
@@ -55,9 +55,10 @@ func (w *window) grow(n int) {
 	for size < n {
 		size *= 2
 	}
-	b := make([]byte, len(w.buf), min(size, windowMax))
-	copy(b, w.buf)
-	w.buf = b
+	next := b.get(min(size, windowMax))[:len(w.buf)]
+	copy(next, w.buf)
+	b.put(w.buf)
+	w.buf = next
 }
 
 // view gives the window without new bytes.
@@ -65,10 +66,53 @@ func (w *window) view() signatures.Window {
 	return signatures.Window{Data: w.buf, Start: w.start, New: len(w.buf)}
 }
 
-// reset empties the window; large memory is let go.
-func (w *window) reset() {
-	if cap(w.buf) > 4*windowMin {
-		w.buf = nil
+// reset empties the window and gives its memory back.
+func (w *window) reset(b *buffers) {
+	b.put(w.buf)
+	w.buf, w.start = nil, 0
+}
+
+// buffers keeps the memory of windows for the next ones, by size. It belongs to
+// one worker.
+type buffers struct {
+	free [windowSizes][][]byte
+	held int
+}
+
+const (
+	// windowSizes is how many sizes there are from windowMin to windowMax.
+	windowSizes = 6
+	// buffersMax bounds the idle memory kept.
+	buffersMax = 16 << 20
+)
+
+// class gives the place of a size that is windowMin doubled some times, -1 for
+// others.
+func class(size int) int {
+	for i := range windowSizes {
+		if windowMin<<i == size {
+			return i
+		}
 	}
-	w.buf, w.start = w.buf[:0], 0
+	return -1
+}
+
+// get gives memory of a size, with length 0. What it holds is undefined.
+func (b *buffers) get(size int) []byte {
+	if l := &b.free[class(size)]; len(*l) > 0 {
+		buf := (*l)[len(*l)-1]
+		*l = (*l)[:len(*l)-1]
+		b.held -= size
+		return buf[:0]
+	}
+	return make([]byte, 0, size)
+}
+
+func (b *buffers) put(buf []byte) {
+	c := class(cap(buf))
+	if c < 0 || b.held+cap(buf) > buffersMax {
+		return
+	}
+	b.held += cap(buf)
+	b.free[c] = append(b.free[c], buf)
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 	"unsafe"
 )
 
@@ -48,10 +49,46 @@ type Scanner struct {
 	used  int
 	jobs  *[maxJobs]C.sluice_job
 	njobs int
-	free  map[*DB][]*C.hs_stream_t
+	// jobDBs are the jobs' databases, kept for Trace alone.
+	jobDBs [maxJobs]*DB
+	free   map[*DB][]*C.hs_stream_t
 	// Scans, Bytes and Failures count calls into Hyperscan, bytes scanned, and
 	// scans that did not finish.
 	Scans, Bytes, Failures uint64
+	// Trace, when set, is told of every scan after it: for measurements.
+	Trace func(Call)
+}
+
+// Call is one scan as Trace is told of it. Data and Stream are valid during the
+// call only.
+type Call struct {
+	DB *DB
+	// Stream names the stream that Data is the next piece of, or that is closed
+	// where Data is nil; 0 in block mode.
+	Stream uintptr
+	Data   []byte
+	Hits   int
+	// Elapsed is the time spent in Hyperscan; of a batch its share by size.
+	Elapsed time.Duration
+}
+
+// traced makes a scan's Call. It is kept apart so that scans stay small.
+func (s *Scanner) traced(db *DB, stream uintptr, data []byte, begin time.Time) {
+	s.Trace(Call{DB: db, Stream: stream, Data: data, Hits: int(s.ctx.n), Elapsed: time.Since(begin)})
+}
+
+// tracedJobs tells of a batch.
+func (s *Scanner) tracedJobs(begin time.Time) {
+	elapsed := time.Since(begin)
+	hits := make([]int, s.njobs)
+	for _, h := range unsafe.Slice((*Hit)(unsafe.Pointer(s.ctx.hits)), int(s.ctx.n)) {
+		hits[h.Buf]++
+	}
+	for i := range s.njobs {
+		j := &s.jobs[i]
+		s.Trace(Call{DB: s.jobDBs[i], Data: unsafe.Slice((*byte)(unsafe.Add(s.arena, j.off)), int(j.len)), Hits: hits[i],
+			Elapsed: elapsed * time.Duration(j.len) / time.Duration(max(s.used, 1))})
+	}
 }
 
 // NewScanner makes a Scanner that can scan dbs; nil databases are ignored.
@@ -108,6 +145,9 @@ func (s *Scanner) Scan(db *DB, data []byte) ([]Hit, error) {
 	s.ctx.n, s.ctx.buf, s.ctx.overflow = 0, 0, 0
 	s.Scans++
 	s.Bytes += uint64(len(data))
+	if s.Trace != nil {
+		defer s.traced(db, 0, data, time.Now())
+	}
 	rc := C.sluice_scan(s.ctx, db.c, (*C.char)(unsafe.Pointer(unsafe.SliceData(data))), C.uint(len(data)))
 	return s.result(rc)
 }
@@ -121,6 +161,9 @@ func (s *Scanner) Queue(db *DB, data []byte) (int, bool) {
 	}
 	copy(unsafe.Slice((*byte)(unsafe.Add(s.arena, s.used)), len(data)), data)
 	s.jobs[s.njobs] = C.sluice_job{db: db.c, off: C.uint32_t(s.used), len: C.uint32_t(len(data))}
+	if s.Trace != nil {
+		s.jobDBs[s.njobs] = db
+	}
 	s.used += len(data)
 	s.njobs++
 	return s.njobs - 1, true
@@ -138,7 +181,14 @@ func (s *Scanner) Flush() ([]Hit, error) {
 	s.ctx.n, s.ctx.overflow = 0, 0
 	s.Scans += uint64(s.njobs)
 	s.Bytes += uint64(s.used)
+	var begin time.Time
+	if s.Trace != nil {
+		begin = time.Now()
+	}
 	rc := C.sluice_scan_jobs(s.ctx, &s.jobs[0], C.uint(s.njobs), (*C.char)(s.arena))
+	if s.Trace != nil {
+		s.tracedJobs(begin)
+	}
 	s.njobs, s.used = 0, 0
 	return s.result(rc)
 }
@@ -184,6 +234,9 @@ func (s *Scanner) ScanStream(st Stream, data []byte) ([]Hit, error) {
 	s.ctx.n, s.ctx.buf, s.ctx.overflow = 0, 0, 0
 	s.Scans++
 	s.Bytes += uint64(len(data))
+	if s.Trace != nil {
+		defer s.traced(st.db, uintptr(unsafe.Pointer(st.c)), data, time.Now())
+	}
 	rc := C.sluice_scan_stream(s.ctx, st.c, (*C.char)(unsafe.Pointer(unsafe.SliceData(data))), C.uint(len(data)))
 	return s.result(rc)
 }
@@ -196,6 +249,9 @@ const maxFree = 4096
 func (s *Scanner) CloseStream(st Stream) {
 	if st.c == nil {
 		return
+	}
+	if s.Trace != nil {
+		s.Trace(Call{DB: st.db, Stream: uintptr(unsafe.Pointer(st.c))})
 	}
 	if l := s.free[st.db]; len(l) < maxFree && C.sluice_reset_stream(s.ctx, st.c) == C.HS_SUCCESS {
 		s.free[st.db] = append(l, st.c)

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"sort"
-	"sync"
 
 	"sluice/dataplane/protocol"
 	"sluice/internal/hs"
@@ -109,7 +108,13 @@ type Engine struct {
 	// onPacketEvent are rules that need a decoder or stream event.
 	onPacketEvent map[uint16][]uint32
 	dbs           []*hs.DB
-	streamRules   bool
+	// The parts of stream and object, and what chooses among them.
+	streamParts, objectParts parts
+	streamPart               [2]byPort
+	objectPart               [protocol.NumIDs][2]int16
+	// streamAt is streamAll by the server's port.
+	streamAt    [2]unfast
+	streamRules bool
 	// absentBodies: a rule asks whether a transaction had no body.
 	absentBodies bool
 }
@@ -208,6 +213,16 @@ func Compile(rules []*rule.Rule, opt Options) (*Engine, error) {
 		c.Rule, c.idx = r, uint32(i)
 		if err := b.rule(c); err != nil {
 			return nil, err
+		}
+	}
+	uses := map[*rule.AddrSet]int{}
+	for i := range e.rules {
+		uses[e.rules[i].Src]++
+		uses[e.rules[i].Dst]++
+	}
+	for cl := range b.index_ {
+		for d := range b.index_[cl] {
+			b.index_[cl][d].count(uses)
 		}
 	}
 	for i := range e.rules {
@@ -398,80 +413,6 @@ func (b *builder) rule(c *crule) error {
 	return nil
 }
 
-// finish builds groups and compiles their databases in parallel.
-func (b *builder) finish() error {
-	e := b.e
-	e.stream, e.object = b.stream.build(), b.object.build()
-	if e.stream != nil {
-		e.loose = &group{patterns: e.stream.patterns, off: e.stream.off, cands: e.stream.cands}
-	}
-	var jobs []*group
-	add := func(g *group) *group {
-		if g != nil {
-			jobs = append(jobs, g)
-		}
-		return g
-	}
-	add(e.loose)
-	for cl := range e.packets {
-		for d := range e.packets[cl] {
-			e.packets[cl][d] = b.index_[cl][d].build(e)
-			e.packets[cl][d].g = add(b.packet[cl][d].build())
-		}
-	}
-	for id := range e.plans {
-		for d := range e.plans[id] {
-			p := e.plans[id][d]
-			if p == nil {
-				continue
-			}
-			sort.SliceStable(p.buffers, func(i, j int) bool { return p.buffers[i].spec.Progress < p.buffers[j].spec.Progress })
-			for i := range p.buffers {
-				p.buffers[i].g = add(p.buffers[i].b.build())
-				p.buffers[i].b = groupBuilder{}
-			}
-		}
-	}
-	// Large ones first, so that the last to finish is a small one.
-	sort.SliceStable(jobs, func(i, j int) bool { return len(jobs[i].patterns) > len(jobs[j].patterns) })
-	var wg sync.WaitGroup
-	errs := make([]error, len(jobs))
-	next := make(chan int)
-	for range e.opt.Workers {
-		wg.Go(func() {
-			for i := range next {
-				jobs[i].db, errs[i] = hs.Compile(jobs[i].patterns, hs.Block, e.opt.CacheDir)
-			}
-		})
-	}
-	for i := range jobs {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("compile rules: %w", err)
-	}
-	for _, g := range jobs {
-		e.dbs = append(e.dbs, g.db)
-	}
-	return nil
-}
-
-// SharedPatterns gives the patterns for a streaming database that is shared
-// with the classifiers. Their ids are below 1<<31; hits on them go to Object
-// and Stream.
-func (e *Engine) SharedPatterns(g SharedGroup) []hs.Pattern {
-	gr := e.stream
-	if g == GroupObject {
-		gr = e.object
-	}
-	if gr == nil {
-		return nil
-	}
-	return gr.patterns
-}
-
 // NeedsStream reports whether any rule looks at raw TCP bytes, with a fast
 // pattern or without.
 func (e *Engine) NeedsStream() bool { return e.streamRules }
@@ -480,10 +421,6 @@ func (e *Engine) NeedsStream() bool { return e.streamRules }
 func (e *Engine) NeedsObjects() bool {
 	return e.object != nil || len(e.objectAll[0])+len(e.objectAll[1]) > 0
 }
-
-// Databases gives the engine's own block-mode databases, for the workers'
-// scratch space.
-func (e *Engine) Databases() []*hs.DB { return e.dbs }
 
 // Rules counts the rules that can match.
 func (e *Engine) Rules() int { return len(e.rules) }

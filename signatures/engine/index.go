@@ -12,8 +12,8 @@ import (
 
 // packetSet is what packets of one class and direction are matched against.
 type packetSet struct {
-	// g are the rules with a fast pattern in the payload.
-	g *group
+	// packetDBs find the rules with a fast pattern in the payload.
+	packetDBs
 	// once are rules judged on the first packet of a flow's direction, syn
 	// those that need SYN, every all others.
 	once, syn, every ruleIndex
@@ -143,9 +143,16 @@ func after(a decode.Addr) (decode.Addr, bool) {
 type indexBuilder struct {
 	x        ruleIndex
 	src, dst []addrRule
+	// uses counts the rules by address set.
+	uses map[*rule.AddrSet]int
 }
 
 type packetIndexBuilder struct{ once, syn, every indexBuilder }
+
+// count tells the builder how often address sets are used.
+func (b *packetIndexBuilder) count(uses map[*rule.AddrSet]int) {
+	b.once.uses, b.syn.uses, b.every.uses = uses, uses, uses
+}
 
 func (b *packetIndexBuilder) add(c *crule) {
 	switch {
@@ -202,27 +209,82 @@ func (b *indexBuilder) add(c *crule) {
 			}
 		}
 	}
-	switch {
-	case c.Bidirectional || c.Transactional:
-	case !wide(c.Src) && (wide(c.Dst) || len(c.Src.Ranges) >= len(c.Dst.Ranges)):
+	// The test that holds most rarely stands for the rule.
+	best, by := 1.0, 0
+	choose := func(n int, share float64) {
+		if share < best {
+			best, by = share, n
+		}
+	}
+	if !c.Bidirectional && !c.Transactional {
+		choose(bySrc, b.share(c.Src))
+		choose(byDst, b.share(c.Dst))
+		if c.Proto.Transport == rule.TCP || c.Proto.Transport == rule.UDP {
+			choose(byDPort, portShare(c.DstPort))
+			choose(bySPort, portShare(c.SrcPort))
+		}
+	}
+	switch by {
+	case bySrc:
 		for _, r := range c.Src.Ranges {
 			b.src = append(b.src, addrRule{r, c.idx})
 		}
-		return
-	case !wide(c.Dst):
+	case byDst:
 		for _, r := range c.Dst.Ranges {
 			b.dst = append(b.dst, addrRule{r, c.idx})
 		}
-		return
-	case c.Proto.Transport != rule.TCP && c.Proto.Transport != rule.UDP:
-	case !c.DstPort.All && c.DstPort.Size() <= tellingPorts:
+	case byDPort:
 		put(&b.x.dport, c.DstPort)
-		return
-	case !c.SrcPort.All && c.SrcPort.Size() <= tellingPorts:
+	case bySPort:
 		put(&b.x.sport, c.SrcPort)
-		return
+	default:
+		b.x.any = append(b.x.any, c.idx)
 	}
-	b.x.any = append(b.x.any, c.idx)
+}
+
+// What a rule can be found by.
+const (
+	bySrc = 1 + iota
+	byDst
+	byDPort
+	bySPort
+)
+
+// commonUses is how many rules use an address set that stands for the network
+// that is watched, or for the rest of the world: traffic is to and from these.
+const commonUses = 100
+
+// share estimates the share of traffic that an address set concerns.
+func (b *indexBuilder) share(s *rule.AddrSet) float64 {
+	if wide(s) {
+		return 1
+	}
+	if b.uses[s] > commonUses {
+		return 0.5
+	}
+	n := 0.0
+	for _, r := range s.Ranges {
+		lo, hi := keyOf(&r.Lo), keyOf(&r.Hi)
+		if lo.hi == 0 {
+			n += (float64(hi.lo-lo.lo) + 1) / (1 << 32)
+		} else {
+			n += (float64(hi.hi-lo.hi) + 1) / (1 << 48)
+		}
+	}
+	return min(n, 0.5)
+}
+
+// portShare does so for ports.
+func portShare(s *rule.PortSet) float64 {
+	if s.All || s.Size() > tellingPorts {
+		return 1
+	}
+	for _, p := range usualPorts {
+		if s.Has(p) {
+			return 0.3
+		}
+	}
+	return float64(s.Size()) / 65536
 }
 
 func (b *indexBuilder) build() ruleIndex {

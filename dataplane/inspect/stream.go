@@ -1,0 +1,127 @@
+package inspect
+
+import (
+	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/internal/hs"
+)
+
+// Stream is the inspection of one flow's reassembled bytes by rules, both
+// directions.
+type Stream struct {
+	in   *Inspector
+	flow *flow.Flow
+	dirs [2]half
+}
+
+// half is one direction of a Stream.
+type half struct {
+	// scans are of the database for all ports and of that for the server's.
+	scans [2]hs.Stream
+	parts [2]int16
+	win   window
+	// base and next are the offsets of the scans' first and next byte; port is
+	// the one that parts are of.
+	base, next uint64
+	port       uint16
+	open       bool
+}
+
+// Stream begins the inspection of a flow's raw bytes; nil when no rule looks
+// at them.
+func (in *Inspector) Stream(f *flow.Flow) *Stream {
+	if in.Matcher == nil || len(in.set.streams) == 0 && !in.set.Rules.NeedsStream() {
+		return nil
+	}
+	var s *Stream
+	if n := len(in.streams); n > 0 {
+		s = in.streams[n-1]
+		in.streams = in.streams[:n-1]
+	} else {
+		s = new(Stream)
+	}
+	s.in, s.flow = in, f
+	in.open++
+	return s
+}
+
+// Data scans the next bytes of a direction, which begin at offset off.
+func (s *Stream) Data(p *decode.Packet, dir protocol.Dir, off uint64, data []byte) {
+	in, d := s.in, &s.dirs[dir]
+	in.Counters.StreamBytes += uint64(len(data))
+	if d.open && (d.next != off || d.port != s.flow.ServerPort) {
+		d.close(in.scanner)
+	}
+	if !d.open {
+		d.begin(in, dir, s.flow.ServerPort, off)
+	}
+	d.next = off + uint64(len(data))
+	hits := d.scan(in, data)
+	in.Matcher.Stream(p, s.flow, dir, d.win.add(&in.buffers, off, data), hits)
+}
+
+// begin opens the scans of a direction at an offset.
+func (d *half) begin(in *Inspector, dir protocol.Dir, port uint16, off uint64) {
+	d.parts[0], d.parts[1] = in.set.Rules.StreamParts(dir, port)
+	for i, n := range d.parts {
+		if n < 0 {
+			continue
+		}
+		var err error
+		if d.scans[i], err = in.scanner.Open(in.set.streams[n]); err != nil {
+			in.Counters.ScanFailures++
+		}
+	}
+	d.base, d.port, d.open = off, port, true
+}
+
+// scan gives the hits of both databases.
+func (d *half) scan(in *Inspector, data []byte) []hs.Hit {
+	var hits []hs.Hit
+	for i := range d.scans {
+		if !d.scans[i].IsOpen() {
+			continue
+		}
+		if len(hits) > 0 {
+			// The next scan ends their life.
+			in.hits = append(in.hits[:0], hits...)
+			hits = in.hits
+		}
+		more, err := in.scanner.ScanStream(d.scans[i], data)
+		if err != nil {
+			in.Counters.ScanFailures++
+		}
+		switch {
+		case len(hits) == 0:
+			hits = more
+		case len(more) > 0:
+			in.hits = append(in.hits, more...)
+			hits = in.hits
+		}
+	}
+	rebase(hits, d.base)
+	return hits
+}
+
+func (d *half) close(sc *hs.Scanner) {
+	for i := range d.scans {
+		sc.CloseStream(d.scans[i])
+		d.scans[i] = hs.Stream{}
+	}
+	d.open = false
+}
+
+// Close gives the state back.
+func (s *Stream) Close() {
+	for i := range s.dirs {
+		d := &s.dirs[i]
+		d.close(s.in.scanner)
+		d.win.reset(&s.in.buffers)
+		d.base, d.next = 0, 0
+	}
+	s.in.open--
+	if len(s.in.streams) < maxPooled {
+		s.in.streams = append(s.in.streams, s)
+	}
+}

@@ -1,0 +1,302 @@
+package engine
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"sluice/dataplane/protocol"
+	"sluice/internal/hs"
+	"sluice/signatures/rule"
+)
+
+// The patterns of a group need not all be looked for everywhere: those for
+// requests are noise in responses, and those for a database server's port in web
+// traffic. Each group is therefore scanned with one of several databases, by
+// direction and the server's port or the protocol. Pattern ids stay those of
+// the group, so that whoever gets the hits need not know which one it was.
+
+// part is what one of a group's databases looks for: indices of its patterns.
+type part []uint32
+
+func (p part) patterns(g *group) []hs.Pattern {
+	out := make([]hs.Pattern, len(p))
+	for i, id := range p {
+		out[i] = g.patterns[id]
+	}
+	return out
+}
+
+// parts are distinct parts of a group.
+type parts struct {
+	list []part
+	seen map[string]int16
+}
+
+// add gives the number of a part, -1 for an empty one.
+func (ps *parts) add(p part) int16 {
+	if len(p) == 0 {
+		return -1
+	}
+	key := make([]byte, 0, 4*len(p))
+	for _, id := range p {
+		key = binary.LittleEndian.AppendUint32(key, id)
+	}
+	if n, ok := ps.seen[string(key)]; ok {
+		return n
+	}
+	if ps.seen == nil {
+		ps.seen = map[string]int16{}
+	}
+	n := int16(len(ps.list))
+	ps.seen[string(key)] = n
+	ps.list = append(ps.list, p)
+	return n
+}
+
+// usualPorts carry most of the traffic there is: rules for them go with the
+// rules for all ports, so that it is scanned once.
+var usualPorts = [...]uint16{25, 53, 80, 443, 8080}
+
+// serverPorts gives the port sets of which one holds the server's port where
+// the rule matches in a direction.
+func (c *crule) serverPorts(d protocol.Dir) (sets [2]*rule.PortSet, n int) {
+	near, far := c.DstPort, c.SrcPort
+	if d == protocol.ToClient && !c.Transactional {
+		near, far = far, near
+	}
+	sets[0], n = near, 1
+	if c.Bidirectional && !c.Transactional {
+		sets[1], n = far, 2
+	}
+	return sets, n
+}
+
+// usual reports whether the rule concerns all ports, many or a usual one;
+// otherwise ports are the ones that it does.
+func (c *crule) usual(d protocol.Dir) (ports []uint16, usual bool) {
+	switch c.Proto.Transport {
+	case rule.TCP, rule.UDP, rule.SCTP:
+	default:
+		return nil, true // what has no ports is not asked for them
+	}
+	sets, n := c.serverPorts(d)
+	for _, s := range sets[:n] {
+		if s.All || s.Size() > tellingPorts {
+			return nil, true
+		}
+		for _, p := range usualPorts {
+			if s.Has(p) {
+				return nil, true
+			}
+		}
+		for _, r := range s.Ranges {
+			for p := int(r.Lo); p <= int(r.Hi); p++ {
+				ports = append(ports, uint16(p))
+			}
+		}
+	}
+	return ports, false
+}
+
+// byPort is the parts of a group for one direction: what is looked for whatever
+// the server's port, and what beside it on some ports.
+type byPort struct {
+	usual int16
+	extra map[uint16]int16
+}
+
+// at gives the parts for a port; -1 stands for none.
+func (b *byPort) at(port uint16) (usual, extra int16) {
+	extra = -1
+	if len(b.extra) > 0 {
+		if x, ok := b.extra[port]; ok {
+			extra = x
+		}
+	}
+	return b.usual, extra
+}
+
+// split sorts a group's patterns by port for a direction. wanted chooses among
+// what they nominate.
+func (ps *parts) split(e *Engine, g *group, d protocol.Dir, wanted func(*crule) bool) byPort {
+	out := byPort{usual: -1}
+	if g == nil {
+		return out
+	}
+	var usual part
+	extra := map[uint16]part{}
+	for id := range uint32(len(g.patterns)) {
+		everywhere := false
+		var some []uint16
+		for _, c := range g.nominated(id) {
+			r := &e.rules[c.rule]
+			if !wanted(r) {
+				continue
+			}
+			ports, all := r.usual(d)
+			if everywhere = everywhere || all; everywhere {
+				break
+			}
+			some = append(some, ports...)
+		}
+		if everywhere {
+			usual = append(usual, id)
+			continue
+		}
+		slices.Sort(some)
+		for _, p := range slices.Compact(some) {
+			extra[p] = append(extra[p], id)
+		}
+	}
+	out.usual = ps.add(usual)
+	if len(extra) > 0 {
+		out.extra = make(map[uint16]int16, len(extra))
+		for p, x := range extra {
+			out.extra[p] = ps.add(x)
+		}
+	}
+	return out
+}
+
+// partStreams sorts the patterns and the rules for raw streams.
+func (e *Engine) partStreams() {
+	for d := range e.streamPart {
+		dir := protocol.Dir(d)
+		e.streamPart[d] = e.streamParts.split(e, e.stream, dir, func(r *crule) bool { return r.dirs.Has(dir) || r.Transactional })
+		all := &e.streamAt[d]
+		all.extra = map[uint16][]uint32{}
+		for _, r := range e.streamAll[d] {
+			ports, usual := e.rules[r].usual(dir)
+			if usual {
+				all.usual = append(all.usual, r)
+				continue
+			}
+			slices.Sort(ports)
+			for _, p := range slices.Compact(ports) {
+				all.extra[p] = append(all.extra[p], r)
+			}
+		}
+	}
+}
+
+// unfast is the rules without a fast pattern, by the server's port.
+type unfast struct {
+	usual []uint32
+	extra map[uint16][]uint32
+}
+
+// at gives the rules for a port.
+func (u *unfast) at(port uint16) (usual, extra []uint32) {
+	if len(u.extra) > 0 {
+		extra = u.extra[port]
+	}
+	return u.usual, extra
+}
+
+// partObjects sorts the patterns for objects by protocol and direction.
+func (e *Engine) partObjects() {
+	for id := range e.objectPart {
+		for d := range e.objectPart[id] {
+			e.objectPart[id][d] = -1
+			if e.object != nil {
+				e.objectPart[id][d] = e.objectParts.add(e.objectIDs(protocol.ID(id), protocol.Dir(d)))
+			}
+		}
+	}
+}
+
+func (e *Engine) objectIDs(app protocol.ID, d protocol.Dir) (p part) {
+	for id := range uint32(len(e.object.patterns)) {
+		if slices.ContainsFunc(e.object.nominated(id), func(c cand) bool { return e.concerns(c, app, d) }) {
+			p = append(p, id)
+		}
+	}
+	return p
+}
+
+// concerns reports whether what a pattern nominates can be of an object of a
+// protocol and direction. It may say yes too often, never no.
+func (e *Engine) concerns(c cand, app protocol.ID, d protocol.Dir) bool {
+	r := &e.rules[c.rule]
+	if !r.dirs.Has(d) && !r.Transactional {
+		return false
+	}
+	if c.list == payloadList {
+		return true
+	}
+	spec := &r.lists[c.list].spec
+	if spec.Dirs != 0 && !spec.Dirs.Has(d) {
+		return false
+	}
+	switch of := spec.ID.Protocol(); {
+	case of == app, of == protocol.Any, spec.ID == protocol.BufFileData:
+		return true
+	case app == protocol.HTTP2:
+		return of == protocol.HTTP1 // it has the older version's buffers
+	}
+	return false
+}
+
+// SharedParts gives the pattern sets of which each is to become one streaming
+// database, with the ids of SharedPatterns. StreamParts and ObjectPart give
+// numbers of them.
+func (e *Engine) SharedParts(g SharedGroup) [][]hs.Pattern {
+	ps, gr := &e.streamParts, e.stream
+	if g == GroupObject {
+		ps, gr = &e.objectParts, e.object
+	}
+	out := make([][]hs.Pattern, len(ps.list))
+	for i, p := range ps.list {
+		out[i] = p.patterns(gr)
+	}
+	return out
+}
+
+// StreamParts gives the databases with which a TCP stream of a direction is to
+// be scanned, by the server's port; -1 stands for none.
+func (e *Engine) StreamParts(d protocol.Dir, serverPort uint16) (first, second int16) {
+	return e.streamPart[d].at(serverPort)
+}
+
+// ObjectPart gives the database with which an object of a protocol and
+// direction is to be scanned; -1 where nothing is looked for.
+func (e *Engine) ObjectPart(app protocol.ID, d protocol.Dir) int16 {
+	return e.objectPart[app][d]
+}
+
+// bigPacket is the payload from which on rules for small packets are left out.
+const bigPacket = 256
+
+// tiny reports whether the rule wants packets of fewer bytes than bigPacket.
+func (c *crule) tiny() bool {
+	for i := range c.tests {
+		t := &c.tests[i]
+		if t.Kind != rule.TestDsize {
+			continue
+		}
+		tiny := true
+		// The sizes that matter are few: no need to know the forms of a range.
+		for n := uint64(bigPacket); n <= 0xffff && tiny; n++ {
+			tiny = !t.Int.Match(n)
+		}
+		if tiny {
+			return true
+		}
+	}
+	return false
+}
+
+// packetDBs are the databases of a class and direction of packets.
+type packetDBs struct {
+	g *group
+	// small and big are for payloads below and from bigPacket on.
+	small, big byPort
+	parts      parts
+	dbs        []*hs.DB
+}
+
+func (s *packetDBs) build(e *Engine, d protocol.Dir) {
+	s.small = s.parts.split(e, s.g, d, func(*crule) bool { return true })
+	s.big = s.parts.split(e, s.g, d, func(r *crule) bool { return !r.tiny() })
+	s.dbs = make([]*hs.DB, len(s.parts.list))
+}
