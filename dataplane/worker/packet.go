@@ -154,6 +154,7 @@ func (w *Worker) enforced() bool { return w.judging() && w.cfg.Live }
 // StreamData implements stream.Receiver.
 func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
 	f := w.f
+	w.expected(f)
 	w.keepTail(f, dir, data)
 	st := f.App.Data(w.cfg.Registry, &w.env, dir, data)
 	w.rawBytes(f, dir, offset, data, st)
@@ -172,6 +173,7 @@ func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
 // StreamGap implements stream.Receiver.
 func (w *Worker) StreamGap(dir protocol.Dir, offset, n uint64) {
 	f := w.f
+	w.expected(f)
 	w.counters.Gaps++
 	w.counters.GapBytes += n
 	if w.cfg.Report.Payload || w.cfg.Report.PayloadPrintable {
@@ -187,6 +189,7 @@ func (w *Worker) StreamGap(dir protocol.Dir, offset, n uint64) {
 // StreamEnd implements stream.Receiver.
 func (w *Worker) StreamEnd(dir protocol.Dir) {
 	f := w.f
+	w.expected(f)
 	f.App.End(w.cfg.Registry, &w.env, dir)
 	w.rawBytes(f, dir, f.App.Offset(dir), nil, protocol.Error)
 	w.closeRaw(f, dir)

@@ -15,6 +15,7 @@ import (
 	"sluice/dataplane/inspect"
 	"sluice/dataplane/policy"
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/expect"
 	"sluice/dataplane/stream"
 	"sluice/events"
 )
@@ -29,9 +30,12 @@ type Config struct {
 	// Registry holds the protocols; Limits bound their parsers.
 	Registry *protocol.Registry
 	Limits   *protocol.Limits
-	Decode   decode.Config
-	Flow     flow.Config
-	Stream   stream.Config
+	// Expect holds the connections that others have announced (FTP's data); one
+	// table serves all workers. Nil expects none.
+	Expect *expect.Table
+	Decode decode.Config
+	Flow   flow.Config
+	Stream stream.Config
 
 	// Inline tells that traffic is judged before it is forwarded; otherwise
 	// data is inspected once acknowledged and actions are only reported.

@@ -21,9 +21,14 @@ import (
 	"sluice/dataplane/policy"
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/dns"
+	"sluice/dataplane/protocol/expect"
+	"sluice/dataplane/protocol/ftp"
 	"sluice/dataplane/protocol/http1"
 	"sluice/dataplane/protocol/http2"
+	"sluice/dataplane/protocol/imap"
+	"sluice/dataplane/protocol/pop3"
 	"sluice/dataplane/protocol/smtp"
+	"sluice/dataplane/protocol/ssh"
 	"sluice/dataplane/protocol/tls"
 	"sluice/dataplane/stream"
 	"sluice/dataplane/worker"
@@ -43,13 +48,16 @@ type Parts struct {
 	Catalog *classifiers.Catalog
 	Policy  *policy.Policy
 	Set     *inspect.Set
+	// Expect is shared by all workers and kept over reloads.
+	Expect *expect.Table
 	// Elapsed is the time that loading took.
 	Elapsed time.Duration
 }
 
 // Registry gives the protocols of the program.
 func Registry() (*protocol.Registry, error) {
-	return protocol.NewRegistry(http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR())
+	return protocol.NewRegistry(http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
+		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition())
 }
 
 // PolicyNone as a policy file switches classification off.
@@ -188,7 +196,10 @@ type Mode struct {
 func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	cfg := p.Config
 	n := int64(max(m.Workers, 1))
-	wc := worker.Config{Set: p.Set, Policy: p.Policy, Registry: p.Registry, Limits: p.Limits,
+	if p.Expect == nil {
+		p.Expect = expect.NewTable(expect.Options{})
+	}
+	wc := worker.Config{Set: p.Set, Policy: p.Policy, Registry: p.Registry, Limits: p.Limits, Expect: p.Expect,
 		Inline: m.Inline, Live: m.Live, Monitor: m.Monitor, Ifaces: m.Ifaces}
 	switch cfg.Stream.Inline {
 	case "yes":

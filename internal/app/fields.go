@@ -28,6 +28,8 @@ func fields() map[string]signatures.FieldFunc {
 			return 0, false
 		},
 		"http2.frametype": streamField("http2.frametype"), "http2.errorcode": streamField("http2.errorcode"),
+		"ftp.mode": streamField("ftp.mode"), "ftp.dynamic_port": streamField("ftp.dynamic_port"), "ftp.reply_received": streamField("ftp.reply_received"),
+		"ftp.reply_code": streamField("ftp.reply_code"), "ftpdata_command": streamField("ftpdata_command"),
 		"http2.priority": streamField("http2.priority"), "http2.window": streamField("http2.window"), "http2.size_update": streamField("http2.size_update"),
 		"tls.version": func(tx *protocol.Tx, _ protocol.Dir, i int) (uint64, bool) {
 			h, ok := tx.State.(*tls.Handshake)
@@ -48,7 +50,7 @@ func fields() map[string]signatures.FieldFunc {
 	}
 }
 
-// streamField gives a number that HTTP/2 keeps of a stream's frames.
+// streamField gives a number that a protocol tells of by its keyword.
 func streamField(keyword string) signatures.FieldFunc {
 	return func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
 		f, ok := tx.State.(interface {

@@ -158,6 +158,8 @@ var http2Frames = map[string]uint64{"data": 0, "headers": 1, "priority": 2, "rst
 var http2Errors = map[string]uint64{"no_error": 0, "protocol_error": 1, "internal_error": 2, "flow_control_error": 3, "settings_timeout": 4, "stream_closed": 5,
 	"frame_size_error": 6, "refused_stream": 7, "cancel": 8, "compression_error": 9, "connect_error": 10, "enhance_your_calm": 11, "inadequate_security": 12, "http_1_1_required": 13}
 
+var yesNo = map[string]uint64{"yes": 1, "on": 1, "true": 1, "1": 1, "no": 0, "off": 0, "false": 0, "0": 0}
+
 // fieldKeywords are evaluated through the functions that the program registers
 // under the same names.
 var fieldKeywords = map[string]fieldKeyword{
@@ -167,6 +169,8 @@ var fieldKeywords = map[string]fieldKeyword{
 	"ssh.hassh_present":       {"ssh", 1, nil}, "smb.version": {"smb", 3, nil},
 	"http2.frametype": {"http2", 255, http2Frames}, "http2.errorcode": {"http2", 1<<32 - 1, http2Errors}, "http2.priority": {"http2", 255, nil},
 	"http2.window": {"http2", 1<<31 - 1, nil}, "http2.size_update": {"http2", 1<<32 - 1, nil},
+	"ftp.mode": {"ftp", 2, map[string]uint64{"active": 1, "passive": 2}}, "ftp.dynamic_port": {"ftp", 65535, nil},
+	"ftp.reply_received": {"ftp", 1, yesNo}, "ftpdata_command": {"ftp-data", 2, map[string]uint64{"retr": 1, "stor": 2}},
 	"ftp.reply_code": {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
 }
 
