@@ -187,6 +187,10 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 		s.judgeCoin(st, &v, l-off, r-off)
 	}
 	// How long the longest value could be that begins here: most digits end here.
+	leftSep := l > lo && (byteKind[view[l-1]]&(kindSep|kindLong) != 0 || view[l-1] >= 0x80)
+	if r-l < s.c.minLen && !leftSep && (r >= hi || byteKind[view[r]]&(kindSep|kindLong) == 0) {
+		return next
+	}
 	n, count, lower, turns := r-l, 0, false, 0
 	last := byteKind[view[l]]
 	for _, c := range view[l:r] {
@@ -198,10 +202,13 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 			last = k
 		}
 	}
-	if lower && turns >= 3 && hexOnly(view[l:r]) {
+	if lower && turns >= 3 && (hexOnly(view[l:r]) || mixedCase(view[l:r])) {
 		return next
 	}
+	// What stands before it and has no two digits in a row may belong to it.
+	left := leftSep && addLeft(view[lo:l], &n, &count)
 	at, alpha := r, 0
+	digitsOnly := count == r-l && !left
 	for n < maxValue && at+1 < hi {
 		k := byteKind[view[at]]
 		if k&(kindSep|kindLong) == 0 {
@@ -221,7 +228,10 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 			d += int(byteKind[view[e]] & kindDigit)
 			e++
 		}
-		if e == a || d == 0 && tooWordy(e-a, all == kindLower && view[at] == ' ') {
+		if e == a || view[at] == '/' && alpha > 0 || d == 0 && (view[at] == '/' || tooWordy(e-a, all, view[at])) {
+			break
+		}
+		if view[at] == ' ' && d == e-a && digitsOnly && !s.c.pairs.has(r-l, e-a) {
 			break
 		}
 		lower = lower || all&kindLower != 0
@@ -231,11 +241,10 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 			n += alpha + e - a
 			count, alpha = count+d, 0
 		}
-		at = e
+		at, digitsOnly = e, false
 	}
-	// What stands before it and has no two digits in a row may belong to it.
 	class := anyBeginning
-	if !(l > lo && (byteKind[view[l-1]]&(kindSep|kindLong) != 0 || view[l-1] >= 0x80) && addLeft(view[lo:l], &n, &count)) {
+	if !left {
 		if count < 4 && lower {
 			return next // no value has so few digits among small letters
 		}
@@ -265,17 +274,38 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 	return next
 }
 
-// tooWordy reports whether letters alone, n of them, are a word rather than a
-// group of a value: more than four, or in small letters between spaces.
-func tooWordy(n int, small bool) bool { return n > 4 || small && n > 2 }
+// tooWordy reports whether n letters of these kinds, beside sep, are a word rather
+// than a group of a value: more than four, or with small letters and a space.
+func tooWordy(n int, kinds uint8, sep byte) bool {
+	return n > 4 || n > 2 && sep == ' ' && kinds&kindLower != 0
+}
 
-func allLower(b []byte) bool {
+func kindsOf(b []byte) (all uint8) {
 	for _, c := range b {
-		if c < 'a' || c > 'z' {
-			return false
-		}
+		all |= byteKind[c]
 	}
-	return true
+	return all
+}
+
+// mixedCase reports whether letters of both cases stand in b: no value has them.
+func mixedCase(b []byte) bool { return kindsOf(b)&(kindLower|kindUpper) == kindLower|kindUpper }
+
+// pairs are the lengths of two groups of digits that may follow each other in a
+// value, with a space between.
+type pairs [maxValue + 1]uint64
+
+func (p *pairs) has(a, b int) bool { return a >= b && a >= 2 || a <= maxValue && p[a]&(1<<b) != 0 }
+
+// add takes the pairs of a usual grouping, where the shape has digits.
+func (p *pairs) add(lens []uint8, letters uint64) {
+	at := 0
+	for i := 1; i < len(lens); i++ {
+		a, b := int(lens[i-1]), int(lens[i])
+		if letters>>at&(1<<(a+b)-1) == 0 {
+			p[a] |= 1 << b
+		}
+		at += a
+	}
 }
 
 // lead is how values may begin that are worth trying without a word about them.
@@ -380,7 +410,7 @@ func leftToken(b []byte, e, room int, kind byte) (int, int) {
 		a--
 		all |= byteKind[b[a]]
 	}
-	if e-a > room || nominated(b[a:e]) || all&kindDigit == 0 && (kind == '/' || kind == '+' || tooWordy(e-a, kind == ' ' && all == kindLower)) {
+	if e-a > room || nominated(b[a:e]) || all&kindDigit == 0 && (kind == '/' || kind == '+' || all&kindLower != 0 && (kind == ' ' || kind == '~') || tooWordy(e-a, all, kind)) {
 		return e, e
 	}
 	return a, e

@@ -71,6 +71,7 @@ type Catalog struct {
 	strong, weak         [maxValue + 1][]shape
 	strongLens, weakLens reach
 	leadLens             uint64
+	pairs                pairs
 	// detLens has a bit for each length of a detector's weak shapes.
 	detLens []uint64
 	// minLen is the least length of any.
@@ -243,7 +244,17 @@ func (c *Catalog) compileShapes() {
 				c.strongLens.add(digits, letters, l)
 			}
 		}
-		c.groups = append(c.groups, parseGroups(n.groups))
+		gs := parseGroups(n.groups)
+		c.groups = append(c.groups, gs)
+		for _, g := range gs {
+			if g.sep != ' ' && g.sep != '*' {
+				continue
+			}
+			for _, s := range n.shapes {
+				_, _, letters := parseShape(s)
+				c.pairs.add(g.lens, letters)
+			}
+		}
 	}
 }
 

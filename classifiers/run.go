@@ -187,7 +187,10 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens uint64, alon
 			break
 		}
 		p := part{start: a, end: e, n: e - a, sep: kind, seplen: n, alpha: allAlpha(b[a:e])}
-		if p.alpha && tooWordy(p.n, kind == ' ' && allLower(b[a:e])) {
+		if p.alpha && (kind == '/' || tooWordy(p.n, kindsOf(b[a:e]), kind)) {
+			break
+		}
+		if kind == ' ' && last == maxLeft && nl == 0 && !s.c.pairs.has(parts[last].n, p.n) && allDigits(b[a:e]) && allDigits(b[parts[last].start:parts[last].end]) {
 			break
 		}
 		last++

@@ -130,7 +130,7 @@ func (in *Inspector) OpenObject(f *flow.Flow, app protocol.ID, meta *protocol.Ob
 		o.db = in.set.objectDB(app, meta.Dir, meta.Container)
 	}
 	if in.Classifier != nil && !meta.Container {
-		o.Stream = in.Classifier.Open(classifiers.ObjectMeta{Name: meta.Name, ContentType: meta.ContentType, Raw: raw})
+		o.Stream = in.Classifier.Open(classifiers.ObjectMeta{Name: meta.Name, ContentType: meta.ContentType, MinConfidence: classifiers.Medium, Raw: raw})
 	}
 	if o.db != nil {
 		var err error
@@ -231,6 +231,9 @@ func (o *Object) Gap(n uint64) {
 		o.in.scanner.CloseStream(o.scan)
 		o.scan, _ = o.in.scanner.Open(o.db)
 		o.base = o.Size
+	}
+	if o.Stream != nil {
+		o.in.Classifier.Gap(o.Stream, n)
 	}
 }
 
