@@ -1,0 +1,4 @@
+package extract
+
+// deniedArch is empty: this architecture has no older forms of the calls.
+var deniedArch []uint32
