@@ -66,6 +66,9 @@ func (s *Scanner) anchors(st *Stream, view []byte, base, upto uint64) {
 	if i >= limit {
 		return
 	}
+	if st.meta.MinConfidence < Medium {
+		s.colons(st, view, base, i-1, limit)
+	}
 	at := limit
 	if s.c.email != none {
 		at = nextByte(view, i, limit, '@')
@@ -186,6 +189,10 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 		off := int(v.base - base)
 		s.judgeCoin(st, &v, l-off, r-off)
 	}
+	if (r < hi && view[r] == ':' || l > lo && view[l-1] == ':') && r-l <= 4 && base+uint64(l) >= st.colonDone && hexOnly(view[l:r]) {
+		v := around(view, base, r)
+		st.colonDone = v.base + uint64(s.judgeColons(st, &v))
+	}
 	// How long the longest value could be that begins here: most digits end here.
 	leftSep := l > lo && (byteKind[view[l-1]]&(kindSep|kindLong) != 0 || view[l-1] >= 0x80)
 	if r-l < s.c.minLen && !leftSep && (r >= hi || byteKind[view[r]]&(kindSep|kindLong) == 0) {
@@ -202,7 +209,7 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 			last = k
 		}
 	}
-	if lower && turns >= 3 && (hexOnly(view[l:r]) || mixedCase(view[l:r])) {
+	if lower && (turns >= 3 && hexOnly(view[l:r]) || turns >= 4 && mixedCase(view[l:r])) {
 		return next
 	}
 	// What stands before it and has no two digits in a row may belong to it.
@@ -410,7 +417,7 @@ func leftToken(b []byte, e, room int, kind byte) (int, int) {
 		a--
 		all |= byteKind[b[a]]
 	}
-	if e-a > room || nominated(b[a:e]) || all&kindDigit == 0 && (kind == '/' || kind == '+' || all&kindLower != 0 && (kind == ' ' || kind == '~') || tooWordy(e-a, all, kind)) {
+	if e-a > room || nominated(b[a:e]) || all&kindDigit == 0 && (kind == '/' || kind == '+' || byteKind[b[a]]&kindLower != 0 && (kind == ' ' || kind == '~') || tooWordy(e-a, all, kind)) {
 		return e, e
 	}
 	return a, e

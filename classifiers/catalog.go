@@ -94,7 +94,9 @@ type Catalog struct {
 // specials are the detectors with code of their own, by their place in dets, or
 // none.
 type specials struct {
-	privateKey, email, ipv4, urlCreds, jwt, assign, password, httpAuth, coin int
+	privateKey, email, ipv4, urlCreds, jwt, assign, password, httpAuth, coin, mac, url int
+	// luhn is the first of the checksums.
+	luhn int
 }
 
 const none = -1
@@ -126,7 +128,7 @@ type pattern struct {
 // too, or read from the cache.
 func New(cfg Config) (*Catalog, error) {
 	c := &Catalog{ids: make(map[string]uint16)}
-	c.specials = specials{none, none, none, none, none, none, none, none, none}
+	c.specials = specials{none, none, none, none, none, none, none, none, none, none, none, none}
 	if cfg.Key == [32]byte{} {
 		if _, err := rand.Read(c.key[:]); err != nil {
 			return nil, fmt.Errorf("make a key: %w", err)
@@ -182,6 +184,17 @@ func New(cfg Config) (*Catalog, error) {
 			c.httpAuth = at
 		case "sec.generic-password":
 			c.password = at
+		case "pii.mac":
+			c.mac = at
+		case "pii.url":
+			c.url = at
+		}
+	}
+	if !off(checksums[0].id) {
+		for i, x := range checksums {
+			if at := int(c.addDetector(Detector{ID: x.id, Level: Public, Good: []string{x.good}, Bad: []string{x.bad}})); i == 0 {
+				c.luhn = at
+			}
 		}
 	}
 	if len(c.dets) == 0 {
@@ -304,6 +317,9 @@ func IDs() []string {
 	for _, d := range specialDetectors() {
 		out = append(out, d.ID)
 	}
+	for _, x := range checksums {
+		out = append(out, x.id)
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
@@ -314,7 +330,7 @@ func (c *Catalog) compilePatterns() {
 		c.hsps = append(c.hsps, hs.Pattern{Expr: expr, Flags: flags, ID: uint32(len(c.pats))})
 		c.pats = append(c.pats, p)
 	}
-	if c.urlCreds != none {
+	if c.urlCreds != none || c.url != none {
 		add(`://`, 0, pattern{kind: patScheme, n: 3})
 	}
 	if c.privateKey != none {

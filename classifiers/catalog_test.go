@@ -44,6 +44,15 @@ func found(res Result, id string, min Confidence) bool {
 	return false
 }
 
+// hint reports whether a detector is of low confidence always.
+func hint(id string) bool {
+	switch id {
+	case "pii.mac", "pii.url", "pii.date":
+		return true
+	}
+	return strings.HasPrefix(id, "algo.")
+}
+
 // TestCases checks every detector against the cases it ships with.
 func TestCases(t *testing.T) {
 	s := newScanner(t)
@@ -51,13 +60,17 @@ func TestCases(t *testing.T) {
 		if len(d.Good) == 0 {
 			t.Errorf("%s has no case to find", d.ID)
 		}
+		least := Medium
+		if hint(d.ID) {
+			least = Low
+		}
 		for _, text := range d.Good {
-			if res := s.ScanBytes([]byte(text), ObjectMeta{}); !found(res, d.ID, Medium) {
+			if res := s.ScanBytes([]byte(text), ObjectMeta{}); !found(res, d.ID, least) {
 				t.Errorf("%s is not found in %q: %+v", d.ID, text, res.Findings)
 			}
 		}
 		for _, text := range d.Bad {
-			if res := s.ScanBytes([]byte(text), ObjectMeta{}); found(res, d.ID, Medium) {
+			if res := s.ScanBytes([]byte(text), ObjectMeta{}); found(res, d.ID, least) {
 				t.Errorf("%s is found in %q: %+v", d.ID, text, res.Findings)
 			}
 		}

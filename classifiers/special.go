@@ -4,7 +4,7 @@ import "bytes"
 
 // specialDetectors gives the detectors that have a judge of their own.
 func specialDetectors() []Detector {
-	return append(contactDetectors(), []Detector{
+	return append(append(contactDetectors(), addressDetectors()...), []Detector{
 		{ID: "sec.private-key", Level: Restricted, Tags: secretTags, Secret: true,
 			Good: []string{"-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEAwHZd1rPpyZ2mPzEsN3xq0w4u5nS1gk5BDk1o8r2Qw3ZyT7uX\nq0w4u5nS1gk5BDk1o8r2Qw3ZyT7uX9aB\n", `"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n"`},
 			Bad:  []string{"-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAwHZd1rPpyZ2mPzEsN3xq\n", "-----BEGIN RSA PRIVATE KEY-----\n...\n", "the PRIVATE KEY is secret"}},

@@ -30,7 +30,7 @@ type Stream struct {
 	next int
 	// scanned is where the search for anchors goes on, dotted where the last number
 	// with dots ended.
-	scanned, dotted uint64
+	scanned, dotted, colonDone uint64
 	// tokenDone is where the last judged token ended, covered where the last
 	// value of medium confidence did.
 	tokenDone, covered uint64
@@ -261,7 +261,12 @@ func (s *Scanner) judge(st *Stream, view []byte, base uint64, p pending) {
 	case patPrivateKey:
 		s.judgePrivateKey(st, &v)
 	case patScheme:
-		s.judgeURL(st, &v)
+		if st.meta.MinConfidence < Medium {
+			s.judgePlainURL(st, &v)
+		}
+		if s.c.urlCreds != none {
+			s.judgeURL(st, &v)
+		}
 	case patJWT:
 		s.judgeJWT(st, &v, int(pat.n))
 	case patAssign:
@@ -326,6 +331,7 @@ func (s *Scanner) finish(st *Stream) {
 	if st.parent == nil && st.end <= fieldSize {
 		v := window2{b: st.buf, base: st.end - uint64(len(st.buf))}
 		s.judgeWords(st, &v, 0, len(st.buf))
+		s.judgeField(st, st.buf)
 	}
 	if st.depth < maxDepth {
 		s.decode(st, st.buf, st.end-uint64(len(st.buf)), true)
