@@ -69,7 +69,9 @@ func (w *walker) wordStory(o *object, sub string, kind Kind, s *xmlScanner, nums
 			case "Fallback":
 				fallback += b2i(!s.self)
 			case "p":
-				t.sep('\n')
+				if n := len(t.buf); n == 0 || t.buf[n-1] != '\t' {
+					t.sep('\n') // else the first in its cell
+				}
 				p = paragraph{}
 			case "pPr":
 				p.inProps = !s.self

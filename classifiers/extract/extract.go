@@ -66,6 +66,7 @@ type walker struct {
 	ticks    uint
 	late     bool
 	textFull bool
+	chunk    []byte // for unpack, which never runs inside itself
 }
 
 // object is one thing to be read: the outermost or one inside it.
@@ -261,7 +262,10 @@ func (w *walker) nestedStream(parent *object, name string, r io.Reader, packed i
 // what could be read.
 func (w *walker) unpack(r io.Reader, packed int64) ([]byte, error) {
 	var buf bytes.Buffer
-	chunk := make([]byte, 32<<10)
+	if w.chunk == nil {
+		w.chunk = make([]byte, 32<<10)
+	}
+	chunk := w.chunk
 	for {
 		if err := w.clock(); err != nil {
 			return buf.Bytes(), err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/flate"
@@ -49,7 +50,7 @@ func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return nil, errDamaged
 	}
-	z.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(r) })
+	z.RegisterDecompressor(zip.Deflate, pooledFlate)
 	z.RegisterDecompressor(zipBzip2, func(r io.Reader) io.ReadCloser { return io.NopCloser(bzip2.NewReader(r)) })
 	z.RegisterDecompressor(zipZstd, func(r io.Reader) io.ReadCloser {
 		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20), zstd.WithDecoderMaxWindow(32<<20))
@@ -67,6 +68,29 @@ func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	})
 	z.RegisterDecompressor(zipLZMA, zipLZMAReader)
 	return z, nil
+}
+
+// flatePool keeps inflaters: a window of 32 KiB for every tiny entry is what
+// reading archives of many entries would cost.
+var flatePool sync.Pool
+
+type flateReader struct{ io.ReadCloser }
+
+func pooledFlate(r io.Reader) io.ReadCloser {
+	if f, ok := flatePool.Get().(io.ReadCloser); ok {
+		if f.(flate.Resetter).Reset(r, nil) == nil {
+			return &flateReader{f}
+		}
+	}
+	return &flateReader{flate.NewReader(r)}
+}
+
+func (f *flateReader) Close() error {
+	if f.ReadCloser != nil {
+		flatePool.Put(f.ReadCloser)
+		f.ReadCloser = nil
+	}
+	return nil
 }
 
 // zipLZMAReader rewrites the zip's LZMA head (APPNOTE.TXT 5.8.8) into the one
