@@ -165,11 +165,26 @@ func (s *Scanner) judgeURL(st *Stream, v *window2) {
 		return
 	}
 	conf := High
-	if allAlpha(pass) && !gibberish(pass) {
+	switch {
+	case allAlpha(pass) && !gibberish(pass):
 		conf = Low
+	case sampleUser(b[v.at:colon]) || wordy(pass) || len(pass) < 8:
+		conf = Medium
 	}
 	s.emit(st, v, uint16(s.c.urlCreds), colon+1, at, conf, Restricted, pass)
 }
+
+// sampleUser reports whether a user's name is one that documentation gives.
+func sampleUser(b []byte) bool {
+	switch string(b) {
+	case "user", "username", "foo", "bar", "me", "you", "name", "alice", "bob", "jane", "joe", "john", "login", "myuser", "test", "user1", "admin", "userid", "john_doe", "someuser":
+		return true
+	}
+	return false
+}
+
+// round reports whether a number ends in five zeros.
+func round(b []byte) bool { return len(b) > 5 && string(b[len(b)-5:]) == "00000" }
 
 // judgeJWT confirms a JSON Web Token (RFC 7519) by its header.
 func (s *Scanner) judgeJWT(st *Stream, v *window2, n int) {
@@ -207,7 +222,7 @@ var phones = []*number{
 		groups: w("3-3-4", "3.3.4", "3 3 4", "1-3-3-4", "1 3 3 4", "2 2 2 2 2", "2.2.2.2.2", "3 3 3", "3 4 4", "4 3 4", "4 3 3", "3-4-4", "2-7", "3-7", "5 6", "3 7", "2 7", "1-3-7", "2 8", "3 8"),
 		valid:  phoneShape, plain: 1, usual: 1, odd: 1, withContext: 2, joined: true, humble: true,
 		judge: func(v *value, score int8, ctx bool) int8 {
-			if v.left != 0 && v.left != ' ' || v.right != 0 && v.right != ' ' && v.right != '-' {
+			if v.left != 0 && v.left != ' ' || v.right != 0 && v.right != ' ' && v.right != '-' || v.sep == '.' && len(v.lens) > 3 && v.lens[len(v.lens)-1] < 2 {
 				return min(score, 1)
 			}
 			return score
@@ -232,7 +247,7 @@ var phones = []*number{
 				if c == '(' {
 					p = before(3)
 				}
-				if isWordByte(p) || p == '+' || p == '.' || p == ')' || v.b[0] == '0' || v.sep == '+' {
+				if round(v.b) || v.sep == 0 && len(v.b) < 10 || isWordByte(p) || p == '+' || p == '.' || p == ')' || v.b[0] == '0' || v.sep == '+' {
 					return min(score, 1)
 				}
 				return 3
@@ -252,11 +267,20 @@ var phones = []*number{
 	},
 }
 
+// years reports whether a value is two years.
+func years(v *value) bool {
+	if len(v.b) != 8 || len(v.lens) != 2 || v.lens[0] != 4 {
+		return false
+	}
+	a, b := decimal(v.b[:4]), decimal(v.b[4:])
+	return a >= 1900 && a <= 2100 && b >= a && b <= 2100
+}
+
 // phoneShape refuses what has digits but is no telephone number: times, dates,
 // money, and digits in a longer word.
 func phoneShape(v *value) bool {
 	b := v.b
-	if sameDigits(b) || v.sep == '/' || v.sep == '+' {
+	if sameDigits(b) || v.sep == '/' || v.sep == '+' || years(v) || len(v.lens) == 2 && v.lens[0] == 5 && v.lens[1] == 4 && v.sep == '-' {
 		return false
 	}
 	if n := len(v.before); n > 0 && (v.before[n-1] == '.' || v.before[n-1] == '#' || v.before[n-1] == '$' || v.before[n-1] == '_') {

@@ -158,6 +158,9 @@ func placed(v *window2, start, end int, p *phrase) (Confidence, bool) {
 			return Low, true
 		}
 	}
+	if i, k := len(before)-1, 0; i >= 0 && k < len(after) && (before[i] == '"' || before[i] == '\'') && after[k] == before[i] || len(after) > 1 && after[0] == '.' && isAlnum(after[1]) {
+		return Low, true // a constant, or the name of a file
+	}
 	others := wordCount(before) + wordCount(after)
 	top := v.base+uint64(start) < 2048
 	switch {

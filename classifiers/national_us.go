@@ -49,10 +49,10 @@ var nationalUS = []*number{
 	},
 	{
 		Detector: Detector{ID: "id.us.dl", Level: Confidential, Tags: []string{"DPPA", "CCPA"},
-			Context: []string{"driver s license", "drivers license", "driver license", "driving license", "driver s licence", "dl#", "dl number", "dmv"},
+			Context: []string{"driver s license", "drivers license", "driver license", "driving license", "driver s licence", "dl number", "dl no", "dmv"},
 			Good:    []string{"my driver's license number is 6940579", "Driver license F162823540116"}, Bad: []string{"order 6940579", "public license 6940579"}},
 		shapes:      []string{"7d", "8d", "9d", "10d", "12d", "a6d", "a7d", "a8d", "a12d", "a13d", "2a6d", "2a7d", "3a6d"},
-		valid:       func(v *value) bool { return !sameDigits(v.b) && !stamp(v.b) },
+		valid:       func(v *value) bool { return !sameDigits(v.b) && !stamp(v.b) && !years(v) },
 		withContext: 2, humble: true,
 		judge: func(v *value, score int8, ctx bool) int8 {
 			if !ctx || v.sep != 0 && v.sep != '-' {

@@ -88,7 +88,7 @@ var payment = []*number{
 			Context: []string{"isin", "security", "securities", "bond", "wertpapier", "fund", "share", "titre", "valor"},
 			Good:    []string{"ISIN US0378331005"}, Bad: []string{"ISIN US0378331003", "ISIN ZZ0378331005"}},
 		shapes: []string{"2a9xd"}, groups: []string{"2 9 1"},
-		valid: func(v *value) bool { return isCountry(v.b) && isinValid(v.b) && !v.lower }, plain: 1, usual: 1, odd: 0, withContext: 3,
+		valid: func(v *value) bool { return v.sep != '-' && isCountry(v.b) && isinValid(v.b) && !v.lower }, plain: 1, usual: 1, odd: 0, withContext: 3,
 	},
 	{
 		Detector: Detector{ID: "fin.cusip", Level: Internal, Tags: []string{"MNPI"},

@@ -352,7 +352,7 @@ func (s *Scanner) tryNumber(st *Stream, v *window2, num uint16, va *value, start
 	if !spec.joined && s.joined(va, &score) {
 		return
 	}
-	if score <= 0 && spec.withContext <= 0 {
+	if score <= 0 && spec.withContext <= 0 || score < 3 && binaryAround(va) {
 		return
 	}
 	det := s.c.numDet[num]
@@ -374,6 +374,20 @@ func (s *Scanner) tryNumber(st *Stream, v *window2, num uint16, va *value, start
 		return
 	}
 	s.cand = append(s.cand, candidate{det: det, start: start, end: end, score: min(score, 3), level: spec.Level, off: off, n: n})
+}
+
+// binaryAround reports whether a value stands among control bytes, as digits do by
+// chance in fonts, images and programs.
+func binaryAround(va *value) bool {
+	n := 0
+	for _, b := range [2][]byte{va.before[max(0, len(va.before)-12):], va.after[:min(12, len(va.after))]} {
+		for _, c := range b {
+			if c < 0x20 && c != 0 && (c < '\t' || c > '\r') && c != 0x1b {
+				n++
+			}
+		}
+	}
+	return n >= 3
 }
 
 // joined reports whether the span is only a part of a longer thing (a UUID, a

@@ -139,7 +139,7 @@ func tokens() []*token {
 		tok("sec.yandex-access-token", csURL, 35, 40, 3, "AQVN", "YCN", "YC").check(func(b, _, _ []byte) bool { return len(b) == 35 || len(b) == 36 || len(b) == 38 }).soft().cases(w("yandexToken=AQVNQQ7egNQOmV5OE_bURTcfITM3547JyoPIB5sA"), w("AQVNx")),
 		tok("sec.cohere-api-key", set(" =:\"'a-zA-Z0-9"), 40, 50, 3, "CO_API_KEY").cases(w("export CO_API_KEY=BKwx754D9GUO6J7bTHwJug8eWoDKvqc5KbGvQMm6"), w("CO_API_KEY=x")),
 		tok("sec.ssh-key-putty", set("0-9"), 1, 1, 0, "PuTTY-User-Key-File-").check(func(_, _, after []byte) bool { return bytes.HasPrefix(after, []byte(": ")) }).cases(w("PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\n"), w("PuTTY-User-Key-File-x")),
-		tok("sec.unix-hash", set("a-zA-Z0-9./$,="), 22, 160, 3, "$1$", "$5$", "$6$", "$2a$", "$2b$", "$2y$", "$y$", "$argon2").at(Confidential).cases(w("root:$6$rounds=5000$saltsalt$w2pJeZnnH8bwW3zzvoMWtTRfQYsHbWbDhquuQ5vUeIyl9gdwBIt6RWk2S6afBA0DPakbeWgD4SZPiS0hYtU:19000:"), w("$1$ $6$")),
+		tok("sec.unix-hash", set("a-zA-Z0-9./$,="), 22, 160, 3, "$1$", "$5$", "$6$", "$2a$", "$2b$", "$2y$", "$y$", "$argon2").check(cryptHash).at(Confidential).cases(w("root:$6$rounds=5000$saltsalt$w2pJeZnnH8bwW3zzvoMWtTRfQYsHbWbDhquuQ5vUeIyl9gdwBIt6RWk2S6afBA0DPakbeWgD4SZPiS0hYtU:19000:"), w("$1$ $6$")),
 		tok("sec.jwt-base64", csB64, 60, 900, 3.5, "ZXlKaGJHY2lPaU", "ZXlKMGVYQWlPaU", "ZXlKcmFXUWlPaU", "ZXlKaWNHUW", "ZXlKalpHUW", "ZXlKamRIa2lPaU", "ZXlKbGJtTWlPaU", "ZXlKemRXSWlPaU", "ZXlKMWNtd2lPaU", "ZXlKcGMzTWlPaU", "ZXlKd2MydGZiV", "ZXlKaU5qUWlPaU").at(Confidential).cases(w("ZXlKaGJHY2lPaUpJVXpJMU5pSXNJblI1Y0NJNklrcFhWQ0o5LmV5SnpkV0lpT2lJeE1qTTBOVFkzT0Rrd0lpd2libUZ0WlNJNklrcHZhRzRnUkc5bElpd2lhV0YwSWpveE5URTJNak01TURJeWZR"), w("ZXlKaGJHY2lPaU")),
 	}
 }
@@ -165,3 +165,25 @@ func lowerHex(body, _, _ []byte) bool {
 	_, upper, _, _ := classes(body)
 	return upper == 0
 }
+
+// cryptHash holds the structure of crypt(5): parameters, salt, and a digest of the
+// method's length.
+func cryptHash(body, before, _ []byte) bool {
+	i := bytes.LastIndexByte(body, '$')
+	digest := body[i+1:]
+	n := csCrypt.run(digest, len(digest))
+	if i < 0 { // bcrypt: no dollar between salt and digest
+		return false
+	}
+	if len(before) > 0 && isWordByte(before[len(before)-1]) {
+		return false
+	}
+	switch n {
+	case 22, 43, 53, 86:
+		_, _, digits, _ := classes(digest[:n])
+		return digits > 0
+	}
+	return n == len(digest) && n >= 32 && bytes.IndexByte(digest, '.') < 0 && i > 2
+}
+
+var csCrypt = set("a-zA-Z0-9./+")
