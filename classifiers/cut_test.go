@@ -89,6 +89,7 @@ func samples(t testing.TB) [][]byte {
 		[]byte("header\r\n\r\n" + lines + "\r\ntail " + secret),
 		append([]byte("\xff\xfe"), encode16(secret+strings.Repeat(" filler", 40)+secret)...),
 		[]byte("a=1&b=" + url.QueryEscape(secret) + "&c=" + url.PathEscape(secret) + " HTTP/1.1\r\n" + strings.Repeat("filler ", 100)),
+		[]byte(strings.Repeat("wörter ", 70) + "card ４０１２ ８８８８ ８８８８ １８８１ and 4012\u200b88888888\u200b1881, " + strings.Repeat("＋－ ٤٠ ", 90) + "card &#52;012&#56888888881&#56;81 " + strings.Repeat("a line that goes on and on without any end in sight for the reader, card =\r\n4012=2D8888=\r\n-88881881=3D=\r\n", 9) + "+ADQAMAAxADI-888888881881 card " + strings.Repeat("x +AD", 200)),
 		[]byte("name,card_number,iban\n" + strings.Repeat("jo,4111111111111111,DE89370400440532013000\n", 50)),
 	}
 	return out
@@ -170,6 +171,25 @@ func TestDecodedIsFoundWithOriginalOffsets(t *testing.T) {
 	f("utf-16", encode16(pre+secret), "utf-16le", 2*(len(pre)+at), 2*(len(pre)+at+16))
 	q := "q=payment+card+4012%2D8888%2d8888%2D1881&x=%20"
 	f("percent", []byte("GET /?"+q), "percent", 6+15, 6+15+16+9-0)
+	for name, text := range map[string]string{
+		"entities":         "card &#52;012&nbsp;8888&#x2d;8888&#45;1881 expires",
+		"quoted-printable": "a line of text that is long enough to be broken by its encoder 40=\r\n12888888881881 is the card number",
+		"utf-7":            "card +ADQAMAAxADI-8888+AC0-88881881 expires",
+		"unicode":          "card ４０１２ ８８８８ ８８８８ １８８１ expires",
+	} {
+		found := false
+		for _, x := range s.ScanBytes([]byte(text), ObjectMeta{}).Findings {
+			found = found || x.Detector == "pay.card" && x.Path == name && x.End <= uint64(len(text)) && strings.HasSuffix(text[:x.End], map[bool]string{true: "１", false: "1"}[name == "unicode"])
+		}
+		if !found {
+			t.Errorf("%s: not found: %+v", name, s.ScanBytes([]byte(text), ObjectMeta{}).Findings)
+		}
+	}
+	for _, text := range []string{"card 4012\u200b8888\u200b8888\u200b1881", "card ٤٠١٢٨٨٨٨٨٨٨٨١٨٨١", "card 4012\u00ad8888\u00ad8888\u00ad1881", "\u202ecard 4\u20600128888\u206088881881"} {
+		if res := s.ScanBytes([]byte(text), ObjectMeta{}); !found(res, "pay.card", Medium) {
+			t.Errorf("%q: not found: %+v", text, res.Findings)
+		}
+	}
 	twice := base64.StdEncoding.EncodeToString(encode16(secret))
 	res := s.ScanBytes([]byte(twice), ObjectMeta{})
 	if !bytes.Contains([]byte(fmt.Sprint(res.Findings)), []byte("base64/utf-16le")) {

@@ -47,6 +47,8 @@ type decoders struct {
 
 	pct     *Stream
 	pctnext uint64
+
+	folds [nFolds]unfolding
 }
 
 // decode looks for encoded content in the bytes that have come, up to lag before
@@ -62,6 +64,7 @@ func (s *Scanner) decode(st *Stream, view []byte, base uint64, eof bool) {
 	s.decodeBase64(st, view, base, limit, eof)
 	s.decodeUTF16(st, view, base, limit, eof)
 	s.decodePercent(st, view, base, limit, eof)
+	s.unfoldAll(st, view, base, limit)
 	if eof {
 		s.dropDecoders(st)
 	}
@@ -110,6 +113,12 @@ func (s *Scanner) dropDecoders(st *Stream) {
 		if *c != nil {
 			s.endChild(*c)
 			*c = nil
+		}
+	}
+	for i := range st.dec.folds {
+		if u := &st.dec.folds[i]; u.c != nil {
+			s.endChild(u.c)
+			u.c, u.floor = nil, u.next
 		}
 	}
 }

@@ -366,6 +366,9 @@ func (s *Scanner) Gap(st *Stream, n uint64) {
 	st.cell, st.csv.line = 0, 0
 	d := &st.dec
 	d.b64next, d.b64done, d.u16next, d.pctnext = st.end, st.end, st.end, st.end
+	for i := range d.folds {
+		d.folds[i] = unfolding{next: st.end, floor: st.end}
+	}
 }
 
 // Close ends an object and gives what it holds. st must not be used again.
