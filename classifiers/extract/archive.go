@@ -3,6 +3,7 @@ package extract
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"strconv"
@@ -138,6 +139,9 @@ func (r reasoned) Read(p []byte) (int, error) {
 // sevenZip reads a 7z archive. Its directory may be compressed itself, so the
 // whole reader runs behind a look at what the headers claim.
 func (w *walker) sevenZip(o *object) error {
+	if err := sevenClaims(o); err != nil {
+		return err
+	}
 	z, err := sevenzip.NewReader(o.r, o.size)
 	if err != nil {
 		return sevenReason(err)
@@ -162,6 +166,50 @@ func (w *walker) sevenZip(o *object) error {
 		}
 	}
 	return nil
+}
+
+// sevenClaims refuses a directory that is too large to be read into memory, and
+// dictionaries beyond maxDict as far as the outer header names them: the
+// library believes both. What a packed header claims meets the memory limit of
+// the child.
+func sevenClaims(o *object) error {
+	var h [32]byte
+	if n, _ := o.r.ReadAt(h[:], 0); n < len(h) {
+		return errDamaged
+	}
+	le := binary.LittleEndian
+	off, size := le.Uint64(h[12:]), le.Uint64(h[20:])
+	if size > 16<<20 {
+		return errTooLarge
+	}
+	if off > uint64(o.size) || size > uint64(o.size) {
+		return errDamaged
+	}
+	b := make([]byte, size)
+	if n, _ := o.r.ReadAt(b, int64(off)+32); uint64(n) < size {
+		return errDamaged
+	}
+	// Coders with properties: LZMA is 030101 with five bytes, LZMA2 21 with one.
+	for rest := b; ; {
+		i := bytes.Index(rest, []byte{0x23, 3, 1, 1, 5})
+		if i < 0 || len(rest)-i < 10 {
+			break
+		}
+		if le.Uint32(rest[i+6:]) > 4*maxDict {
+			return errTooLarge
+		}
+		rest = rest[i+5:]
+	}
+	for rest := b; ; {
+		i := bytes.Index(rest, []byte{0x21, 0x21, 1})
+		if i < 0 || len(rest)-i < 4 {
+			return nil
+		}
+		if n := uint(rest[i+3]); n <= 40 && uint64(2|n&1)<<(n/2+11) > 4*maxDict {
+			return errTooLarge
+		}
+		rest = rest[i+3:]
+	}
 }
 
 func (w *walker) sevenFile(o *object, f *sevenzip.File) error {

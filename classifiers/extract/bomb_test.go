@@ -119,6 +119,16 @@ func TestClaims(t *testing.T) {
 		t.Errorf("rar: %v, want too-large", g.res)
 	}
 
+	// 7z: a folder coded with a dictionary of 4 GiB, and a directory of 1 GiB.
+	if g := bounded(t, sevenOf([]byte("\x01\x04\x06\x00\x01\x09\x08\x00\x07\x0b\x01\x00\x01\x23\x03\x01\x01\x05\x5d\xff\xff\xff\xff\x0c\x08\x00\x00\x00")), "a.7z", Limits{}); g.reasons() != "too-large" {
+		t.Errorf("7z: %v, want too-large", g.res)
+	}
+	big := sevenOf([]byte("\x01"))
+	le.PutUint64(big[20:], 1<<30)
+	if g := bounded(t, big, "a.7z", Limits{}); g.reasons() != "too-large" {
+		t.Errorf("7z: %v, want too-large", g.res)
+	}
+
 	// A compound file whose tables point in circles.
 	c := cfbOf(entry{"WordDocument", strings.Repeat("x", 5000)})
 	for k := 512; k+4 <= len(c); k += 4 {
@@ -153,6 +163,16 @@ func rar5(power uint64) []byte {
 	body = append(body, vint(1)...)                     // host
 	body = append(append(body, vint(1)...), 'a')        // name
 	return append(append(out, block(body)...), data...) // no end block
+}
+
+// sevenOf wraps a header and eight bytes of data.
+func sevenOf(header []byte) []byte {
+	le := binary.LittleEndian
+	start := le.AppendUint64(nil, 8)
+	start = le.AppendUint64(start, uint64(len(header)))
+	start = le.AppendUint32(start, crc32IEEE(header))
+	out := le.AppendUint32([]byte("7z\xbc\xaf\x27\x1c\x00\x04"), crc32IEEE(start))
+	return append(append(append(out, start...), make([]byte, 8)...), header...)
 }
 
 func vint(v uint64) []byte { return binary.AppendUvarint(nil, v) }

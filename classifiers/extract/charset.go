@@ -172,7 +172,35 @@ func toUTF8(b []byte, label string) []byte {
 	if bad, multi := utf8Quality(b); multi > 4*bad {
 		return bytes.ToValidUTF8(b, []byte("\uFFFD"))
 	}
-	return decodeWith(charmap.Windows1252, b)
+	return decodeWith(guessEightBit(b), b)
+}
+
+// guessEightBit chooses among the Cyrillic charsets by their most frequent
+// letters, where high bytes make up words and not just accents in them; else
+// Windows-1252.
+func guessEightBit(b []byte) encoding.Encoding {
+	b = b[:min(len(b), 4096)]
+	high := 0
+	for _, c := range b {
+		high += int(c >> 7)
+	}
+	if high*10 < len(b)*3 {
+		return charmap.Windows1252
+	}
+	var best encoding.Encoding = charmap.Windows1252
+	most := high / 4
+	for _, e := range []*charmap.Charmap{charmap.Windows1251, charmap.KOI8R, charmap.CodePage866, charmap.ISO8859_5} {
+		n := 0
+		for _, c := range b {
+			if c >= 0x80 && strings.ContainsRune("оеаинтсрвлкм", e.DecodeByte(c)) {
+				n++
+			}
+		}
+		if n > most {
+			best, most = e, n
+		}
+	}
+	return best
 }
 
 func utf16Label(l string) bool {

@@ -81,6 +81,17 @@ func (w *walker) dispatch(o *object) error {
 	return w.raw(o)
 }
 
+// Cheap tells the types whose reading can neither blow up nor run long, so that
+// Extract may read them in the caller's process: plain text of some sort.
+func Cheap(mime string) bool {
+	switch mime {
+	case typeEmpty, typePlain, typeCSV, typeJSON, "text/vcard", "text/calendar", "text/x-robots", "text/x-gcode", "model/step", "model/iges",
+		"application/vnd.gerber", "application/vnd.excellon", "image/vnd.dxf; format=ascii", "model/obj":
+		return true
+	}
+	return false
+}
+
 func isZipHead(h []byte) bool {
 	return bytes.HasPrefix(h, []byte("PK\x03\x04")) || bytes.HasPrefix(h, []byte("PK\x05\x06")) ||
 		bytes.HasPrefix(h, []byte("PK\x07\x08")) || bytes.HasPrefix(h, []byte("PK00PK"))
@@ -91,6 +102,8 @@ var unreadContainers = map[string]bool{
 	"application/vnd.ms-cab-compressed": true, "application/x-installshield-cab": true, "application/x-cpio": true,
 	"application/x-xar": true, "application/x-rpm": true, "application/x-ace-compressed": true, "application/x-iso9660-image": true,
 	"application/x-squashfs": true, "application/x-arj": true, "application/vnd.ms-htmlhelp": true, "application/x-lzip": true,
+	// Its pages are permuted, its text is not in reach.
+	"application/vnd.ms-outlook-pst": true,
 }
 
 // raw gives the readable strings of a format that is not understood: runs of
@@ -103,8 +116,13 @@ func (w *walker) raw(o *object) error {
 	if err != nil {
 		return err
 	}
-	if unreadContainers[o.typ] {
+	if unreadContainers[o.typ] || o.typ == "image/vnd.dwg" && string(o.head[:6]) >= "AC1018" {
+		// From release 2004 on drawings are compressed: beside the summary no text
+		// is in reach.
 		w.unscannable(o.path, Unsupported)
+	}
+	if strings.HasPrefix(o.typ, "video/") || strings.HasPrefix(o.typ, "audio/") || strings.HasPrefix(o.typ, "font/") {
+		return w.xmp(o, b)
 	}
 	if err := w.strings(o, b); err != nil {
 		return err

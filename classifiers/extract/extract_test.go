@@ -7,6 +7,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 const w = `xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"`
@@ -197,5 +199,23 @@ func TestTarAndTruncation(t *testing.T) {
 	gz := gzipOf([]byte(strings.Repeat("line of text\n", 5000)))
 	if g := read(t, gz[:len(gz)/2], "a.gz", Limits{}); !strings.Contains(g.kinds[Text], "line of text") || !strings.Contains(g.reasons(), "damaged") {
 		t.Errorf("cut gz: %v", g.res)
+	}
+}
+
+// TestCharsets: text in eight bits is text, and comes out readable.
+func TestCharsets(t *testing.T) {
+	const want = "Это совершенно секретный документ для внутреннего пользования компании"
+	for name, enc := range map[string]func(rune) (byte, bool){"1251": charmap.Windows1251.EncodeRune, "koi8": charmap.KOI8R.EncodeRune, "866": charmap.CodePage866.EncodeRune} {
+		var b []byte
+		for _, r := range want {
+			c, _ := enc(r)
+			b = append(b, c)
+		}
+		if g := read(t, b, "a.txt", Limits{}); g.kinds[Text] != want || g.res.Type != typePlain {
+			t.Errorf("%s: %s %q", name, g.res.Type, g.kinds)
+		}
+	}
+	if g := read(t, []byte("na\xefve r\xe9sum\xe9 Stra\xdfe"), "a.txt", Limits{}); g.kinds[Text] != "naïve résumé Straße" {
+		t.Errorf("%q", g.kinds)
 	}
 }

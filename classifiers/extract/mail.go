@@ -134,10 +134,10 @@ func (w *walker) entity(o *object, b []byte, level int, sub string) error {
 		name = "message.eml"
 	case name == "":
 		name = "part-" + itoa(level)
-		if e, _ := mime.ExtensionsByType(typ); typ == "text/html" {
+		if typ == "text/html" {
 			name = "body.html"
-		} else if len(e) > 0 {
-			name += e[0]
+		} else if _, e, ok := strings.Cut(typ, "/"); ok && len(e) <= 5 {
+			name += "." + e
 		}
 	}
 	if len(data) == 0 {

@@ -144,11 +144,21 @@ func (p *pdfDoc) simpleEncoding(f *pdfFont, d, desc pdfDict) {
 			code = int(v)
 		case pdfName:
 			if code >= 0 && code < 256 {
-				f.simple[code] = glyphText(string(v))
+				if t := glyphText(string(v)); t != "" || !namedByCode(string(v), code) {
+					f.simple[code] = t
+				}
 			}
 			code++
 		}
 	}
+}
+
+// namedByCode tells names such as a65 for code 65, which writers of bitmap
+// fonts give when they know no better; the base encoding then holds.
+func namedByCode(name string, code int) bool {
+	digits := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	n, err := strconv.Atoi(digits)
+	return err == nil && n == code
 }
 
 // base fills the table from one of the named encodings.
@@ -384,87 +394,6 @@ func (f *pdfFont) text(code uint32, cid int, raw []byte) string {
 		}
 	}
 	return ""
-}
-
-// reverseCmap reads the character map of a TrueType or OpenType font and turns
-// it round.
-func reverseCmap(b []byte) map[int]rune {
-	be := binary.BigEndian
-	if len(b) < 12 {
-		return nil
-	}
-	var cmap []byte
-	for i := range int(be.Uint16(b[4:])) {
-		at := 12 + 16*i
-		if at+16 > len(b) {
-			return nil
-		}
-		if string(b[at:at+4]) == "cmap" {
-			if off := be.Uint32(b[at+8:]); uint64(off)+4 <= uint64(len(b)) {
-				cmap = b[off:]
-			}
-		}
-	}
-	if len(cmap) < 4 {
-		return nil
-	}
-	out := map[int]rune{}
-	for i := range int(be.Uint16(cmap[2:])) {
-		at := 4 + 8*i
-		if at+8 > len(cmap) {
-			break
-		}
-		plat := be.Uint16(cmap[at:])
-		off := be.Uint32(cmap[at+4:])
-		if plat != 0 && plat != 3 || uint64(off)+16 > uint64(len(cmap)) {
-			continue
-		}
-		cmapTable(cmap[off:], out)
-	}
-	return out
-}
-
-func cmapTable(t []byte, out map[int]rune) {
-	be := binary.BigEndian
-	switch be.Uint16(t) {
-	case 4:
-		n := int(be.Uint16(t[6:])) / 2
-		if 16+8*n > len(t) {
-			return
-		}
-		for i := range n {
-			end, start := int(be.Uint16(t[14+2*i:])), int(be.Uint16(t[16+2*n+2*i:]))
-			delta, ro := int(be.Uint16(t[16+4*n+2*i:])), int(be.Uint16(t[16+6*n+2*i:]))
-			for c := start; c <= end && c < 0xffff && len(out) < 1<<16; c++ {
-				g := c + delta
-				if ro != 0 {
-					at := 16 + 6*n + 2*i + ro + 2*(c-start)
-					if at+2 > len(t) {
-						break
-					}
-					if g = int(be.Uint16(t[at:])); g != 0 {
-						g += delta
-					}
-				}
-				if g &= 0xffff; g != 0 {
-					if _, ok := out[g]; !ok {
-						out[g] = rune(c)
-					}
-				}
-			}
-		}
-	case 12:
-		n := int(be.Uint32(t[12:]))
-		for i := 0; i < n && 16+12*i+12 <= len(t); i++ {
-			g := t[16+12*i:]
-			lo, hi, gid := be.Uint32(g), be.Uint32(g[4:]), be.Uint32(g[8:])
-			for c := lo; c <= hi && c < 0x110000 && len(out) < 1<<16; c++ {
-				if _, ok := out[int(gid+c-lo)]; !ok {
-					out[int(gid+c-lo)] = rune(c)
-				}
-			}
-		}
-	}
 }
 
 // glyphText gives the characters of a glyph name by the rules of the Adobe

@@ -113,6 +113,9 @@ func (p *Pool) Stats() PoolStats {
 func (p *Pool) Extract(ctx context.Context, r io.ReaderAt, size int64, name string, limits Limits, fn func(Part) error) (Result, error) {
 	p.provision()
 	limits = limits.WithDefaults()
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
 	atomic.AddUint64(&p.counts.Jobs, 1)
 	if size > p.Object {
 		return Result{Type: Type(r, min(size, 1<<20), name), Objects: 1, Unscannable: []Unscannable{{cleanName(name), TooLarge}}}, nil

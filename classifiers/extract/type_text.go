@@ -32,7 +32,9 @@ func looksText(b []byte) bool {
 		}
 		i += n
 	}
-	return bad*2 <= len(b)
+	// Binary data of some length without a single control byte does not occur;
+	// Cyrillic and Greek in eight bits are mostly high bytes.
+	return bad*2 <= len(b) || control == 0 && len(b) >= 64
 }
 
 // utf16Guess tells UTF-16 without a byte order mark by its zero bytes: "le",
