@@ -89,8 +89,10 @@ func (enc *Encoder) appendEnvelope(dst []byte, e *Event) []byte {
 	dst = appendStrOmit(dst, "pkt_src", e.PktSrc)
 	if e.Ether != nil {
 		dst = append(appendKey(dst, "ether"), '{')
-		dst = appendStr(dst, "dest_mac", e.Ether.DestMAC)
-		dst = appendStr(dst, "src_mac", e.Ether.SrcMAC)
+		dst = appendStrOmit(dst, "dest_mac", e.Ether.DestMAC)
+		dst = appendStrOmit(dst, "src_mac", e.Ether.SrcMAC)
+		dst = appendStrs(dst, "dest_macs", e.Ether.DestMACs)
+		dst = appendStrs(dst, "src_macs", e.Ether.SrcMACs)
 		dst = append(dst, '}')
 	}
 	dst = appendStrOmit(dst, "pcap_filename", e.PcapFile)
@@ -105,8 +107,27 @@ func (enc *Encoder) appendEnvelope(dst []byte, e *Event) []byte {
 
 // appendParts writes the typed parts.
 func appendParts(dst []byte, e *Event) []byte {
-	if e.Metadata != nil {
-		dst = appendMetadata(appendKey(dst, "metadata"), e.Metadata)
+	if m := e.Metadata; m != nil {
+		if len(m.TrafficID) > 0 || len(m.TrafficLabel) > 0 {
+			dst = append(appendKey(dst, "traffic"), '{')
+			dst = appendStrs(dst, "id", m.TrafficID)
+			dst = appendStrs(dst, "label", m.TrafficLabel)
+			dst = append(dst, '}')
+		}
+		if len(m.Flowbits) > 0 || len(m.Flowints) > 0 || len(m.Flowvars) > 0 || len(m.Pktvars) > 0 {
+			dst = appendMetadata(appendKey(dst, "metadata"), m)
+		}
+	}
+	if t := e.Tunnel; t != nil {
+		dst = append(appendKey(dst, "tunnel"), '{')
+		dst = appendStr(dst, "src_ip", t.SrcIP)
+		dst = appendUint(dst, "src_port", uint64(t.SrcPort))
+		dst = appendStr(dst, "dest_ip", t.DestIP)
+		dst = appendUint(dst, "dest_port", uint64(t.DestPort))
+		dst = appendStr(dst, "proto", t.Proto)
+		dst = appendUint(dst, "depth", uint64(t.Depth))
+		dst = appendStr(dst, "pkt_src", t.PktSrc)
+		dst = append(dst, '}')
 	}
 	if e.Drop != nil {
 		dst = appendDrop(appendKey(dst, "drop"), e.Drop)

@@ -65,6 +65,9 @@ type Event struct {
 	// ParentID is the flow_id of the flow that carries this one (tunnels, FTP
 	// data); 0 omits it.
 	ParentID uint64
+	// Tunnel tells of the packet around the one that the event is about; nil
+	// outside of tunnels.
+	Tunnel *Tunnel
 	// Ether holds the link-layer addresses; nil omits them.
 	Ether *Ether
 	// LinkType is the LINKTYPE_ of Packet (EVE's packet_info.linktype), written
@@ -102,6 +105,21 @@ type Event struct {
 type Ether struct {
 	SrcMAC  string `json:"src_mac"`
 	DestMAC string `json:"dest_mac"`
+	// SrcMACs and DestMACs are the addresses seen of a flow's ends, in place of
+	// the two of a packet.
+	SrcMACs  []string `json:"src_macs,omitempty"`
+	DestMACs []string `json:"dest_macs,omitempty"`
+}
+
+// Tunnel is EVE's tunnel object.
+type Tunnel struct {
+	SrcIP    string `json:"src_ip"`
+	SrcPort  uint16 `json:"src_port"`
+	DestIP   string `json:"dest_ip"`
+	DestPort uint16 `json:"dest_port"`
+	Proto    string `json:"proto"`
+	Depth    uint8  `json:"depth"`
+	PktSrc   string `json:"pkt_src"`
 }
 
 // Aggregate counts the events that a record stands for. It is ours: storms are
@@ -149,6 +167,9 @@ type Metadata struct {
 	Flowints map[string]uint32 `json:"flowints,omitempty"`
 	Flowvars []map[string]any  `json:"flowvars,omitempty"`
 	Pktvars  []map[string]any  `json:"pktvars,omitempty"`
+	// TrafficID and TrafficLabel name the traffic: EVE's traffic object.
+	TrafficID    []string `json:"-"`
+	TrafficLabel []string `json:"-"`
 }
 
 // Drop is EVE's drop object.
@@ -234,11 +255,13 @@ type TCP struct {
 
 // HTTP is EVE's http object.
 type HTTP struct {
-	Hostname        string        `json:"hostname,omitempty"`
-	HTTPPort        uint16        `json:"http_port,omitempty"`
-	URL             string        `json:"url,omitempty"`
-	UserAgent       string        `json:"http_user_agent,omitempty"`
-	XFF             string        `json:"xff,omitempty"`
+	Hostname  string `json:"hostname,omitempty"`
+	HTTPPort  uint16 `json:"http_port,omitempty"`
+	URL       string `json:"url,omitempty"`
+	UserAgent string `json:"http_user_agent,omitempty"`
+	XFF       string `json:"xff,omitempty"`
+	// ForwardedFor is the X-Forwarded-For header as sent; it is not written.
+	ForwardedFor    string        `json:"-"`
 	ContentType     string        `json:"http_content_type,omitempty"`
 	ContentRange    *ContentRange `json:"content_range,omitempty"`
 	Refer           string        `json:"http_refer,omitempty"`

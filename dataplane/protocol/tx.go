@@ -161,6 +161,9 @@ type Object struct {
 	// classified itself. Set before OpenObject.
 	Container bool
 
+	// Hashes are the sums of the content where they were asked for, filled in by
+	// the sink before the object's inspection ends; nil otherwise.
+	Hashes [NumHashes][]byte
 	// Size counts the bytes given to ObjectData so far.
 	Size uint64
 	// Gaps tells that bytes were missing.
@@ -169,6 +172,20 @@ type Object struct {
 	// Sink is the sink's own state.
 	Sink any
 }
+
+// HashKind names a hash of an object's content.
+type HashKind uint8
+
+// The hashes.
+const (
+	MD5 HashKind = iota
+	SHA1
+	SHA256
+	NumHashes = iota
+)
+
+// Size gives a hash's length in bytes.
+func (k HashKind) Size() int { return [NumHashes]int{16, 20, 32}[k] }
 
 // ObjectSink takes objects as parsers find them. It is called on the worker.
 type ObjectSink interface {

@@ -3,6 +3,7 @@ package worker
 import (
 	"encoding/json"
 	"net/netip"
+	"strings"
 
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
@@ -47,9 +48,15 @@ func (w *Worker) matches(m *signatures.Matcher) {
 			act = w.ruleDrops(x)
 		}
 		if x.Silent {
+			if w.drop && w.dropAlert == nil && act.Withholds() && w.cfg.Report.wants("drop") {
+				w.dropAlert = w.alertEvent(m, x, act).Alert
+			}
 			continue
 		}
 		w.counters.Alerts++
+		if len(x.Rule.Tags) > 0 && w.p.Frame != nil {
+			w.newTags = append(w.newTags, *x)
+		}
 		if w.f != nil {
 			w.f.Alerted = true
 		}
@@ -82,11 +89,16 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 		e = w.event("alert", f, x.Dir)
 		e.Direction = x.Dir.String()
 		e.Flow = flowPart(f)
-		e.Metadata = flowMetadata(m, f)
-		if x.Tx != nil {
-			e.TxID, e.HasTxID = x.Tx.ID, true
-			if parser := parserOf(f, x.Tx); parser != nil {
-				w.record(f, parser, x.Tx, e)
+		tx := x.Tx
+		if tx == nil && w.cfg.Report.GuessTx && f.App.Parser() != nil {
+			if live := f.App.Parser().Txs().Live; len(live) == 1 {
+				tx = live[0]
+			}
+		}
+		if tx != nil {
+			e.TxID, e.HasTxID = tx.ID, true
+			if parser := parserOf(f, tx); parser != nil {
+				w.record(f, parser, tx, e)
 			}
 		}
 		if x.Object != nil && x.Object.File && !x.Object.Container {
@@ -122,6 +134,9 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 		a.Target, a.Source = endpoint(e.Dst, e.DstPort), endpoint(e.Src, e.SrcPort)
 	}
 	e.Alert = a
+	if w.cfg.Report.XFF.Enabled && e.HTTP != nil {
+		w.forwarded(e, x.Dir)
+	}
 	w.payload(e, x)
 	return e
 }
@@ -145,13 +160,49 @@ func parserOf(f *flow.Flow, tx *protocol.Tx) protocol.Parser {
 	return nil
 }
 
+// forwarded puts the client's address as a proxy tells it into an alert.
+func (w *Worker) forwarded(e *events.Event, dir protocol.Dir) {
+	list := strings.Split(e.HTTP.ForwardedFor, ",")
+	text := list[len(list)-1]
+	if w.cfg.Report.XFF.Forward {
+		text = list[0]
+	}
+	a, err := netip.ParseAddr(strings.TrimSpace(text))
+	switch {
+	case err != nil:
+	case !w.cfg.Report.XFF.Overwrite:
+		e.Alert.XFF = events.FormatAddr(a)
+	case dir == protocol.ToServer:
+		e.Src = a
+	default:
+		e.Dst = a
+	}
+}
+
 // flowMetadata gives what rules noted in the flow.
 func flowMetadata(m *signatures.Matcher, f *flow.Flow) *events.Metadata {
-	bits, ints := m.FlowBits(f), m.FlowInts(f)
-	if len(bits) == 0 && len(ints) == 0 {
+	if m == nil || f.Detect == nil {
 		return nil
 	}
-	return &events.Metadata{Flowbits: bits, Flowints: ints}
+	bits, ints, vars := m.FlowBits(f), m.FlowInts(f), m.FlowVars(f)
+	if len(bits) == 0 && len(ints) == 0 && len(vars) == 0 {
+		return nil
+	}
+	md := &events.Metadata{Flowints: ints}
+	for _, b := range bits {
+		// Bits of this form are said for themselves.
+		if id, ok := strings.CutPrefix(b, "traffic/id/"); ok {
+			md.TrafficID = append(md.TrafficID, id)
+		} else if label, ok := strings.CutPrefix(b, "traffic/label/"); ok {
+			md.TrafficLabel = append(md.TrafficLabel, label)
+		} else {
+			md.Flowbits = append(md.Flowbits, b)
+		}
+	}
+	for _, v := range vars {
+		md.Flowvars = append(md.Flowvars, map[string]any{v.Name: printable(v.Value)})
+	}
+	return md
 }
 
 // defaultPayloadLimit bounds the bytes of a match in an event.

@@ -113,16 +113,21 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	}
 	for i := range c.AppFlows {
 		for t := range 2 {
-			name := appCounter(protocol.ID(i), t)
-			if v := c.AppFlows[i][t]; v > 0 {
-				fn("app_layer.flow."+name, v)
+			id := protocol.ID(i)
+			name := appCounter(id, t)
+			if id == protocol.Unknown || t == 1 && name == appCounter(id, 0) {
+				continue
 			}
-			if v := c.AppTx[i][t]; v > 0 {
-				fn("app_layer.tx."+name, v)
+			flows, txs, errs := c.AppFlows[i][t], c.AppTx[i][t], c.AppErrors[i][t]
+			if name == appCounter(id, 1) && t == 0 {
+				flows, txs, errs = flows+c.AppFlows[i][1], txs+c.AppTx[i][1], errs+c.AppErrors[i][1]
 			}
-			if v := c.AppErrors[i][t]; v > 0 {
-				fn("app_layer.error."+name+".parser", v)
+			fn("app_layer.flow."+name, flows)
+			if id == protocol.Failed {
+				continue
 			}
+			fn("app_layer.tx."+name, txs)
+			fn("app_layer.error."+name+".parser", errs)
 		}
 	}
 	c.Decode.Each(fn)

@@ -85,6 +85,12 @@ func (w *Worker) verdictOf() {
 	}
 	clear(w.pendingAlerts)
 	w.pendingAlerts = w.pendingAlerts[:0]
+	w.tagged()
+	for i := range w.newTags {
+		w.setTags(&w.newTags[i])
+	}
+	clear(w.newTags)
+	w.newTags = w.newTags[:0]
 	c := &w.counters
 	switch {
 	case !w.drop:

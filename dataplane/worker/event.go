@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"sluice/dataplane/capture"
@@ -49,14 +50,50 @@ func (w *Worker) event(typ string, f *flow.Flow, dir protocol.Dir) *events.Event
 		e.SrcPort, e.DstPort, e.HasPorts = sp, dp, true
 	case decode.ProtoICMP, decode.ProtoICMPv6:
 		e.HasICMP = true
-		if w.p != nil && w.p.Proto == f.Proto {
+		e.ICMPType, e.ICMPCode = uint8(f.ClientPort), uint8(f.ServerPort)
+		if w.p != nil && w.p.Proto == f.Proto && !w.closing {
 			e.ICMPType, e.ICMPCode = w.p.ICMPType, w.p.ICMPCode
 		}
 	}
 	if id := f.App.Proto(); id != protocol.Unknown {
 		e.AppProto = id.String()
 	}
+	e.Metadata = flowMetadata(w.in.Matcher, f)
+	if w.p != nil && w.p.TunnelDepth > 0 && !w.closing {
+		w.tunnel(e, w.p)
+	}
 	return e
+}
+
+// tunnel tells of the packet that carries p.
+func (w *Worker) tunnel(e *events.Event, p *decode.Packet) {
+	var outer *decode.Packet
+	for i := range w.pkts {
+		if q := &w.pkts[i]; q.TunnelDepth+1 == p.TunnelDepth && q.IPVersion != 0 {
+			outer = q
+		}
+	}
+	if outer == nil {
+		return
+	}
+	switch {
+	case outer.Proto == decode.ProtoGRE:
+		e.PktSrc = "gre tunnel"
+	case outer.Proto == decode.ProtoUDP:
+		e.PktSrc = "vxlan encapsulation"
+		if outer.DstPort == 3544 || outer.SrcPort == 3544 {
+			e.PktSrc = "teredo tunnel"
+		}
+	case outer.IPVersion == 6:
+		e.PktSrc = "ipv6 tunnel"
+	default:
+		e.PktSrc = "ipv4 tunnel"
+	}
+	e.Tunnel = &events.Tunnel{SrcIP: events.FormatAddr(outer.Src.Netip()), DestIP: events.FormatAddr(outer.Dst.Netip()),
+		Proto: ProtoName(outer.Proto), Depth: outer.TunnelDepth, PktSrc: "wire/pcap"}
+	if outer.Has(decode.FlagHasPorts) {
+		e.Tunnel.SrcPort, e.Tunnel.DestPort = outer.SrcPort, outer.DstPort
+	}
 }
 
 // ether gives the link-layer addresses of a packet's own Ethernet header; nil
@@ -67,6 +104,40 @@ func ether(p *decode.Packet) *events.Ether {
 		return nil
 	}
 	return &events.Ether{DestMAC: net.HardwareAddr(p.Data[at : at+6]).String(), SrcMAC: net.HardwareAddr(p.Data[at+6 : at+12]).String()}
+}
+
+// maxMACs bounds the link-layer addresses that are kept of a direction.
+const maxMACs = 8
+
+// noteMAC keeps the addresses of a packet for the record of its flow.
+func (w *Worker) noteMAC(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
+	at := int(p.L2)
+	if p.Frame == nil || p.Frame.Link != capture.LinkEthernet || int(p.L3) < at+14 || len(p.Data) < at+14 {
+		return
+	}
+	st := w.ensure(f)
+	for i, d := range [2]protocol.Dir{dir.Other(), dir} {
+		mac := [6]byte(p.Data[at+6*i:])
+		if len(st.macs[d]) < maxMACs && !slices.Contains(st.macs[d], mac) {
+			st.macs[d] = append(st.macs[d], mac)
+		}
+	}
+}
+
+// etherOf gives the addresses of a flow's ends for its record.
+func (w *Worker) etherOf(f *flow.Flow) *events.Ether {
+	st := w.state(f)
+	if st == nil || len(st.macs[0])+len(st.macs[1]) == 0 {
+		return nil
+	}
+	e := new(events.Ether)
+	for _, m := range st.macs[protocol.ToServer] {
+		e.SrcMACs = append(e.SrcMACs, net.HardwareAddr(m[:]).String())
+	}
+	for _, m := range st.macs[protocol.ToClient] {
+		e.DestMACs = append(e.DestMACs, net.HardwareAddr(m[:]).String())
+	}
+	return e
 }
 
 // CompareFinal orders the events of flows that ended with the capture by the
@@ -111,6 +182,14 @@ func ProtoName(proto uint8) string {
 		return "GRE"
 	case decode.ProtoESP:
 		return "ESP"
+	case decode.ProtoIPIP:
+		return "IP-in-IP"
+	case decode.ProtoIPv6:
+		return "IPv6"
+	case decode.ProtoIGMP:
+		return "IGMP"
+	case decode.ProtoAH:
+		return "AH"
 	}
 	return fmt.Sprintf("%03d", proto)
 }

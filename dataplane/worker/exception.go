@@ -76,15 +76,14 @@ func exceptionOf(r stream.Reason) (exception, dropReason, bool) {
 // packet.
 func (w *Worker) except(f *flow.Flow, e exception, why dropReason) bool {
 	a := w.cfg.Exceptions.of(e)
-	if a == Ignore {
-		return true
-	}
 	w.counters.Exceptions[e][a]++
 	if f != nil {
 		st := w.ensure(f)
 		st.exceptions |= 1 << e
 	}
 	switch a {
+	case Ignore:
+		return true
 	case PassPacket:
 		w.passed = true
 		return false

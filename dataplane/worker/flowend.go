@@ -90,7 +90,7 @@ func (w *Worker) closingVerdict() {
 // flowEvent makes the flow's record.
 func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 	e := w.event("flow", f, protocol.ToServer)
-	e.PktSrc = ""
+	e.PktSrc, e.Ether = "", w.etherOf(f)
 	part := flowPart(f)
 	part.SrcIP, part.DestIP, part.SrcPort, part.DestPort = "", "", 0, 0
 	age := (f.Last - f.Start) / 1e9
@@ -129,6 +129,8 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 		}
 		if f.TCP != nil {
 			e.TCP.State = f.TCP.State().String()
+			// A direction's bytes are held in one region here, holes and all.
+			e.TCP.TSMaxReg, e.TCP.TCMaxReg = 1, 1
 		}
 	}
 	return e

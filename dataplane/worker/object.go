@@ -19,6 +19,9 @@ var _ protocol.ObjectSink = (*objectSink)(nil)
 // OpenObject implements protocol.ObjectSink.
 func (s *objectSink) OpenObject(o *protocol.Object) {
 	w := (*Worker)(s)
+	if o.File {
+		w.openSums(o)
+	}
 	o.Sink = w.in.OpenObject(w.f, w.f.App.Proto(), o, false, o.File && w.cfg.Report.wants("fileinfo"))
 	if o.Tx != nil {
 		o.Tx.OpenObjects++
@@ -33,6 +36,7 @@ func (s *objectSink) ObjectData(o *protocol.Object, data []byte) {
 		return
 	}
 	o.Size += uint64(len(data))
+	w.addSums(o, data)
 	if ob.Packet != w.packetNum() {
 		w.touched = append(w.touched, ob)
 	}
@@ -72,6 +76,7 @@ func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState)
 	decided, _ := ob.Decided.(*decision)
 	failed := ob.Failed
 	classified := ob.Stream != nil
+	w.closeSums(o)
 	res, sum := ob.Close(w.p)
 	if failed && res.Unscannable == "" {
 		res.Unscannable = "scan-failed"
@@ -107,9 +112,10 @@ func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, mime s
 	if w.cfg.Report.Magic {
 		info.Magic = mime
 	}
-	if sum != nil && o.State == protocol.ObjectClosed {
+	if sum != nil {
 		info.SHA256 = hex.EncodeToString(sum)
 	}
+	info.MD5, info.SHA1 = hex.EncodeToString(o.Hashes[protocol.MD5]), hex.EncodeToString(o.Hashes[protocol.SHA1])
 	if o.Start > 0 || o.Total > 0 && size < o.Total {
 		start, end := o.Start, o.Start+max(size, 1)-1
 		info.Start, info.End = &start, &end

@@ -89,6 +89,9 @@ func (w *Worker) begin(f *flow.Flow) { w.counters.Flows++ }
 func (w *Worker) judgePacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) bool {
 	w.env.SrcPort, w.env.DstPort = f.ClientPort, f.ServerPort
 	w.excepted = false
+	if w.cfg.Report.Ethernet {
+		w.noteMAC(p, f, dir)
+	}
 	switch p.Proto {
 	case decode.ProtoTCP:
 		f = w.segment(p, f, dir)
@@ -125,6 +128,10 @@ func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow
 		res = w.tcp.Segment(f.TCP, p, dir, w)
 	}
 	w.flows.Update(f)
+	if f.TCP.Midstream() && !w.ensure(f).midstream {
+		w.ensure(f).midstream = true
+		w.excepted = !w.except(f, excMidstream, dropStreamMidstream)
+	}
 	if e, why, ok := exceptionOf(res.Reason); ok {
 		w.excepted = !w.except(f, e, why)
 	}

@@ -23,6 +23,12 @@ type flowState struct {
 	exceptions uint8
 	// dropTold tells the directions of which a drop was reported.
 	dropTold [2]bool
+	// midstream: what to do with a connection picked up midway was decided.
+	midstream bool
+	// macs are the link-layer addresses of each direction's senders.
+	macs [2][][6]byte
+	// tags are the packets still to be told after an alert.
+	tags []tag
 }
 
 // state gives the flow's state or nil.

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"strings"
+
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
 	"sluice/events"
@@ -120,6 +122,9 @@ func (w *Worker) appAnomalies(f *flow.Flow, names []string, tx *protocol.Tx) {
 	for _, name := range names {
 		e := w.event("anomaly", f, protocol.ToServer)
 		a := &events.Anomaly{Type: "applayer", Event: name, Layer: "proto_parser"}
+		if tx == nil || upperEvents(f.App.ParserProto()) {
+			a.Event = strings.ToUpper(name)
+		}
 		if tx == nil {
 			a.Layer = "proto_detect"
 		} else {
@@ -129,6 +134,15 @@ func (w *Worker) appAnomalies(f *flow.Flow, names []string, tx *protocol.Tx) {
 		e.Anomaly = a
 		w.emit(e)
 	}
+}
+
+// upperEvents tells of the protocols whose anomalies EVE spells in capitals.
+func upperEvents(id protocol.ID) bool {
+	switch id {
+	case protocol.HTTP1, protocol.TLS, protocol.SMTP, protocol.DCERPC:
+		return true
+	}
+	return false
 }
 
 // dnsVersion2 reports a DNS message as records of version 2 do: an event a

@@ -18,6 +18,7 @@ import (
 	"sluice/dataplane/protocol/expect"
 	"sluice/dataplane/stream"
 	"sluice/events"
+	"sluice/signatures"
 )
 
 // Config is what a worker is built with. Everything in it that is a pointer is
@@ -71,10 +72,27 @@ type Report struct {
 	// AllDrops tells of every packet withheld rather than of the first of each
 	// direction of a flow.
 	AllDrops bool
+	// Hashes are the kinds of hashes that files are told with, as bits by
+	// protocol.HashKind; SHA-256 always is.
+	Hashes uint8
+	// XFF says how the client's address is read from a proxy's header.
+	XFF XFF
+	// GuessTx puts the only live transaction into alerts that have none.
+	GuessTx bool
 	// DNSVersion is the form of dns events: 2, or 3 for anything else.
 	DNSVersion int
 	// Ethernet adds link-layer addresses.
 	Ethernet bool
+}
+
+// XFF says what becomes of the client's address in X-Forwarded-For.
+type XFF struct {
+	// Enabled writes it as alert.xff or, with Overwrite, in place of the address
+	// that the packets have.
+	Enabled, Overwrite bool
+	// Forward takes the first address of the header, the client's own word;
+	// otherwise the last, which the nearest proxy wrote.
+	Forward bool
 }
 
 // wants reports whether events of the type are written.
@@ -93,10 +111,12 @@ type Worker struct {
 	old []*inspect.Inspector
 
 	// The packet in work: p is never nil while anything is inspected.
-	p      *decode.Packet
-	f      *flow.Flow
-	dir    protocol.Dir
-	num    uint64
+	p   *decode.Packet
+	f   *flow.Flow
+	dir protocol.Dir
+	num uint64
+	// pkts are all packets of the frame in work.
+	pkts   []decode.Packet
 	now    int64
 	pseudo decode.Packet
 	// drop is set when the packet in work is to be withheld.
@@ -110,6 +130,12 @@ type Worker struct {
 	// excepted: an exception policy keeps signatures off the packet. limited:
 	// the frame's fragment was given up.
 	excepted, limited bool
+	// sums are the hashes of open objects.
+	sums map[*protocol.Object]*sums
+	// newTags are the packet's matches with tags, which begin with the next.
+	newTags []signatures.Match
+	// hostTags are the tags of hosts, for all their packets.
+	hostTags map[decode.Addr][]tag
 	// suppressed and overflow are the Matcher's counters at the last look.
 	suppressed, overflow uint64
 	// touched lists objects that got bytes from the packet in work.
@@ -171,6 +197,7 @@ func (w *Worker) frame(f *capture.Frame) bool {
 	forward := true
 	pkts := w.decoder.Decode(f)
 	w.limited = w.decoder.DefragLimited()
+	w.pkts = pkts
 	for i := range pkts {
 		if !w.packet(&pkts[i]) {
 			forward = false

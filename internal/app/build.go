@@ -282,8 +282,13 @@ func exceptions(cfg *config.Config, inline bool) worker.Exceptions {
 		}
 		return x
 	}
+	midstream := of(cfg.Stream.MidstreamPolicy)
+	if cfg.Stream.Midstream && midstream != worker.PassFlow && midstream != worker.Bypass {
+		// Whoever wants such connections followed does not want them ended.
+		midstream = worker.Ignore
+	}
 	return worker.Exceptions{FlowMemcap: packet(of(cfg.Flow.MemcapPolicy)), DefragMemcap: packet(of(cfg.Defrag.MemcapPolicy)),
-		Midstream: of(cfg.Stream.MidstreamPolicy), StreamMemcap: of(cfg.Stream.MemcapPolicy), Reassembly: of(cfg.Stream.Reassembly.MemcapPolicy),
+		Midstream: midstream, StreamMemcap: of(cfg.Stream.MemcapPolicy), Reassembly: of(cfg.Stream.Reassembly.MemcapPolicy),
 		AppError: of(cfg.AppLayer.ErrorPolicy)}
 }
 
@@ -327,6 +332,25 @@ func report(cfg *config.Config, m Mode) worker.Report {
 	// A replay is for looking closely: alerts show their bytes unless told not to.
 	r.Payload, r.PayloadPrintable, r.Packet = orReplay(a.Payload, m), orReplay(a.PayloadPrintable, m), orReplay(a.Packet, m)
 	r.DNSVersion = dnsVersion(cfg)
+	r.GuessTx = cfg.Detect.GuessApplayerTX
+	xff := cfg.Outputs.EVE.XFF
+	if a.XFF.Enabled != nil {
+		xff = a.XFF
+	}
+	r.XFF = worker.XFF{Enabled: xff.Enabled == nil || *xff.Enabled, Overwrite: xff.Mode == "overwrite", Forward: xff.Deployment == "forward"}
+	for _, list := range [][]string{cfg.Outputs.EVE.ForceHash, cfg.Outputs.EVE.Types.Option("files").ForceHash} {
+		for _, name := range list {
+			switch name {
+			case "md5":
+				r.Hashes |= 1 << protocol.MD5
+			case "sha1":
+				r.Hashes |= 1 << protocol.SHA1
+			}
+		}
+	}
+	if !m.Live {
+		r.Hashes |= 1 << protocol.MD5
+	}
 	r.AllDrops = !m.Live
 	if f := cfg.Outputs.EVE.Types.Option("drop").Flows; f != "" {
 		r.AllDrops = f == "all"

@@ -54,7 +54,8 @@ type OCSF struct {
 
 // XFF says how a proxy's header is read.
 type XFF struct {
-	Enabled bool `yaml:"enabled"`
+	// Enabled is on unless said otherwise.
+	Enabled *bool `yaml:"enabled"`
 	// Mode adds the address as "xff" or puts it in place of the source.
 	Mode       string `yaml:"mode" enum:"extra-data|overwrite"`
 	Deployment string `yaml:"deployment" enum:"reverse|forward"`

@@ -72,8 +72,11 @@ type crule struct {
 	all    uint64
 	bodies uint64
 	fields []FieldFunc
+	hashes []hashList
 	// unfast: no fast pattern nominates the payload's tests on a stream.
 	unfast bool
+	// head is a content of the payload that must be near its beginning.
+	head *item
 	// once: at most one match per flow and direction.
 	once bool
 	// stateful: a match in a transaction is to be remembered, since the rule
@@ -115,6 +118,8 @@ type Engine struct {
 	// streamAt is streamAll by the server's port.
 	streamAt    [2]unfast
 	streamRules bool
+	// hashKinds are the kinds of hashes that rules compare files by, as bits.
+	hashKinds uint8
 	// absentBodies: a rule asks whether a transaction had no body.
 	absentBodies bool
 }
@@ -165,6 +170,13 @@ func (e *SetError) Unwrap() error { return e.Err }
 
 // Check reports why a rule cannot be compiled for want of files (datasets), or nil.
 func Check(r *rule.Rule, st *State) error {
+	for i := range r.Files {
+		if t := &r.Files[i]; t.Load != "" {
+			if _, err := st.hashList(t, relativeTo(r.File)); err != nil {
+				return &SetError{Rule: r, Keyword: t.Keyword, Err: err}
+			}
+		}
+	}
 	for i := range r.Lists {
 		for j := range r.Lists[i].Items {
 			if d := r.Lists[i].Items[j].Data; d != nil {
@@ -215,11 +227,7 @@ func Compile(rules []*rule.Rule, opt Options) (*Engine, error) {
 			return nil, err
 		}
 	}
-	uses := map[*rule.AddrSet]int{}
-	for i := range e.rules {
-		uses[e.rules[i].Src]++
-		uses[e.rules[i].Dst]++
-	}
+	uses := addrUses(e.rules)
 	for cl := range b.index_ {
 		for d := range b.index_[cl] {
 			b.index_[cl][d].count(uses)
@@ -334,6 +342,7 @@ func (b *builder) rule(c *crule) error {
 			c.locals = append(c.locals, clocal{l.Local, items})
 		case l.Name == "":
 			c.payload = items
+			c.head = headOf(items)
 			for k := range l.Items {
 				it := &l.Items[k]
 				if !it.Relative && (it.HasDepth || it.HasOffset) {
@@ -362,6 +371,16 @@ func (b *builder) rule(c *crule) error {
 			}
 			c.all |= 1 << len(c.lists)
 			c.lists = append(c.lists, cl)
+		}
+	}
+	for i := range r.Files {
+		if t := &r.Files[i]; t.Load != "" {
+			l, err := b.e.opt.State.hashList(t, relativeTo(r.File))
+			if err != nil {
+				return &SetError{Rule: r, Keyword: t.Keyword, Err: err}
+			}
+			c.hashes = append(c.hashes, l)
+			b.e.hashKinds |= 1 << l.kind
 		}
 	}
 	for _, f := range r.Fields {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"slices"
 
 	"sluice/dataplane/decode"
@@ -386,7 +387,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 	case rule.ScopeFlow:
 		x.FlowScope = true
 	case rule.ScopeDefault:
-		x.FlowScope = x.Kind != KindPacket || r.once || r.apps != 0
+		x.FlowScope = x.Kind != KindPacket || r.once || r.headerOnly()
 	}
 	if m.f == nil {
 		x.FlowScope = false
@@ -406,6 +407,12 @@ func (m *Matcher) fire(r *crule, x Match) {
 		m.matches[worst] = x
 	}
 	m.Counters.Suppressed++
+}
+
+// headerOnly reports whether nothing of a packet but its header's ends decides
+// about the rule: what holds for one packet holds for the flow.
+func (r *crule) headerOnly() bool {
+	return len(r.tests) == 0 && r.payload == nil && len(r.locals) == 0 && !r.inTx && (!r.Flow.Set || r.apps != 0)
 }
 
 // suppressed reports whether threshold.config keeps the alert back.
@@ -463,7 +470,11 @@ func (m *Matcher) withinLimit(r *crule, l *limit) bool {
 	case "by_dst":
 		k.a = *m.dst
 	case "by_both":
+		// A pair is the same whichever way it speaks.
 		k.a, k.b = *m.src, *m.dst
+		if bytes.Compare(k.a[:], k.b[:]) > 0 {
+			k.a, k.b = k.b, k.a
+		}
 	}
 	return m.e.opt.State.limit(k, l, m.now)
 }

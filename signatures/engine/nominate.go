@@ -85,6 +85,11 @@ func (b *builder) index(c *crule) {
 			if !c.dirs.Has(protocol.Dir(d)) {
 				continue
 			}
+			if cl == classTCP && c.headFirst() {
+				fp := c.headPattern()
+				b.packet[cl][d].add(fp, fp.placed(cand{rule: c.idx, list: payloadList}, c.payload))
+				continue
+			}
 			if ok && (len(fp.bytes) >= minFast || len(b.index_[cl][d].every.x.any) >= maxUnfast) {
 				b.packet[cl][d].add(fp, fp.placed(cand{rule: c.idx, list: payloadList}, c.payload))
 			} else {
@@ -97,7 +102,7 @@ func (b *builder) index(c *crule) {
 // indexHeader indexes a rule without content.
 func (b *builder) indexHeader(c *crule) {
 	// With nothing but addresses, a flow is judged once each way.
-	c.once = len(c.tests) == 0 && len(c.locals) == 0 && len(c.bitTests) == 0 && len(c.intTests) == 0 && c.apps == 0 && c.Proto.Transport == rule.AnyIP
+	c.once = len(c.tests) == 0 && len(c.locals) == 0 && len(c.bitTests) == 0 && len(c.intTests) == 0 && c.apps == 0 && c.Proto.Transport == rule.AnyIP && !c.Flow.Set
 	// What is known of the protocol is told once each way as well.
 	known := len(c.tests) > 0 && len(c.locals) == 0 && len(c.bitTests) == 0
 	for i := range c.tests {
@@ -195,7 +200,7 @@ func (b *builder) indexTx(c *crule) {
 	if found {
 		l := &c.lists[bestList]
 		if l.body {
-			b.object.add(best, cand{rule: c.idx, list: uint8(bestList)})
+			b.object.add(best, best.placedIn(cand{rule: c.idx, list: uint8(bestList)}, l.items))
 			return
 		}
 		for d := protocol.ToServer; d <= protocol.ToClient; d++ {

@@ -65,11 +65,13 @@ func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *pro
 		m.confirmObject(c, tx, o, w, final)
 	}
 	// Rules that other buffers nominated and that wait for this object.
+	if other := m.txState(tx, protocol.ToServer, false); again && dir == protocol.ToClient && other != nil && len(other.pend) > 0 {
+		m.txState(tx, dir, true)
+	}
 	if st = m.txState(tx, dir, false); st != nil && again {
-		for i := range st.pend {
-			if m.e.rules[st.pend[i].rule].bodies != 0 {
-				m.nominate(st.pend[i].rule)
-			}
+		m.nominateWaiting(st, false)
+		if dir == protocol.ToClient {
+			m.nominateWaiting(m.txState(tx, protocol.ToServer, false), true)
 		}
 		slices.Sort(m.cands)
 		for _, r := range m.cands {
@@ -85,6 +87,20 @@ func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *pro
 		}
 	}
 	m.parser = nil
+}
+
+// nominateWaiting nominates the rules of a direction of a transaction that
+// other buffers brought up and that wait for an object; those of both
+// directions are kept with the first.
+func (m *Matcher) nominateWaiting(st *txState, both bool) {
+	if st == nil {
+		return
+	}
+	for i := range st.pend {
+		if r := &m.e.rules[st.pend[i].rule]; (r.bodies != 0 || len(r.Files) > 0) && (!both || r.Transactional) {
+			m.nominate(r.idx)
+		}
+	}
 }
 
 // before judges what of the transaction became final ahead of the object, so
@@ -117,7 +133,9 @@ func (m *Matcher) nominateObject(o *protocol.Object, app protocol.ID, hits []hs.
 	}
 	for i := range hits {
 		for _, c := range g.nominated(hits[i].ID) {
-			m.nominateCand(o, app, c)
+			if c.fits(hits[i].To, 0) {
+				m.nominateCand(o, app, c)
+			}
 		}
 	}
 }
@@ -277,6 +295,9 @@ func (m *Matcher) filesHold(r *crule, dir protocol.Dir, o *protocol.Object, fina
 	res := holds
 	for i := range r.Files {
 		t := &r.Files[i]
+		if t.Load != "" {
+			continue // hashes come last
+		}
 		var hit bool
 		if t.Dir != 0 && o.Dir != protocol.Dir(t.Dir-1) {
 			res = waits
@@ -315,6 +336,9 @@ func (m *Matcher) filesHold(r *crule, dir protocol.Dir, o *protocol.Object, fina
 		if hit == t.Neg {
 			return fails
 		}
+	}
+	if len(r.hashes) > 0 {
+		return min(res, r.hashesHold(o, final))
 	}
 	return res
 }

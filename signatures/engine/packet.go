@@ -81,28 +81,35 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 	if set.g == nil {
 		return
 	}
-	at, port := &set.small, p.DstPort
-	if p.PayloadEnd-p.Payload >= bigPacket {
-		at = &set.big
-	}
+	port := p.DstPort
 	if dir == protocol.ToClient {
 		port = p.SrcPort
 	}
-	usual, extra := at.at(port)
-	m.scanPacket(set, usual, p)
-	m.scanPacket(set, extra, p)
+	b := p.PayloadBytes()
+	if len(b) < bigPacket {
+		m.scanPacket(set, &set.small, port, b, len(b))
+		return
+	}
+	m.scanPacket(set, &set.begin, port, b[:bigPacket], len(b))
+	m.scanPacket(set, &set.whole, port, b, len(b))
 }
 
-// scanPacket looks for a part of a packet set's patterns.
-func (m *Matcher) scanPacket(set *packetSet, part int16, p *decode.Packet) {
+// scanPacket looks for patterns of a packet set in bytes of a payload of size
+// n.
+func (m *Matcher) scanPacket(set *packetSet, parts *byPort, port uint16, b []byte, n int) {
+	usual, extra := parts.at(port)
+	m.scanPart(set, usual, b, n)
+	m.scanPart(set, extra, b, n)
+}
+
+func (m *Matcher) scanPart(set *packetSet, part int16, b []byte, n int) {
 	if part < 0 {
 		return
 	}
-	hits, err := m.sc.Scan(set.dbs[part], p.PayloadBytes())
+	hits, err := m.sc.Scan(set.dbs[part], b)
 	if err != nil {
 		m.Counters.ScanFailures++
 	}
-	n := int(p.PayloadEnd - p.Payload)
 	for i := range hits {
 		cs := set.g.nominated(hits[i].ID)
 		for k := range cs {
@@ -138,7 +145,7 @@ func (m *Matcher) collectLoose(p *decode.Packet, dir protocol.Dir) {
 // confirmPacket tests a nominated rule on the packet at hand.
 func (m *Matcher) confirmPacket(r *crule) {
 	m.Counters.Candidates++
-	if m.fired[r.idx] == m.round || !m.header(r) {
+	if m.fired[r.idx] == m.round || r.head != nil && !r.head.begins(m.p.PayloadBytes()) || !m.testsHold(r) || !m.header(r) {
 		return
 	}
 	if ok, _ := m.flowHolds(r); !ok {
@@ -147,7 +154,7 @@ func (m *Matcher) confirmPacket(r *crule) {
 	if r.Flow.OnlyStream && m.p.Proto == decode.ProtoTCP {
 		return
 	}
-	if !m.testsHold(r) || !m.bitsHold(r) {
+	if !m.bitsHold(r) {
 		return
 	}
 	m.captured, m.contexts = m.captured[:0], m.contexts[:0]

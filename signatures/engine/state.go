@@ -20,6 +20,7 @@ type State struct {
 	setMu  sync.Mutex
 	sets   map[string]*dataset
 	setDir string
+	hashes map[string]map[string]struct{}
 }
 
 const (
@@ -30,7 +31,7 @@ const (
 
 // NewState gives an empty State.
 func NewState() *State {
-	s := &State{names: map[string]uint32{}, sets: map[string]*dataset{}}
+	s := &State{names: map[string]uint32{}, sets: map[string]*dataset{}, hashes: map[string]map[string]struct{}{}}
 	for i := range s.bits {
 		s.bits[i].m = map[bitKey]int64{}
 		s.limits[i].m = map[limitKey]limitEntry{}

@@ -37,10 +37,14 @@ func (m *Matcher) Stream(p *decode.Packet, f *flow.Flow, dir protocol.Dir, w Win
 	fs = m.flowState(false)
 	end := w.Start + uint64(len(w.Data))
 	for _, r := range all {
-		m.nominateStream(r, dir)
+		if m.e.rules[r].beginsStream(&w) {
+			m.nominateStream(r, dir)
+		}
 	}
 	for _, r := range extra {
-		m.nominateStream(r, dir)
+		if m.e.rules[r].beginsStream(&w) {
+			m.nominateStream(r, dir)
+		}
 	}
 	if g := m.e.stream; g != nil {
 		for i := range hits {

@@ -300,7 +300,7 @@ func (m *Matcher) flowOfTx(r *crule) bool {
 
 // evalTx tests what of the rule has not held yet.
 func (m *Matcher) evalTx(r *crule, tx *protocol.Tx, dir protocol.Dir, mask uint64, o *protocol.Object, w Window, final bool) (outcome, uint64) {
-	res := holds
+	res, missed := holds, false
 	if r.Proto.Hook != "" && tx.Progress[dir] < r.Proto.HookState {
 		return waits, mask
 	}
@@ -322,8 +322,15 @@ func (m *Matcher) evalTx(r *crule, tx *protocol.Tx, dir protocol.Dir, mask uint6
 		case waits:
 			res = waits
 		case fails:
-			return fails, mask
+			if !l.body || o == nil {
+				return fails, mask
+			}
+			// Another object of the transaction may still be the one.
+			missed, res = true, waits
 		}
+	}
+	if missed && mask == 0 {
+		return fails, mask
 	}
 	for i := range r.Fields {
 		switch m.field(r, i, tx, dir) {

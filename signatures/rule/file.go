@@ -37,8 +37,9 @@ func (c *context) file(name, val string) error {
 			c.lack("keyword filemagic")
 		}
 	default:
-		f.Load = v
-		c.lack("keyword " + name)
+		if f.Load = v; v == "" {
+			return faultf("needs a file of hashes")
+		}
 	}
 	c.r.Files = append(c.r.Files, f)
 	return nil

@@ -294,6 +294,9 @@ func (c *context) threshold(name, val string) error {
 	return nil
 }
 
+// defaultTagPackets is how many packets a tag without a count tells.
+const defaultTagPackets = 256
+
 func (c *context) tag(_, val string) error {
 	parts := fieldsOf(val)
 	t := &Tag{}
@@ -325,7 +328,13 @@ func (c *context) tag(_, val string) error {
 		}
 		t.Direction = parts[3]
 	}
-	c.r.Tag = t
+	if t.Count == 0 {
+		t.Count = defaultTagPackets
+	}
+	if t.Metric == "" {
+		t.Metric = "packets"
+	}
+	c.r.Tags = append(c.r.Tags, *t)
 	return nil
 }
 

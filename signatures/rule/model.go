@@ -489,7 +489,8 @@ type Suppress struct {
 	Addrs *AddrSet
 }
 
-// Tag is the tag keyword.
+// Tag is the tag keyword: Count of Metric (packets, seconds or bytes) of the
+// session, or of the host that is the packet's Direction (src or dst).
 type Tag struct {
 	Session   bool
 	Count     uint32
@@ -549,7 +550,7 @@ type Rule struct {
 	// Rate and Suppress come from threshold.config.
 	Rate              *RateFilter
 	Suppress          []Suppress
-	Tag               *Tag
+	Tags              []Tag
 	Filestore, Bypass bool
 	// Vars counts the variables of byte_extract and byte_math.
 	Vars int

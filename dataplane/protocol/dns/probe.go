@@ -29,7 +29,7 @@ func probeUDP(_ protocol.Dir, data []byte) protocol.Certainty {
 			return protocol.Unsure
 		}
 	}
-	if off != len(data) {
+	if off != len(data) || oddQuery(data) {
 		return protocol.Unsure
 	}
 	return protocol.Certain
@@ -50,11 +50,15 @@ func probeTCP(_ protocol.Dir, data []byte) protocol.Certainty {
 	switch {
 	case c == protocol.NotForUs || need > size:
 		return protocol.NotForUs
-	case need > len(msg):
+	case need > len(msg) || oddQuery(msg):
 		return protocol.Unsure
 	}
 	return c
 }
+
+// oddQuery tells of a question with a response code: no resolver sends it, so
+// that the port has to speak for it.
+func oddQuery(b []byte) bool { return len(b) >= 4 && b[2]&0x80 == 0 && b[3]&0x0f != 0 }
 
 // question judges header and question section of what there is of a message.
 // need is the length at least needed to be certain, or the question's end.
@@ -63,9 +67,6 @@ func question(b []byte) (c protocol.Certainty, need int) {
 		flags := binary.BigEndian.Uint16(b[2:])
 		if op := flags >> 11 & 15; op == 3 || op > 6 {
 			return protocol.NotForUs, 0
-		}
-		if flags&0x8000 == 0 && flags&0x000f != 0 {
-			return protocol.NotForUs, 0 // a query has no response code
 		}
 	}
 	if len(b) >= 6 && binary.BigEndian.Uint16(b[4:]) > 1 {

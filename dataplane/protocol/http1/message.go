@@ -139,6 +139,16 @@ func (m *message) value(f *field) []byte {
 	return m.raw[f.val:f.valEnd]
 }
 
+// named gives the first header of a name in lower case. It is for the cold side.
+func (m *message) named(name string) ([]byte, bool) {
+	for i := range m.fields {
+		if bytes.EqualFold(m.name(&m.fields[i]), []byte(name)) {
+			return m.value(&m.fields[i]), true
+		}
+	}
+	return nil, false
+}
+
 // get gives the first header of a kind; nil, false without one.
 func (m *message) get(k kind) ([]byte, bool) {
 	i := m.first[k]

@@ -38,6 +38,9 @@ func (p *parser) Record(tx *protocol.Tx, e *events.Event) {
 		if v, ok := req.get(kindUserAgent); ok {
 			h.UserAgent = string(v)
 		}
+		if v, ok := req.named("x-forwarded-for"); ok {
+			h.ForwardedFor = string(v)
+		}
 		if v, ok := req.get(kindReferer); ok {
 			h.Refer = string(v)
 		}

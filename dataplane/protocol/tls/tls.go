@@ -423,6 +423,7 @@ func (p *Parser) message(dir protocol.Dir, kind byte, b []byte) {
 		var ok bool
 		if hs.certs[dir], ok = chain(b); !ok {
 			p.tx.AddEvent("invalid_certificate")
+			p.tx.AddEvent("invalid_handshake_message")
 		}
 		p.advance(dir, ServerCertDone)
 	case kind == typeServerHelloDone && dir == protocol.ToClient:

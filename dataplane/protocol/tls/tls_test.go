@@ -178,7 +178,7 @@ func TestEvents(t *testing.T) {
 	f("heartbleed", c("> "+hello(sniExt)+"1803030003 01 4000"), 0, "heartbeat_message", "overflow_heartbeat_message")
 	f("heartbeat", c("> "+hello(sniExt)+"1803030004 07 0001 00"), 0, "heartbeat_message", "invalid_heartbeat_message")
 	f("long message", c("> "+hello(sniExt)+"1603030006 0bffffff 0000"), 0, "handshake_invalid_length")
-	f("certificate", c("< "+serverHello+"160303000a 0b000006 000003 000009"), 0, "invalid_certificate")
+	f("certificate", c("< "+serverHello+"160303000a 0b000006 000003 000009"), 0, "invalid_certificate", "invalid_handshake_message")
 	f("data only", c("> "+appData, "< "+appData), 0)
 }
 
