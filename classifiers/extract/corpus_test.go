@@ -309,3 +309,31 @@ func TestCorpusAll(t *testing.T) {
 	}
 	t.Logf("%v in all", total)
 }
+
+// TestCorpusPool: a sandboxed child reads the same out of every document as the
+// function does here.
+func TestCorpusPool(t *testing.T) {
+	root := corpus(t)
+	p := testPool(t, "serve")
+	n := 0
+	start := time.Now()
+	for file, want := range readings {
+		b, err := os.ReadFile(filepath.Join(root, "documents", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all bytes.Buffer
+		res, err := p.Extract(context.Background(), bytes.NewReader(b), int64(len(b)), filepath.Base(file), Limits{}, func(p Part) error {
+			all.WriteString("\n" + p.Path + "\n")
+			all.Write(p.Text)
+			return nil
+		})
+		n++
+		if err != nil || all.String() != want.all || res.Type != want.res.Type || len(res.Unscannable) != len(want.res.Unscannable) {
+			t.Errorf("%s: %v, %s, %d bytes of %d, %v", file, err, res.Type, all.Len(), len(want.all), res.Unscannable)
+		}
+	}
+	if n > 0 {
+		t.Logf("%d documents, %v each, %+v", n, time.Since(start)/time.Duration(n), p.Stats())
+	}
+}
