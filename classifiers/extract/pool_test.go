@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"bytes"
+	"sluice/classifiers/extract/sandbox"
 )
 
 // TestMain makes the test binary its own sandboxed child.
@@ -48,7 +49,7 @@ func misbehave(mode string) {
 		_, _ = os.Stdout.Write(bytes.Repeat([]byte("nonsense"), 1000))
 		time.Sleep(time.Hour)
 	case "sandbox":
-		if err := confine(512 << 20); err != nil {
+		if err := sandbox.Confine(512 << 20); err != nil {
 			fmt.Println("confine:", err)
 			return
 		}
@@ -58,7 +59,7 @@ func misbehave(mode string) {
 		e4 := os.WriteFile("/tmp/extract-sandbox-test", []byte("x"), 0o600)
 		fmt.Println(e1 != nil, e2 != nil && strings.Contains(e2.Error(), "not permitted"), e3 != nil, e4 != nil)
 	case "memory":
-		if err := confine(256 << 20); err != nil {
+		if err := sandbox.Confine(256 << 20); err != nil {
 			fmt.Println("confine:", err)
 			return
 		}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"time"
 	"unicode/utf8"
+
+	"sluice/classifiers/extract/sandbox"
 )
 
 // The protocol between a sandboxed child and its owner: frames of one type
@@ -118,7 +120,7 @@ func parsePart(b []byte) (Part, error) {
 // meant for a process of its own, since what it gives up never comes back.
 func ChildMain(in io.Reader, out io.Writer, memory int64) error {
 	w := bufio.NewWriterSize(out, 64<<10)
-	if err := confine(memory); err != nil {
+	if err := sandbox.Confine(memory); err != nil {
 		_ = writeFrame(w, frameReady, []byte(err.Error()))
 		_ = w.Flush()
 		return err
@@ -149,7 +151,7 @@ func serve(in io.Reader, w *bufio.Writer) error {
 		}
 		buf = b[:0]
 		job.Limits = job.Limits.WithDefaults()
-		limitCPU(2*job.Limits.MaxTime + time.Second)
+		sandbox.LimitCPU(2*job.Limits.MaxTime + time.Second)
 		var data []byte
 		for {
 			if typ, b, err = readFrame(in, buf); err != nil {

@@ -191,11 +191,12 @@ func (w *walker) zip(o *object) error {
 }
 
 // zipEntries reads all entries as nested objects, but for those that skip
-// handles, and gives their names as metadata.
+// handles. An archive's names are metadata; those of a package's parts say
+// nothing.
 func (w *walker) zipEntries(o *object, d *zipDir, skip func(*zip.File) (bool, error)) error {
 	names := w.open(o, "", Metadata)
 	for _, f := range d.File {
-		if !strings.HasSuffix(f.Name, "/") {
+		if !strings.HasSuffix(f.Name, "/") && skip == nil {
 			names.str(entryName(f.Name, f.NonUTF8))
 			names.str("\n")
 		}

@@ -1,4 +1,10 @@
-package extract
+//go:build linux
+
+// Package sandbox takes from the running process what reading bytes does not
+// need: files, network, other programs, memory without end. It is meant for a
+// process whose only task is to read hostile input, since nothing that it gives
+// up comes back. It knows nothing of what that process reads.
+package sandbox
 
 import (
 	"fmt"
@@ -14,14 +20,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// confine takes from this process all that reading bytes does not need, before
+// Confine takes from this process all that reading bytes does not need, before
 // the first hostile byte arrives: no new privileges, no files, no network, no
 // other programs, memory and open files bounded. Steps that this kernel does
 // not know are left out, but for the system call filter: without that it fails.
-func confine(memory int64) error {
-	debug.SetMemoryLimit(memory * 3 / 4)
+// memory is in bytes, beside what the process has reserved already; 0 leaves
+// the address space as it is.
+func Confine(memory int64) error {
 	debug.SetMaxStack(64 << 20)
 	if memory > 0 {
+		debug.SetMemoryLimit(memory * 3 / 4)
 		// What the runtime has reserved by now is many times what it uses: the
 		// limit counts from there.
 		as := uint64(memory) + virtualSize()
@@ -58,8 +66,8 @@ func virtualSize() uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
-// limitCPU lets the process run for d more; beyond that the kernel ends it.
-func limitCPU(d time.Duration) {
+// LimitCPU lets the process run for d more; beyond that the kernel ends it.
+func LimitCPU(d time.Duration) {
 	var ru unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &ru) != nil {
 		return
