@@ -55,13 +55,26 @@ func (s *Scanner) judgeColons(st *Stream, v *window2) (end int) {
 			return end
 		}
 		conf := Low
-		if nominated(t) && colons > 2 || colons == 7 {
+		if colons > 2 && longGroup(t) {
 			conf = Medium
 		}
 		n := a.As16()
 		s.emit(st, v, uint16(s.c.ipv4), l, r, conf, Internal, n[:])
 	}
 	return end
+}
+
+// longGroup reports whether a group of three or four has two digits in a row: such
+// are looked at whatever confidence is asked for.
+func longGroup(t []byte) bool {
+	for len(t) > 0 {
+		g, rest, _ := bytes.Cut(t, []byte(":"))
+		if len(g) >= 3 && len(g) <= 4 && nominated(g) {
+			return true
+		}
+		t = rest
+	}
+	return false
 }
 
 // macGroups reports whether text is six pairs of hex digits.
@@ -111,9 +124,9 @@ func (s *Scanner) judgePlainURL(st *Stream, v *window2) {
 // checksums are the algorithms that tell a number with a check digit from one
 // without, whatever it is: a hint where a field holds nothing else.
 var checksums = []struct {
-	id   string
+	id        string
 	good, bad string
-	ok   func([]byte) bool
+	ok        func([]byte) bool
 }{{"algo.luhn", "79927398713", "79927398714", luhn}, {"algo.verhoeff", "2363", "2364", verhoeff}, {"algo.damm", "5724", "5725", damm}}
 
 // judgeField looks at an object that may be the value of one field.

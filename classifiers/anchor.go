@@ -189,7 +189,7 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 		off := int(v.base - base)
 		s.judgeCoin(st, &v, l-off, r-off)
 	}
-	if (r < hi && view[r] == ':' || l > lo && view[l-1] == ':') && r-l <= 4 && base+uint64(l) >= st.colonDone && hexOnly(view[l:r]) {
+	if (r < hi && view[r] == ':' || l > lo && view[l-1] == ':') && (r-l == 3 || r-l == 4) && base+uint64(l) >= st.colonDone && hexOnly(view[l:r]) {
 		v := around(view, base, r)
 		st.colonDone = v.base + uint64(s.judgeColons(st, &v))
 	}

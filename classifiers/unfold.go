@@ -25,9 +25,9 @@ type folding struct {
 	// next gives the first place in b[i:to] that is worth unfolding, to when there
 	// is none. It may look back, and up to lag beyond.
 	next func(b []byte, i, to int) int
-	// unfold reads what stands at b[0]: n bytes into out, for width bytes of b. It
-	// reports whether it was folded.
-	unfold func(b []byte, out *[4]byte) (n, width int, folded bool)
+	// unfold reads what stands at b[0]: n bytes for width bytes of b, and whether
+	// they were folded.
+	unfold func(b []byte) (out [4]byte, n, width int, folded bool)
 }
 
 var foldings = [nFolds]folding{
@@ -89,9 +89,9 @@ func (s *Scanner) unfold(st *Stream, kind int, view []byte, base, limit uint64) 
 			var m, width int
 			var folded bool
 			if f.unfold != nil {
-				m, width, folded = f.unfold(view[u.next-base:], &ch)
+				ch, m, width, folded = f.unfold(view[u.next-base:])
 			} else {
-				m, folded = u.utf7(view[u.next-base:], &ch)
+				ch, m, folded = u.utf7(view[u.next-base:])
 				width = 1
 			}
 			if folded {
@@ -176,17 +176,18 @@ func nextEntity(b []byte, i, to int) int {
 	return to
 }
 
-func entity(b []byte, out *[4]byte) (n, width int, folded bool) {
+func entity(b []byte) (out [4]byte, n, width int, folded bool) {
 	if b[0] == '&' {
 		if r, w := readEntity(b); w > 0 {
 			if r == 0 {
-				return 0, w, true
+				return out, 0, w, true
 			}
-			return utf8.EncodeRune(out[:], r), w, true
+			n = utf8.EncodeRune(out[:], r)
+			return out, n, w, true
 		}
 	}
 	out[0] = b[0]
-	return 1, 1, false
+	return out, 1, 1, false
 }
 
 // quotedLine is the least length of a line that an encoder breaks (RFC 2045, 6.7).
@@ -204,7 +205,7 @@ func nextQuoted(b []byte, i, to int) int {
 			}
 			continue
 		}
-		if c, ok := percent(b[i:min(len(b), i+3)]); ok && (c == '=' || c == '-' || c == '@' || c >= 0x80 && len(b) > i+3 && b[i+3] == '=') && b[i+2] <= 'F' && (i == 0 || b[i-1] != '=') {
+		if c, ok := percent(b[i:min(len(b), i+3)]); ok && (c == '=' || c == '-' || c >= 0x80 && len(b) > i+3 && b[i+3] == '=') && b[i+2] <= 'F' && (i == 0 || b[i-1] != '=') {
 			return i
 		}
 	}
@@ -221,18 +222,18 @@ func softBreak(b []byte) int {
 	return 0
 }
 
-func quoted(b []byte, out *[4]byte) (n, width int, folded bool) {
+func quoted(b []byte) (out [4]byte, n, width int, folded bool) {
 	if b[0] == '=' {
 		if n := softBreak(b); n > 0 {
-			return 0, n, true
+			return out, 0, n, true
 		}
 		if c, ok := percent(b); ok && b[1] <= 'F' && b[2] <= 'F' {
 			out[0] = c
-			return 1, 3, true
+			return out, 1, 3, true
 		}
 	}
 	out[0] = b[0]
-	return 1, 1, false
+	return out, 1, 1, false
 }
 
 func nextUTF7(b []byte, i, to int) int {
@@ -253,41 +254,42 @@ func nextUTF7(b []byte, i, to int) int {
 }
 
 // utf7 reads one byte of UTF-7 (RFC 2152).
-func (u *unfolding) utf7(b []byte, out *[4]byte) (n int, folded bool) {
+func (u *unfolding) utf7(b []byte) (out [4]byte, n int, folded bool) {
 	c := b[0]
 	if !u.shifted {
 		if c == '+' {
 			if len(b) > 1 && b[1] == '-' {
 				out[0] = '+'
-				return 1, false
+				return out, 1, false
 			}
 			if len(b) > 2 && base64Value[b[1]] < 64 && base64Value[b[2]] < 64 {
 				u.shifted, u.acc, u.bits = true, 0, 0
-				return 0, true
+				return out, 0, true
 			}
 		}
 		out[0] = c
-		return 1, false
+		return out, 1, false
 	}
 	x := base64Value[c]
 	if x == 255 || c == '-' || c == '_' {
 		u.shifted = false
 		if c == '-' {
-			return 0, true
+			return out, 0, true
 		}
 		out[0] = c
-		return 1, true
+		return out, 1, true
 	}
 	u.acc = u.acc<<6 | uint32(x)
 	if u.bits += 6; u.bits < 16 {
-		return 0, true
+		return out, 0, true
 	}
 	u.bits -= 16
 	r := rune(u.acc >> u.bits & 0xffff)
 	if r >= 0xd800 && r < 0xe000 || r == 0 {
 		r = ' '
 	}
-	return utf8.EncodeRune(out[:], r), true
+	n = utf8.EncodeRune(out[:], r)
+	return out, n, true
 }
 
 // plain gives the ASCII character that a character is another form of (UAX 15,
@@ -329,20 +331,13 @@ func letter26(n rune) rune {
 // ASCII with another one after it.
 func nextOdd(b []byte, i, to int) int {
 	for i < to {
-		for i+8 <= to && binary.LittleEndian.Uint64(b[i:])&highBits == 0 {
-			i += 8
-		}
-		for i < to && b[i] < 0xc2 {
-			i++
-			if i&7 == 0 {
-				break
+		c := b[i]
+		if c < 0x80 {
+			for i++; i+8 <= to && binary.LittleEndian.Uint64(b[i:])&highBits == 0; i += 8 {
 			}
-		}
-		if i >= to || b[i] < 0xc2 {
 			continue
 		}
-		switch b[i] {
-		case 0xc2, 0xd9, 0xdb, 0xe0, 0xe1, 0xe2, 0xef, 0xf0:
+		if oddLead[c] && i+1 < len(b) && oddSecond(c, b[i+1]) {
 			r, n := utf8.DecodeRune(b[i:])
 			p := plain(r)
 			switch {
@@ -354,29 +349,48 @@ func nextOdd(b []byte, i, to int) int {
 					return i
 				}
 			}
-			i += n
-		default:
-			i++
 		}
+		i++
 	}
 	return to
 }
 
+// oddLead are the first bytes of the characters that plain changes.
+var oddLead = [256]bool{0xc2: true, 0xd9: true, 0xdb: true, 0xdf: true, 0xe0: true, 0xe1: true, 0xe2: true, 0xef: true, 0xf0: true}
+
+// oddSecond leaves out most others by their second byte.
+func oddSecond(c, d byte) bool {
+	switch c {
+	case 0xc2:
+		return d == 0xad
+	case 0xe2:
+		return d == 0x80 || d == 0x81
+	case 0xef:
+		return d >= 0xb8
+	case 0xf0:
+		return d == 0x9d
+	case 0xd9, 0xdb, 0xdf:
+		return d >= 0x80 && d < 0xba
+	}
+	return d >= 0x80
+}
+
 func isPlainDigit(r rune) bool { p := plain(r); return p == 0 || p >= '0' && p <= '9' }
 
-func odd(b []byte, out *[4]byte) (n, width int, folded bool) {
+func odd(b []byte) (out [4]byte, n, width int, folded bool) {
 	if b[0] < 0x80 {
 		out[0] = b[0]
-		return 1, 1, false
+		return out, 1, 1, false
 	}
 	r, w := utf8.DecodeRune(b)
 	if r == utf8.RuneError && w <= 1 {
 		out[0] = b[0]
-		return 1, 1, false
+		return out, 1, 1, false
 	}
 	p := plain(r)
 	if p == 0 {
-		return 0, w, true
+		return out, 0, w, true
 	}
-	return utf8.EncodeRune(out[:], p), w, p != r && (p < ' ' || isDigit(byte(p)))
+	n = utf8.EncodeRune(out[:], p)
+	return out, n, w, p != r && (p < ' ' || isDigit(byte(p)))
 }
