@@ -6,12 +6,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 
-#include "sluice_structs.h"
-
-/* Of linux/bpf.h since 6.6 and linux/pkt_cls.h. */
-#define TCX_NEXT -1
-#define TC_OK 0
-#define TC_DROP 2
+#include "sluice_guard.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -20,21 +15,13 @@ struct {
 	__type(value, struct wire);
 } wires SEC(".maps");
 
-volatile struct guard_state guard;
-
 /* Ahead of the wire by a link that dies with the daemon. */
 SEC("tcx/ingress")
 int sluice_guard(struct __sk_buff *skb)
 {
-	__u64 heartbeat = guard.heartbeat, timeout = guard.timeout;
-	__u64 now;
-
-	if (timeout) {
-		now = bpf_ktime_get_ns();
-		if (now > heartbeat && now - heartbeat > timeout) {
-			__sync_fetch_and_add(&guard.yielded, 1);
-			return TCX_NEXT;
-		}
+	if (workers_silent()) {
+		__sync_fetch_and_add(&guard.yielded, 1);
+		return TCX_NEXT;
 	}
 	__sync_fetch_and_add(&guard.dropped, 1);
 	return TC_DROP;

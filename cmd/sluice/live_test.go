@@ -56,6 +56,8 @@ func TestLive(t *testing.T) {
 		{"block by hand", liveBlock},
 		{"confirm", liveConfirm},
 		{"tap", liveTap},
+		{"gateway", liveGateway},
+		{"gateway killed", liveGatewayKilled},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			c.test(newRig(t, program, filepath.Join(shared, "cache")))

@@ -54,6 +54,9 @@ type PacketConfig struct {
 	BusyPoll time.Duration
 	// Fanout shares the port with other sockets; nil takes every frame.
 	Fanout *FanoutGroup
+	// Filter is the descriptor of a loaded socket filter program that the
+	// frames of this socket pass, valid to Start; 0 takes all.
+	Filter int
 	// Hold keeps the socket empty until Start, so that all sockets of a port
 	// begin together.
 	Hold bool
@@ -218,8 +221,11 @@ func (s *PacketSocket) hold() error {
 	return os.NewSyscallError("hold the socket", unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog))
 }
 
-// Start lets frames in on a socket opened with Hold.
+// Start lets frames in on a socket opened with Hold, those that its filter takes.
 func (s *PacketSocket) Start() error {
+	if s.cfg.Filter > 0 {
+		return os.NewSyscallError("start capture", unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, s.cfg.Filter))
+	}
 	return os.NewSyscallError("start capture", unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0))
 }
 

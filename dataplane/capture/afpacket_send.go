@@ -90,6 +90,12 @@ func OpenSender(iface string) (_ *PacketSender, err error) {
 	return s, nil
 }
 
+// SetMark has all frames from now on bear a mark for programs and filters of
+// this host. It needs CAP_NET_ADMIN.
+func (s *PacketSender) SetMark(mark uint32) error {
+	return os.NewSyscallError("set the mark", unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark)))
+}
+
 // Add queues a captured frame, whose bytes must stay valid to the next Flush;
 // Add itself flushes when the queue is full. A truncated frame is counted and
 // not sent.

@@ -117,6 +117,11 @@ func (f *FastPath) persists(iface string) bool {
 			return true
 		}
 	}
+	for _, g := range f.gates {
+		if !g.closed && g.fail != FailOff && g.lan.name == iface {
+			return true
+		}
+	}
 	return false
 }
 

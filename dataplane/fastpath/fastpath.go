@@ -109,6 +109,7 @@ type FastPath struct {
 	ports  []*port
 
 	inlines []*Inline
+	gates   []*Gate
 }
 
 // Open loads the programs into the kernel and attaches nothing yet. It needs
@@ -290,6 +291,9 @@ func (f *FastPath) Close() error {
 	f.ports = nil
 	for _, in := range f.inlines {
 		errs = append(errs, in.close())
+	}
+	for _, g := range f.gates {
+		errs = append(errs, g.close())
 	}
 	if f.xdp.SluiceXdp != nil {
 		errs = append(errs, f.xdp.Close())

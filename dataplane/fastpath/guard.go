@@ -55,7 +55,7 @@ const (
 type Inline struct {
 	f      *FastPath
 	tc     tcObjects
-	state  *ebpf.Memory // of the guard program
+	state  guardMemory
 	ports  [2]*inlinePort
 	fail   Fail
 	closed bool
@@ -93,12 +93,10 @@ func (f *FastPath) Inline(inside, outside string, fail Fail) (_ *Inline, err err
 	if err := in.load(); err != nil {
 		return nil, err
 	}
-	timeout := uint64(0)
 	if fail != FailOff {
-		timeout = uint64(HeartbeatTimeout)
-	}
-	if err := in.write(8, timeout); err != nil {
-		return nil, err
+		if err := in.state.setTimeout(HeartbeatTimeout); err != nil {
+			return nil, err
+		}
 	}
 	err = f.ns.Do(func() error {
 		for i, name := range []string{inside, outside} {
@@ -109,7 +107,7 @@ func (f *FastPath) Inline(inside, outside string, fail Fail) (_ *Inline, err err
 			in.ports[i] = &inlinePort{name: name, ifindex: ifi.Index}
 		}
 		for i, p := range in.ports {
-			if err := in.clearWire(p); err != nil {
+			if err := f.clearWire(p, fail != FailOff); err != nil {
 				return err
 			}
 			if fail != FailOff {
@@ -140,9 +138,8 @@ func (in *Inline) load() error {
 		return fmt.Errorf("load the tc programs: %w", hint(err))
 	}
 	defer coll.Close()
-	// The guard's state is the object's only variable, so it starts the section.
-	if in.state, err = coll.Maps[".bss"].Memory(); err != nil {
-		return fmt.Errorf("map the guard's state into memory: %w", err)
+	if in.state, err = openGuardMemory(coll); err != nil {
+		return err
 	}
 	if err := coll.Assign(&in.tc); err != nil {
 		return fmt.Errorf("load the tc programs: %w", err)
@@ -150,20 +147,37 @@ func (in *Inline) load() error {
 	return nil
 }
 
-func (in *Inline) write(offset int64, v uint64) error {
+// guardMemory is a guard's state, which it shares with its program.
+type guardMemory struct{ mem *ebpf.Memory }
+
+// openGuardMemory maps the state. It is an object's only variable that is
+// written to, so it starts the section.
+func openGuardMemory(coll *ebpf.Collection) (guardMemory, error) {
+	mem, err := coll.Maps[".bss"].Memory()
+	if err != nil {
+		return guardMemory{}, fmt.Errorf("map the guard's state into memory: %w", err)
+	}
+	return guardMemory{mem}, nil
+}
+
+func (m guardMemory) write(offset int64, v uint64) error {
 	var b [8]byte
 	binary.NativeEndian.PutUint64(b[:], v)
-	if _, err := in.state.WriteAt(b[:], offset); err != nil {
+	if _, err := m.mem.WriteAt(b[:], offset); err != nil {
 		return fmt.Errorf("write the guard's state: %w", err)
 	}
 	return nil
 }
 
+// setHeartbeat and setTimeout write the first two fields of struct guard_state.
+func (m guardMemory) setHeartbeat(mono int64) error    { return m.write(0, uint64(mono)) }
+func (m guardMemory) setTimeout(d time.Duration) error { return m.write(8, uint64(d)) }
+
 // Heartbeat tells the guard that the workers were alive at the given time of
 // the monotonic clock, in nanoseconds. It makes no system call, and is to be
 // called from the loops that move frames; with several workers, with the
 // oldest of their times. It is safe for concurrent use, but not with Close.
-func (in *Inline) Heartbeat(mono int64) error { return in.write(0, uint64(mono)) }
+func (in *Inline) Heartbeat(mono int64) error { return in.state.setHeartbeat(mono) }
 
 // InlineCounts tells who took care of frames beside the workers.
 type InlineCounts struct {
@@ -240,7 +254,7 @@ func (in *Inline) attachGuard(p *inlinePort) error {
 	var l link.Link
 	err := ebpf.ErrNotSupported
 	if !in.f.cfg.noTCX {
-		l, err = in.attachTCX(p)
+		l, err = attachTCX(p, in.tc.SluiceGuard, ebpf.AttachTCXIngress)
 	}
 	if err == nil {
 		p.guard = l
@@ -252,11 +266,11 @@ func (in *Inline) attachGuard(p *inlinePort) error {
 	}
 	// Before 6.6: the guard outlives the daemon, so only the heartbeat tells.
 	in.f.cfg.Log.Info("no tcx in this kernel: a killed daemon is noticed by its heartbeat only", "port", p.name)
-	if err := in.addFilter(p, in.tc.SluiceGuard, guardName, guardPriority); err != nil {
+	if err := addFilter(p, netlink.HANDLE_MIN_INGRESS, in.tc.SluiceGuard, guardName, guardPriority); err != nil {
 		return err
 	}
 	p.guardTC = true
-	return in.write(8, uint64(HeartbeatTimeout))
+	return in.state.setTimeout(HeartbeatTimeout)
 }
 
 // keepHigh gives the guard's link a second descriptor with a high number. When
@@ -283,15 +297,10 @@ func keepHigh(l link.Link) (int, error) {
 // highDescriptor is above what the rest of the process uses.
 const highDescriptor = 16384
 
-// attachTCX hangs the guard ahead of everything, by a link that is not pinned:
+// attachTCX hangs a program ahead of everything, by a link that is not pinned:
 // the kernel takes it off when the process dies.
-func (in *Inline) attachTCX(p *inlinePort) (link.Link, error) {
-	return link.AttachTCX(link.TCXOptions{
-		Interface: p.ifindex,
-		Program:   in.tc.SluiceGuard,
-		Attach:    ebpf.AttachTCXIngress,
-		Anchor:    link.Head(),
-	})
+func attachTCX(p *inlinePort, prog *ebpf.Program, at ebpf.AttachType) (link.Link, error) {
+	return link.AttachTCX(link.TCXOptions{Interface: p.ifindex, Program: prog, Attach: at, Anchor: link.Head()})
 }
 
 func (in *Inline) attachWire(p, peer *inlinePort, fail Fail) error {
@@ -302,99 +311,9 @@ func (in *Inline) attachWire(p, peer *inlinePort, fail Fail) error {
 	if err := in.tc.Wires.Put(uint32(p.ifindex), w); err != nil {
 		return err
 	}
-	if err := in.addFilter(p, in.tc.SluiceWire, wireName, wirePriority); err != nil {
+	if err := addFilter(p, netlink.HANDLE_MIN_INGRESS, in.tc.SluiceWire, wireName, wirePriority); err != nil {
 		return err
 	}
 	p.wired = true
 	return nil
-}
-
-// addFilter hangs a program on clsact ingress, where it stays when the process
-// dies: no pin, hence no bpffs, is needed.
-func (in *Inline) addFilter(p *inlinePort, prog *ebpf.Program, name string, priority uint16) error {
-	if err := netlink.QdiscAdd(clsact(p.ifindex)); err == nil {
-		p.addedQdisc = true
-	} else if !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("add the clsact qdisc: %w", err)
-	}
-	return netlink.FilterReplace(&netlink.BpfFilter{
-		FilterAttrs: netlink.FilterAttrs{
-			LinkIndex: p.ifindex,
-			Parent:    netlink.HANDLE_MIN_INGRESS,
-			Handle:    1,
-			Priority:  priority,
-			Protocol:  unix.ETH_P_ALL,
-		},
-		Fd:           prog.FD(),
-		Name:         name,
-		DirectAction: true,
-	})
-}
-
-func clsact(ifindex int) *netlink.GenericQdisc {
-	return &netlink.GenericQdisc{
-		QdiscAttrs: netlink.QdiscAttrs{
-			LinkIndex: ifindex,
-			Handle:    netlink.MakeHandle(0xffff, 0),
-			Parent:    netlink.HANDLE_CLSACT,
-		},
-		QdiscType: "clsact",
-	}
-}
-
-// clearWire removes the filters that a crashed daemon left on a port. The
-// qdisc they hang on was that daemon's too, if nothing else uses it.
-func (in *Inline) clearWire(p *inlinePort) error {
-	ours, others, err := filters(p.ifindex)
-	if err != nil || len(ours) == 0 {
-		return err
-	}
-	in.f.cfg.Log.Info("taking over from a daemon that left its fail-to-wire program", "port", p.name)
-	if in.fail != FailOff {
-		// Replaced in place by attachWire; noted, so that Close removes the qdisc.
-		p.addedQdisc = !others
-		return nil
-	}
-	return removeFilters(p.ifindex, !others)
-}
-
-// filters lists our programs on clsact ingress, and tells whether there are others.
-func filters(ifindex int) (ours []netlink.Filter, others bool, err error) {
-	l, err := netlink.LinkByIndex(ifindex)
-	if err != nil {
-		return nil, false, err
-	}
-	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
-		all, err := netlink.FilterList(l, parent)
-		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
-			return nil, false, fmt.Errorf("list the filters of %s: %w", l.Attrs().Name, err)
-		}
-		for _, flt := range all {
-			if b, ok := flt.(*netlink.BpfFilter); ok && (b.Name == wireName || b.Name == guardName) {
-				ours = append(ours, flt)
-			} else {
-				others = true
-			}
-		}
-	}
-	return ours, others, nil
-}
-
-func removeFilters(ifindex int, qdisc bool) error {
-	ours, others, err := filters(ifindex)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, flt := range ours {
-		if err := netlink.FilterDel(flt); err != nil {
-			errs = append(errs, fmt.Errorf("remove filter: %w", err))
-		}
-	}
-	if qdisc && !others {
-		if err := netlink.QdiscDel(clsact(ifindex)); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EINVAL) {
-			errs = append(errs, fmt.Errorf("remove the clsact qdisc: %w", err))
-		}
-	}
-	return errors.Join(errs...)
 }

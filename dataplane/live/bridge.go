@@ -9,7 +9,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"sluice/dataplane/capture"
 	"sluice/dataplane/fastpath"
 )
 
@@ -66,17 +65,11 @@ func (c *BridgeConfig) check() error {
 
 // Bridge is a pair of ports with its workers.
 type Bridge struct {
-	cfg     BridgeConfig
-	ports   *ports
-	workers []*worker
-	fanout  *fastpath.Fanout
-	inline  *fastpath.Inline
-	links   [2]netlink.Link
-	ready   chan struct{}
-
-	mu     sync.Mutex
-	closed bool
-	final  []WorkerStats
+	pair
+	cfg    BridgeConfig
+	ports  *ports
+	inline *fastpath.Inline
+	links  [2]netlink.Link
 }
 
 // OpenBridge takes both ports: from its return to Close their frames reach
@@ -87,7 +80,7 @@ func OpenBridge(cfg BridgeConfig) (_ *Bridge, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("open bridge: %w", err)
 	}
-	b := &Bridge{cfg: cfg, ready: make(chan struct{})}
+	b := &Bridge{cfg: cfg, pair: newPair()}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open bridge: %w", errors.Join(err, b.Close()))
@@ -123,7 +116,12 @@ func OpenBridge(cfg BridgeConfig) (_ *Bridge, err error) {
 			}
 		}
 	}
-	return b, b.openWorkers(names)
+	sides := pairConfig{workers: cfg.Workers, cpus: cfg.CPUs, buffer: cfg.BufferBytes, yields: cfg.Fail != fastpath.FailOff,
+		sides: [2]pairSide{{name: cfg.Inside}, {name: cfg.Outside}}}
+	if b.inline != nil {
+		sides.guard = b.inline
+	}
+	return b, b.open(sides)
 }
 
 func sameMTU(names [2]string) error {
@@ -142,69 +140,12 @@ func sameMTU(names [2]string) error {
 	return nil
 }
 
-// openWorkers opens each worker's sockets, on both ports in the same order, so
-// that the fan-out program's answer means the same worker on both.
-func (b *Bridge) openWorkers(names [2]string) error {
-	var groups [2]*capture.FanoutGroup
-	if b.cfg.Workers > 1 {
-		var err error
-		if b.fanout, err = fastpath.OpenFanout(); err != nil {
-			return err
-		}
-		groups[0], groups[1] = capture.NewFanoutGroup(b.fanout.FD()), capture.NewFanoutGroup(b.fanout.FD())
-	}
-	h := newHeart(b.inline, b.cfg.Workers)
-	for i := range b.cfg.Workers {
-		cpu := -1
-		if len(b.cfg.CPUs) > 0 {
-			cpu = b.cfg.CPUs[i]
-		}
-		w, err := newWorker(i, cpu)
-		if err != nil {
-			return err
-		}
-		b.workers = append(b.workers, w)
-		w.bridge, w.heart, w.yields = true, h, b.cfg.Fail != fastpath.FailOff
-		for port, name := range names {
-			s, err := capture.OpenPacket(capture.PacketConfig{
-				Interface: name, Port: uint8(port), RingBytes: b.cfg.BufferBytes,
-				Promiscuous: true, Fanout: groups[port], Hold: true,
-			})
-			if err != nil {
-				return err
-			}
-			w.in = append(w.in, s)
-			out, err := capture.OpenSender(name)
-			if err != nil {
-				return err
-			}
-			w.out = append(w.out, out)
-		}
-	}
-	return nil
-}
-
 // Run moves frames until ctx ends or a worker fails. procs has one Processor
 // for each worker. It may be called once.
 func (b *Bridge) Run(ctx context.Context, procs []Processor) error {
-	if len(procs) != len(b.workers) {
-		return fmt.Errorf("run bridge: %d processors for %d workers", len(procs), len(b.workers))
-	}
-	for i, w := range b.workers {
-		w.proc = procs[i]
-	}
-	// Sockets before the heartbeat: a frame may then go twice, but none is lost.
-	for _, w := range b.workers {
-		for _, s := range w.in {
-			if err := s.Start(); err != nil {
-				return fmt.Errorf("run bridge: %w", err)
-			}
-		}
-	}
-	if err := b.workers[0].heart.start(); err != nil {
+	if err := b.start(procs); err != nil {
 		return fmt.Errorf("run bridge: %w", err)
 	}
-	close(b.ready)
 	if b.cfg.PropagateLink {
 		var wg sync.WaitGroup
 		inner, cancel := context.WithCancel(ctx)
@@ -213,23 +154,6 @@ func (b *Bridge) Run(ctx context.Context, procs []Processor) error {
 		wg.Go(func() { b.watchLinks(inner) })
 	}
 	return runAll(b.workers, ctx.Done())
-}
-
-// Ready is closed when Run has put the workers in charge of the traffic.
-func (b *Bridge) Ready() <-chan struct{} { return b.ready }
-
-// Stats gives each worker's counts. It may be called from any goroutine.
-func (b *Bridge) Stats() []WorkerStats {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return b.final
-	}
-	out := make([]WorkerStats, len(b.workers))
-	for i, w := range b.workers {
-		out[i] = w.stats()
-	}
-	return out
 }
 
 // Inline gives the counts of the programs beside the workers; none without the
@@ -244,25 +168,14 @@ func (b *Bridge) Inline() (fastpath.InlineCounts, error) {
 // Close takes everything off the ports and gives them back as they were found.
 // Run must have returned. It is safe to call more than once.
 func (b *Bridge) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
+	if !b.end() {
 		return nil
 	}
-	for _, w := range b.workers {
-		b.final = append(b.final, w.stats())
-	}
-	b.closed = true
 	var errs []error
 	if b.inline != nil {
 		errs = append(errs, b.cfg.Fast.Detach(b.cfg.Inside), b.cfg.Fast.Detach(b.cfg.Outside), b.inline.Close())
 	}
-	for _, w := range b.workers {
-		w.close()
-	}
-	if b.fanout != nil {
-		errs = append(errs, b.fanout.Close())
-	}
+	errs = append(errs, b.release())
 	if b.ports != nil {
 		errs = append(errs, b.ports.close())
 	}

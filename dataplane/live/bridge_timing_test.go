@@ -70,7 +70,7 @@ func kernelBridge(b *testing.B, top *topology) {
 
 // bulk gives the throughput of TCP over so many connections.
 func bulk(b *testing.B, top *topology, flows int, d time.Duration) float64 {
-	l := top.listen(server4 + ":0")
+	l := top.listen(top.to + ":0")
 	defer l.Close()
 	got := sink(l)
 	var conns []net.Conn
@@ -101,7 +101,7 @@ func bulk(b *testing.B, top *topology, flows int, d time.Duration) float64 {
 
 // flood gives how many datagrams of 18 bytes arrive in a second when sent as fast as possible.
 func flood(b *testing.B, top *topology, d time.Duration) float64 {
-	s := top.listenUDP(server4 + ":0")
+	s := top.listenUDP(top.to + ":0")
 	defer s.Close()
 	var got atomic.Int64
 	go func() {
@@ -130,7 +130,7 @@ func flood(b *testing.B, top *topology, d time.Duration) float64 {
 
 // roundTrips gives the middle and the worst hundredth of n echoes over TCP.
 func roundTrips(b *testing.B, top *topology, n int) (p50, p99 time.Duration) {
-	l := top.listen(server4 + ":0")
+	l := top.listen(top.to + ":0")
 	defer l.Close()
 	go func() {
 		c, err := l.Accept()

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"sluice/dataplane/fastpath"
 )
 
 // beatInterval is how often a worker shows that it is alive; a fraction of
@@ -16,8 +14,13 @@ const beatInterval = 20 * time.Millisecond
 // heart joins the workers' signs of life into one heartbeat: the oldest of
 // them, so that one stuck worker is enough to stop it.
 type heart struct {
-	inline *fastpath.Inline
-	beats  []beat
+	guard pulse // nil where nothing stands in for the workers
+	beats []beat
+}
+
+// pulse is a guard that hears of the workers: fastpath.Inline or fastpath.Gate.
+type pulse interface {
+	Heartbeat(mono int64) error
 }
 
 // beat is one worker's last sign of life, on a cache line of its own.
@@ -26,8 +29,8 @@ type beat struct {
 	_  [56]byte
 }
 
-func newHeart(inline *fastpath.Inline, workers int) *heart {
-	return &heart{inline: inline, beats: make([]beat, workers)}
+func newHeart(guard pulse, workers int) *heart {
+	return &heart{guard: guard, beats: make([]beat, workers)}
 }
 
 // start gives all workers the same first sign of life.
@@ -36,23 +39,23 @@ func (h *heart) start() error {
 	for i := range h.beats {
 		h.beats[i].at.Store(now)
 	}
-	if h.inline == nil {
+	if h.guard == nil {
 		return nil
 	}
-	return h.inline.Heartbeat(now)
+	return h.guard.Heartbeat(now)
 }
 
 // beat notes that worker i is alive at now and tells the guard.
 func (h *heart) beat(i int, now int64) {
 	h.beats[i].at.Store(now)
-	if h.inline == nil {
+	if h.guard == nil {
 		return
 	}
 	oldest := now
 	for j := range h.beats {
 		oldest = min(oldest, h.beats[j].at.Load())
 	}
-	_ = h.inline.Heartbeat(oldest) // a write to mapped memory: it cannot fail after the first
+	_ = h.guard.Heartbeat(oldest) // a write to mapped memory: it cannot fail after the first
 }
 
 // monotonic is the clock of the guard program, in nanoseconds.

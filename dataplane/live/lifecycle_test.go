@@ -128,6 +128,16 @@ func TestDaemon(t *testing.T) {
 	if err := fast.Block(netip.MustParsePrefix(blocked4+"/32"), fastpath.Entry{}); err != nil {
 		t.Fatal(err)
 	}
+	if fail, ok := strings.CutPrefix(fail, "gateway-"); ok {
+		mode := map[string]fastpath.Fail{"open": fastpath.FailOpen, "closed": fastpath.FailClosed}[fail]
+		g, err := OpenGateway(GatewayConfig{LAN: insideIf, Fast: fast, Fail: mode, Log: quiet(), Journal: os.Getenv("SLUICE_TEST_JOURNAL")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { <-g.Ready(); fmt.Println("running") }()
+		_ = g.Run(context.Background(), passAll(1))
+		return
+	}
 	b, err := OpenBridge(BridgeConfig{Inside: insideIf, Outside: outsideIf, Fast: fast, Fail: mode, Log: quiet(),
 		Journal: os.Getenv("SLUICE_TEST_JOURNAL")})
 	if err != nil {

@@ -114,8 +114,8 @@ func (p *ports) save() error {
 }
 
 // take prepares an interface: up, aggregates on, tags left in place for XDP,
-// and silent where inline (no IPv6 of the port's own).
-func (p *ports) take(name string, inline bool) (netlink.Link, error) {
+// and silent (no IPv6 of the port's own) unless the host goes on using it.
+func (p *ports) take(name string, silent bool) (netlink.Link, error) {
 	l, err := netlink.LinkByName(name)
 	if err != nil {
 		return nil, fmt.Errorf("find interface %s: %w", name, err)
@@ -129,14 +129,12 @@ func (p *ports) take(name string, inline bool) (netlink.Link, error) {
 	st.GRO = off.differs(offloadGRO, true)
 	st.LRO = off.differs(offloadLRO, false)
 	st.RXVLAN = off.differs(offloadRXVLAN, false)
-	st.IPv6 = inline && readIPv6(name)
-	if a := l.Attrs(); inline {
-		if a.GROMaxSize > maxAggregate {
-			st.GROMax = int(a.GROMaxSize)
-		}
-		if a.GROIPv4MaxSize > maxAggregate {
-			st.GROIPv4Max = int(a.GROIPv4MaxSize)
-		}
+	st.IPv6 = silent && readIPv6(name)
+	if a := l.Attrs(); a.GROMaxSize > maxAggregate {
+		st.GROMax = int(a.GROMaxSize)
+	}
+	if a := l.Attrs(); a.GROIPv4MaxSize > maxAggregate {
+		st.GROIPv4Max = int(a.GROIPv4MaxSize)
 	}
 	p.states = append(p.states, st)
 	if err := p.save(); err != nil {
@@ -263,36 +261,13 @@ func writeIPv6(name string, on bool) error {
 // refuse gives a RefusedError where taking the interface inline would cut the
 // operator or the host off.
 func refuse(name string) error {
-	l, err := netlink.LinkByName(name)
+	l, err := refuseVital(name)
 	if err != nil {
-		return fmt.Errorf("find interface %s: %w", name, err)
+		return err
 	}
-	if l.Attrs().Flags&net.FlagLoopback != 0 {
-		return &RefusedError{name, "is the loopback interface"}
-	}
-	if m := l.Attrs().MasterIndex; m != 0 {
-		return &RefusedError{name, fmt.Sprintf("belongs to another interface (index %d)", m)}
-	}
-	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		routes, err := netlink.RouteList(l, family)
-		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-			return fmt.Errorf("list the routes of %s: %w", name, err)
-		}
-		for _, r := range routes {
-			if r.Dst == nil || isDefault(r.Dst) {
-				return &RefusedError{name, "carries the default route"}
-			}
-		}
-	}
-	addrs, err := netlink.AddrList(l, unix.AF_UNSPEC)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return fmt.Errorf("list the addresses of %s: %w", name, err)
-	}
-	session := sessionAddr(os.Getenv("SSH_CONNECTION"))
-	for _, a := range addrs {
-		if session != nil && a.IP.Equal(session) {
-			return &RefusedError{name, "carries this SSH session (" + a.IP.String() + ")"}
-		}
+	addrs, err := addresses(l)
+	if err != nil {
+		return err
 	}
 	for _, a := range addrs {
 		if a.Scope == unix.RT_SCOPE_UNIVERSE {
@@ -300,6 +275,51 @@ func refuse(name string) error {
 		}
 	}
 	return nil
+}
+
+// refuseVital is refuse for a port that keeps its addresses: only what reaches
+// beyond its own network, or carries the operator's session, is refused.
+func refuseVital(name string) (netlink.Link, error) {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("find interface %s: %w", name, err)
+	}
+	if l.Attrs().Flags&net.FlagLoopback != 0 {
+		return nil, &RefusedError{name, "is the loopback interface"}
+	}
+	if m := l.Attrs().MasterIndex; m != 0 {
+		return nil, &RefusedError{name, fmt.Sprintf("belongs to another interface (index %d)", m)}
+	}
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		routes, err := netlink.RouteList(l, family)
+		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return nil, fmt.Errorf("list the routes of %s: %w", name, err)
+		}
+		for _, r := range routes {
+			if r.Dst == nil || isDefault(r.Dst) {
+				return nil, &RefusedError{name, "carries the default route"}
+			}
+		}
+	}
+	addrs, err := addresses(l)
+	if err != nil {
+		return nil, err
+	}
+	session := sessionAddr(os.Getenv("SSH_CONNECTION"))
+	for _, a := range addrs {
+		if session != nil && a.IP.Equal(session) {
+			return nil, &RefusedError{name, "carries this SSH session (" + a.IP.String() + ")"}
+		}
+	}
+	return l, nil
+}
+
+func addresses(l netlink.Link) ([]netlink.Addr, error) {
+	addrs, err := netlink.AddrList(l, unix.AF_UNSPEC)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("list the addresses of %s: %w", l.Attrs().Name, err)
+	}
+	return addrs, nil
 }
 
 func isDefault(n *net.IPNet) bool {

@@ -25,6 +25,8 @@ import (
 type topology struct {
 	tb                      testing.TB
 	client, gateway, server netns.NsHandle
+	// to is the server's address.
+	to string
 }
 
 // Names and addresses; they live inside the namespaces only.
@@ -48,7 +50,7 @@ func needRoot(tb testing.TB) {
 func newTopology(tb testing.TB) *topology {
 	tb.Helper()
 	needRoot(tb)
-	t := &topology{tb: tb}
+	t := &topology{tb: tb, to: server4}
 	for _, h := range []*netns.NsHandle{&t.client, &t.gateway, &t.server} {
 		*h = newNamespace(tb)
 	}
@@ -169,8 +171,13 @@ func (t *topology) dial(network, from, to string) (c net.Conn, err error) {
 
 func (t *topology) listen(addr string) net.Listener {
 	t.tb.Helper()
+	return t.listenOn(t.server, addr)
+}
+
+func (t *topology) listenOn(ns netns.NsHandle, addr string) net.Listener {
+	t.tb.Helper()
 	var l net.Listener
-	t.in(t.server, func() (err error) { l, err = net.Listen("tcp", addr); return err })
+	t.in(ns, func() (err error) { l, err = net.Listen("tcp", addr); return err })
 	t.tb.Cleanup(func() { l.Close() })
 	return l
 }

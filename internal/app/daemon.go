@@ -53,10 +53,13 @@ type Daemon struct {
 	drops *dropTally
 }
 
-// group is one bridge, or the taps, with its workers.
+// group is one bridge, one gateway, or the taps, with its workers.
 type group struct {
-	mode   string
+	mode string
+	// ifaces names the ports by number. Both sides of a gateway have its LAN
+	// port's name: ports tells how many of them there are.
 	ifaces []string
+	ports  int
 	procs  []*processor
 	run    func(context.Context, []live.Processor) error
 	ready  <-chan struct{}
@@ -76,15 +79,15 @@ type processor struct {
 }
 
 // ErrNoPorts is given when there is nothing to listen to.
-var ErrNoPorts = errors.New("no port to inspect: name one with --tap IF or --bridge INSIDE,OUTSIDE, or under ports in the configuration")
+var ErrNoPorts = errors.New("no port to inspect: name one with --tap IF, --bridge INSIDE,OUTSIDE or --gateway LAN, or under ports in the configuration")
 
 // NewDaemon loads everything and takes the ports. Close undoes it.
 func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 	if len(cfg.Ports.Taps)+len(cfg.Ports.Bridges)+len(cfg.Ports.Gateways) == 0 {
 		return nil, ErrNoPorts
 	}
-	if len(cfg.Ports.Gateways) > 0 {
-		return nil, errors.New("gateway mode is not in this version: use a bridge, or a tap on the router's port")
+	if len(cfg.Ports.Gateways) > 0 && cfg.Ports.XDP == "off" {
+		return nil, errors.New("a gateway needs the kernel's programs: ports.xdp must not be off")
 	}
 	d := &Daemon{cfg: cfg, log: log, begin: time.Now(), confirmed: make(chan struct{}), state: signatures.NewState()}
 	defer func() {
@@ -117,10 +120,15 @@ func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 	}
 	n := cfg.Workers
 	if n == 0 {
-		n = max(runtime.NumCPU()/max(len(cfg.Ports.Bridges)+min(len(cfg.Ports.Taps), 1), 1), 1)
+		n = max(runtime.NumCPU()/max(len(cfg.Ports.Bridges)+len(cfg.Ports.Gateways)+min(len(cfg.Ports.Taps), 1), 1), 1)
 	}
 	for _, b := range cfg.Ports.Bridges {
 		if err := d.openBridge(b, n); err != nil {
+			return nil, err
+		}
+	}
+	for _, lan := range cfg.Ports.Gateways {
+		if err := d.openGateway(lan, n); err != nil {
 			return nil, err
 		}
 	}
@@ -162,7 +170,7 @@ func (d *Daemon) openFast() error {
 	mode := map[string]fastpath.Mode{"native": fastpath.ModeNative, "generic": fastpath.ModeGeneric}[d.cfg.Ports.XDP]
 	var err error
 	// Inline, the block lists stay in force when this process dies, as the wire does.
-	persist := len(d.cfg.Ports.Bridges) > 0
+	persist := len(d.cfg.Ports.Bridges)+len(d.cfg.Ports.Gateways) > 0
 	if d.fast, err = fastpath.Open(fastpath.Config{Mode: mode, Persist: persist, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking}); err != nil {
 		return fmt.Errorf("fast path: %w", err)
 	}
@@ -222,19 +230,39 @@ func (d *Daemon) openBridge(b config.Bridge, n int) error {
 	if err != nil {
 		return err
 	}
-	fail := fastpath.FailOff
-	if d.fast != nil {
-		fail = fastpath.FailOpen
-		if d.cfg.Ports.Fail == "closed" {
-			fail = fastpath.FailClosed
-		}
-	}
-	br, err := live.OpenBridge(live.BridgeConfig{Inside: b.Inside, Outside: b.Outside, Workers: n, Fast: d.fast, Fail: fail,
+	br, err := live.OpenBridge(live.BridgeConfig{Inside: b.Inside, Outside: b.Outside, Workers: n, Fast: d.fast, Fail: d.fail(),
 		PropagateLink: true, Force: d.cfg.Ports.Force, Journal: filepath.Join(d.cfg.StateDir, "ports-"+b.Inside+"-"+b.Outside+".json"), Log: d.log})
 	if err != nil {
 		return err
 	}
-	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, procs: procs, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close})
+	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, ports: 2, procs: procs, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close})
+	return nil
+}
+
+// fail is what becomes of inline traffic without this process.
+func (d *Daemon) fail() fastpath.Fail {
+	switch {
+	case d.fast == nil:
+		return fastpath.FailOff
+	case d.cfg.Ports.Fail == "closed":
+		return fastpath.FailClosed
+	}
+	return fastpath.FailOpen
+}
+
+func (d *Daemon) openGateway(lan string, n int) error {
+	// Frames of the host, which go to the inside, have the second port.
+	m := Mode{Inline: true, Live: true, Monitor: d.cfg.Ports.Monitor, Ifaces: []string{lan, lan}, Workers: n, Types: wants(d.cfg)}
+	procs, err := d.processors(m)
+	if err != nil {
+		return err
+	}
+	g, err := live.OpenGateway(live.GatewayConfig{LAN: lan, Workers: n, Fast: d.fast, Fail: d.fail(), Force: d.cfg.Ports.Force,
+		Journal: filepath.Join(d.cfg.StateDir, "ports-"+lan+".json"), Log: d.log})
+	if err != nil {
+		return err
+	}
+	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close})
 	return nil
 }
 
@@ -249,7 +277,7 @@ func (d *Daemon) openTap(n int) error {
 	if err != nil {
 		return err
 	}
-	d.groups = append(d.groups, &group{mode: "tap", ifaces: p.Taps, procs: procs, run: t.Run, ready: t.Ready(), stats: t.Stats, close: t.Close})
+	d.groups = append(d.groups, &group{mode: "tap", ifaces: p.Taps, ports: len(p.Taps), procs: procs, run: t.Run, ready: t.Ready(), stats: t.Stats, close: t.Close})
 	return nil
 }
 
@@ -319,7 +347,7 @@ var errNotConfirmed = errors.New("not confirmed in time: rolled back")
 func (d *Daemon) ports() []string {
 	var out []string
 	for _, g := range d.groups {
-		for _, i := range g.ifaces {
+		for _, i := range g.ifaces[:g.ports] {
 			out = append(out, g.mode+":"+i)
 		}
 	}

@@ -203,7 +203,7 @@ func (d *Daemon) Status() Status {
 	if d.parts.Policy != nil {
 		s.Policy = d.parts.Policy.Name
 	}
-	if len(d.cfg.Ports.Bridges) > 0 {
+	if len(d.cfg.Ports.Bridges)+len(d.cfg.Ports.Gateways) > 0 {
 		s.Fail = d.cfg.Ports.Fail
 	}
 	c := d.counters()
@@ -225,16 +225,21 @@ func (d *Daemon) Status() Status {
 	}
 	for _, g := range d.groups {
 		stats := g.stats()
-		for i, name := range g.ifaces {
+		for i, name := range g.ifaces[:g.ports] {
 			p := PortStatus{Name: name, Mode: g.mode, XDP: xdp[name], Workers: len(g.procs)}
 			for _, st := range stats {
 				if i < len(st.Received) {
 					p.Frames += st.Received[i].Frames
 					p.Bytes += st.Received[i].Bytes
-					p.Dropped += st.Received[i].Dropped
 					p.Sent += st.Sent[i].Frames
-					o := st.Sent[i]
-					p.SendLost += o.Truncated + o.TooLong + o.NoBuffer + o.Down + o.Failed
+				}
+				for side := range st.Received {
+					// A gateway's losses on the host's side are its port's too.
+					if side == i || g.mode == "gateway" {
+						p.Dropped += st.Received[side].Dropped
+						o := st.Sent[side]
+						p.SendLost += o.Truncated + o.TooLong + o.NoBuffer + o.Down + o.Failed
+					}
 				}
 			}
 			s.Ports = append(s.Ports, p)

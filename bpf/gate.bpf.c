@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Puts the workers between a routing host and its LAN port. What the port
+ * receives is kept from the host until a worker has sent it, marked, into the
+ * inner device, from where it comes back to the port's ingress. What the host
+ * sends is turned into the inner device's ingress, where the workers listen,
+ * and leaves the port once a worker has sent it, marked. The mark is gone
+ * before anything else sees the frame. No helper used is reserved to GPL
+ * programs. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#include "sluice_guard.h"
+
+/* Set before load. */
+volatile const __u32 approved; /* the mark: a number of this daemon's own */
+volatile const __u32 lan_port; /* ifindex */
+volatile const __u32 inner_device;
+volatile const __u32 fails_closed; /* sluice_closed follows, and takes the mark off */
+
+static __always_inline int let_go(struct __sk_buff *skb)
+{
+	skb->mark = fails_closed ? approved : 0;
+	return TCX_NEXT;
+}
+
+/* ARP, LLDP and the like carry nobody's data: they pass unjudged, so that
+ * neighbours are found as before. */
+static __always_inline int is_judged(__u16 type)
+{
+	return type == ETH_IP || type == ETH_IPV6 || type == ETH_8021Q || type == ETH_8021AD || type == ETH_QINQ1;
+}
+
+SEC("tcx/ingress")
+int sluice_gate_in(struct __sk_buff *skb)
+{
+	if (skb->mark == approved)
+		return let_go(skb);
+	if (workers_silent()) {
+		__sync_fetch_and_add(&guard.yielded, 1);
+		return TCX_NEXT;
+	}
+	if (!is_judged(bpf_ntohs((__u16)skb->protocol)))
+		return let_go(skb);
+	__sync_fetch_and_add(&guard.dropped, 1);
+	return TC_DROP;
+}
+
+SEC("tcx/egress")
+int sluice_gate_out(struct __sk_buff *skb)
+{
+	if (skb->mark == approved)
+		return let_go(skb);
+	if (workers_silent()) {
+		__sync_fetch_and_add(&guard.yielded, 1);
+		return TCX_NEXT;
+	}
+	if (!is_judged(bpf_ntohs((__u16)skb->protocol)))
+		return let_go(skb);
+	__sync_fetch_and_add(&guard.dropped, 1);
+	return bpf_redirect(inner_device, BPF_F_INGRESS);
+}
+
+/* On the inner device's egress: what a worker approved goes to the host. */
+SEC("tc")
+int sluice_gate_up(struct __sk_buff *skb)
+{
+	__u16 type = bpf_ntohs((__u16)skb->protocol);
+
+	if (skb->mark != approved)
+		return TC_DROP; /* not the workers' */
+	if (type == ETH_8021Q || type == ETH_8021AD) {
+		__be16 inner;
+
+		if (bpf_skb_load_bytes(skb, 16, &inner, sizeof(inner)))
+			return TC_DROP;
+		type = bpf_ntohs(inner);
+	}
+	if (!is_judged(type))
+		return TC_STOLEN; /* the host has it already */
+	return bpf_redirect(lan_port, BPF_F_INGRESS);
+}
+
+/* On the inner device's ingress, behind the workers' sockets. */
+SEC("tc")
+int sluice_gate_end(struct __sk_buff *skb)
+{
+	return TC_DROP;
+}
+
+/* Outlives the daemon, on both ways of the port: what carries no mark ends. */
+SEC("tc")
+int sluice_closed(struct __sk_buff *skb)
+{
+	if (skb->mark != approved)
+		return TC_DROP;
+	skb->mark = 0;
+	return TCX_NEXT; /* on clsact: the next filter */
+}
+
+/* Hides from the port's sockets what comes back to it approved. */
+SEC("socket")
+int sluice_unseen(struct __sk_buff *skb)
+{
+	return skb->mark == approved ? 0 : -1;
+}
+
+char _license[] SEC("license") = "Apache-2.0";
