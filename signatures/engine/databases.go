@@ -36,7 +36,9 @@ func (b *builder) finish() error {
 	add(e.loose)
 	for cl := range e.packets {
 		for d := range e.packets[cl] {
+			heads := e.packets[cl][d].heads
 			e.packets[cl][d] = b.index_[cl][d].build(e)
+			e.packets[cl][d].heads = heads
 			s := &e.packets[cl][d].packetDBs
 			s.g = b.packet[cl][d].build()
 			s.build(e, protocol.Dir(d))

@@ -50,6 +50,13 @@ func (fp *fastPattern) placed(c cand, items []item) cand {
 	return c
 }
 
+// placedIn is placed for what is scanned in pieces: its size is not known yet.
+func (fp *fastPattern) placedIn(c cand, items []item) cand {
+	c = fp.placed(c, items)
+	c.atEnd, c.size = false, 0
+	return c
+}
+
 // payloadList stands for a rule's tests on the payload in a cand.
 const payloadList = 255
 

@@ -250,6 +250,33 @@ const (
 	bySPort
 )
 
+// addrUses counts the rules that use each address set. Sets that are equal count
+// together, whatever the rules call them.
+func addrUses(rules []crule) map[*rule.AddrSet]int {
+	keys, uses := map[*rule.AddrSet]string{}, map[string]int{}
+	note := func(s *rule.AddrSet) {
+		k, ok := keys[s]
+		if !ok {
+			b := make([]byte, 0, 32*len(s.Ranges))
+			for _, r := range s.Ranges {
+				b = append(append(b, r.Lo[:]...), r.Hi[:]...)
+			}
+			k = string(b)
+			keys[s] = k
+		}
+		uses[k]++
+	}
+	for i := range rules {
+		note(rules[i].Src)
+		note(rules[i].Dst)
+	}
+	out := make(map[*rule.AddrSet]int, len(keys))
+	for s, k := range keys {
+		out[s] = uses[k]
+	}
+	return out
+}
+
 // commonUses is how many rules use an address set that stands for the network
 // that is watched, or for the rest of the world: traffic is to and from these.
 const commonUses = 100

@@ -85,9 +85,8 @@ func (b *builder) index(c *crule) {
 			if !c.dirs.Has(protocol.Dir(d)) {
 				continue
 			}
-			if cl == classTCP && c.headFirst() {
-				fp := c.headPattern()
-				b.packet[cl][d].add(fp, fp.placed(cand{rule: c.idx, list: payloadList}, c.payload))
+			if h := &b.e.packets[cl][d].heads; cl == classTCP && c.head != nil && len(c.head.Pattern) >= minFast && len(h.usual) < maxHeads {
+				h.add(c, protocol.Dir(d))
 				continue
 			}
 			if ok && (len(fp.bytes) >= minFast || len(b.index_[cl][d].every.x.any) >= maxUnfast) {

@@ -78,31 +78,37 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 	if p.Proto == decode.ProtoTCP && (f == nil || f.TCP == nil || f.TCP.State() == stream.StateNone) && p.Flags&decode.FlagInvalid == 0 {
 		m.collectLoose(p, dir)
 	}
-	if set.g == nil {
-		return
-	}
 	port := p.DstPort
 	if dir == protocol.ToClient {
 		port = p.SrcPort
 	}
 	b := p.PayloadBytes()
-	if len(b) < bigPacket {
-		m.scanPacket(set, &set.small, port, b, len(b))
+	heads, more := set.heads.at(port)
+	m.nominateHeads(heads, b)
+	m.nominateHeads(more, b)
+	if set.g == nil {
 		return
 	}
-	m.scanPacket(set, &set.begin, port, b[:bigPacket], len(b))
-	m.scanPacket(set, &set.whole, port, b, len(b))
+	at := &set.small
+	if len(b) >= bigPacket {
+		at = &set.big
+	}
+	usual, extra := at.at(port)
+	m.scanPart(set, usual, b)
+	m.scanPart(set, extra, b)
 }
 
-// scanPacket looks for patterns of a packet set in bytes of a payload of size
-// n.
-func (m *Matcher) scanPacket(set *packetSet, parts *byPort, port uint16, b []byte, n int) {
-	usual, extra := parts.at(port)
-	m.scanPart(set, usual, b, n)
-	m.scanPart(set, extra, b, n)
+// nominateHeads nominates the rules whose heads a payload has.
+func (m *Matcher) nominateHeads(rules []uint32, b []byte) {
+	for _, r := range rules {
+		if m.e.rules[r].head.begins(b) {
+			m.nominate(r)
+		}
+	}
 }
 
-func (m *Matcher) scanPart(set *packetSet, part int16, b []byte, n int) {
+// scanPart looks for a part of a packet set's patterns.
+func (m *Matcher) scanPart(set *packetSet, part int16, b []byte) {
 	if part < 0 {
 		return
 	}
@@ -113,7 +119,7 @@ func (m *Matcher) scanPart(set *packetSet, part int16, b []byte, n int) {
 	for i := range hits {
 		cs := set.g.nominated(hits[i].ID)
 		for k := range cs {
-			if cs[k].fits(hits[i].To, n) {
+			if cs[k].fits(hits[i].To, len(b)) {
 				m.nominate(cs[k].rule)
 			}
 		}

@@ -118,7 +118,7 @@ func (b *byPort) at(port uint16) (usual, extra int16) {
 
 // split sorts a group's patterns by port for a direction. wanted chooses among
 // what they nominate.
-func (ps *parts) split(e *Engine, g *group, d protocol.Dir, wanted func(*crule) bool) byPort {
+func (ps *parts) split(e *Engine, g *group, d protocol.Dir, wanted func(*crule, *cand) bool) byPort {
 	out := byPort{usual: -1}
 	if g == nil {
 		return out
@@ -128,9 +128,10 @@ func (ps *parts) split(e *Engine, g *group, d protocol.Dir, wanted func(*crule) 
 	for id := range uint32(len(g.patterns)) {
 		everywhere := false
 		var some []uint16
-		for _, c := range g.nominated(id) {
-			r := &e.rules[c.rule]
-			if !wanted(r) {
+		cs := g.nominated(id)
+		for i := range cs {
+			r := &e.rules[cs[i].rule]
+			if !wanted(r, &cs[i]) {
 				continue
 			}
 			ports, all := r.usual(d)
@@ -162,19 +163,9 @@ func (ps *parts) split(e *Engine, g *group, d protocol.Dir, wanted func(*crule) 
 func (e *Engine) partStreams() {
 	for d := range e.streamPart {
 		dir := protocol.Dir(d)
-		e.streamPart[d] = e.streamParts.split(e, e.stream, dir, func(r *crule) bool { return r.dirs.Has(dir) || r.Transactional })
-		all := &e.streamAt[d]
-		all.extra = map[uint16][]uint32{}
+		e.streamPart[d] = e.streamParts.split(e, e.stream, dir, func(r *crule, _ *cand) bool { return r.dirs.Has(dir) || r.Transactional })
 		for _, r := range e.streamAll[d] {
-			ports, usual := e.rules[r].usual(dir)
-			if usual {
-				all.usual = append(all.usual, r)
-				continue
-			}
-			slices.Sort(ports)
-			for _, p := range slices.Compact(ports) {
-				all.extra[p] = append(all.extra[p], r)
-			}
+			e.streamAt[d].add(&e.rules[r], dir)
 		}
 	}
 }
@@ -183,6 +174,21 @@ func (e *Engine) partStreams() {
 type unfast struct {
 	usual []uint32
 	extra map[uint16][]uint32
+}
+
+func (u *unfast) add(r *crule, d protocol.Dir) {
+	ports, usual := r.usual(d)
+	if usual {
+		u.usual = append(u.usual, r.idx)
+		return
+	}
+	if u.extra == nil {
+		u.extra = map[uint16][]uint32{}
+	}
+	slices.Sort(ports)
+	for _, p := range slices.Compact(ports) {
+		u.extra[p] = append(u.extra[p], r.idx)
+	}
 }
 
 // at gives the rules for a port.
@@ -293,10 +299,12 @@ type packetDBs struct {
 	small, big byPort
 	parts      parts
 	dbs        []*hs.DB
+	// heads are rules for which the payload's beginning is compared.
+	heads unfast
 }
 
 func (s *packetDBs) build(e *Engine, d protocol.Dir) {
-	s.small = s.parts.split(e, s.g, d, func(*crule) bool { return true })
-	s.big = s.parts.split(e, s.g, d, func(r *crule) bool { return !r.tiny() })
+	s.small = s.parts.split(e, s.g, d, func(*crule, *cand) bool { return true })
+	s.big = s.parts.split(e, s.g, d, func(r *crule, _ *cand) bool { return !r.tiny() })
 	s.dbs = make([]*hs.DB, len(s.parts.list))
 }
