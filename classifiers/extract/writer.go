@@ -144,19 +144,22 @@ func (w *walker) emit(p *Part, text []byte, more bool) error {
 		w.seq++
 		p.Seq = w.seq
 	}
+	if !utf8.Valid(text) {
+		text = []byte(strings.ToValidUTF8(string(text), "\uFFFD"))
+	}
 	if w.res.Text+int64(len(text)) > w.lim.MaxText {
 		w.unscannable(p.Path, TooLarge)
 		if w.textFull {
 			return errTooLarge
 		}
 		w.textFull = true
-		text = text[:w.lim.MaxText-w.res.Text]
-		more = false
+		n := w.lim.MaxText - w.res.Text
+		for n > 0 && !utf8.RuneStart(text[n]) {
+			n--
+		}
+		text, more = text[:n], false
 	}
 	w.res.Text += int64(len(text))
-	if !utf8.Valid(text) {
-		text = []byte(strings.ToValidUTF8(string(text), "\uFFFD"))
-	}
 	q := *p
 	q.More, q.Text = more, text
 	if err := w.fn(q); err != nil {
