@@ -81,6 +81,10 @@ type Catalog struct {
 	tokDet []uint16
 	marks  []*mark
 	mrkDet []uint16
+	lits   []*literal
+	litDet []uint16
+	// engineering are the detectors of files by their beginning.
+	engineering map[string]uint16
 
 	pats []pattern
 	hsps []hs.Pattern
@@ -112,6 +116,7 @@ const (
 	patAssign
 	patAnchor
 	patJWT
+	patLiteral
 	patNone
 )
 
@@ -159,6 +164,18 @@ func New(cfg Config) (*Catalog, error) {
 		}
 		c.marks = append(c.marks, m)
 		c.mrkDet = append(c.mrkDet, c.addDetector(m.Detector))
+	}
+	for _, l := range literalDetectors() {
+		if !off(l.ID) {
+			c.lits = append(c.lits, l)
+			c.litDet = append(c.litDet, c.addDetector(l.Detector))
+		}
+	}
+	c.engineering = make(map[string]uint16)
+	for _, e := range engineeringFiles {
+		if !off(e.id) {
+			c.engineering[e.id] = c.addDetector(Detector{ID: e.id, Level: Confidential, Tags: []string{"trade secret"}, Good: []string{e.good}, Bad: []string{"see " + e.id}})
+		}
 	}
 	for _, d := range specialDetectors() {
 		if off(d.ID) {
@@ -320,6 +337,12 @@ func IDs() []string {
 	for _, x := range checksums {
 		out = append(out, x.id)
 	}
+	for _, l := range literalDetectors() {
+		out = append(out, l.ID)
+	}
+	for _, e := range engineeringFiles {
+		out = append(out, e.id)
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
@@ -373,6 +396,11 @@ func (c *Catalog) compilePatterns() {
 			if up := strings.ToUpper(p.text); asciiUpper(p.text) != up {
 				literal(up, true, patMark, ref)
 			}
+		}
+	}
+	for i, l := range c.lits {
+		for _, p := range l.literals {
+			literal(p, true, patLiteral, uint16(i))
 		}
 	}
 	if c.jwt != none {

@@ -4,5 +4,5 @@ import "slices"
 
 // numbers gives all detectors of structured values.
 func numbers() []*number {
-	return slices.Concat(payment, nationalUS, nationalEU, nationalOther, personal, phones)
+	return slices.Concat(payment, nationalUS, nationalEU, nationalOther, personal, health, phones)
 }

@@ -35,6 +35,15 @@ func tokens() []*token {
 		tok("sec.aws-bedrock-key", csB64, 100, 300, 3, "ABSKQmVkcm9ja0FQSUtleS").cases(
 			w("ABSKQmVkcm9ja0FQSUtleS1hYmNkMTIzNDU2Nzg5MHF3ZXJ0eXVpb3Bhc2RmZ2hqa2x6eGN2Ym5tUVdFUlRZVUlPUEFTREZHSEpLTFpYQ1ZCTk0xMjM0NTY3ODkwcWF6d3N4ZWRj"), w("ABSKQmVkcm9ja0FQSUtleS1EXAMPLE")),
 		tok("sec.aws-bedrock-key", csAlnum, 0, 64, 0, "bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t"),
+		tok("sec.aws-secret-key", set(" =:\"'>a-zA-Z0-9/+"), 40, 48, 3.5, "secret_access_key", "secretaccesskey", "aws_secret_key", "aws-secret-access-key").check(func(body, _, _ []byte) bool {
+			b := bytes.Trim(body, " =:\"'>")
+			return len(b) == 40 && len(body) > 40 && !filler(b) && !wordy(b)
+		}).inside().anyCase().cases(w("aws_secret_access_key = q7Kd2mW9xZp4Lr8Tn3Vb6Yc1Hf5Jg0Qs+Ue/RtAi"), w("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")),
+		tok("sec.azure-sas", set("a-zA-Z0-9%+/="), 43, 70, 3.5, "&sig=", "?sig=").check(func(_, before, after []byte) bool {
+			b := before[max(0, len(before)-400):]
+			a := after[:min(len(after), 300)]
+			return (bytes.Contains(b, []byte("sv=")) || bytes.Contains(a, []byte("&sv="))) && (bytes.Contains(b, []byte("se=")) || bytes.Contains(a, []byte("&se=")))
+		}).at(Confidential).cases(w("https://acct.blob.core.windows.net/c/f?sv=2022-11-02&se=2030-01-01T00%3A00%3A00Z&sr=b&sp=r&sig=q7Kd2mW9xZp4Lr8Tn3Vb6Yc1Hf5Jg0QsUeRtAiBnMk0%3D"), w("?v=1&sig=q7Kd2mW9xZp4Lr8Tn3Vb6Yc1Hf5Jg0QsUeRtAiBnMk0%3D")),
 		tok("sec.gcp-api-key", csURL, 35, 35, 3.5, "AIza").cases(w("AIzaSyNHxIf32IQ1a1yjl3ZJIqKZqzLAK1XhDk-"), w("AIzaSyaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")),
 		tok("sec.gcp-service-account", set(" \":"), 2, 8, 0, `"private_key_id"`).check(func(_, _, after []byte) bool {
 			return csHex.run(after, 41) == 40 && entropy(after[:40]) > 3
@@ -165,6 +174,8 @@ func lowerHex(body, _, _ []byte) bool {
 	_, upper, _, _ := classes(body)
 	return upper == 0
 }
+
+func (t *token) anyCase() *token { t.caseless = true; return t }
 
 // cryptHash holds the structure of crypt(5): parameters, salt, and a digest of the
 // method's length.

@@ -56,6 +56,8 @@ type Stream struct {
 	hsst   hs.Stream
 	dec    decoders
 
+	// typed tells that the first bytes were looked at.
+	typed bool
 	// holed tells that bytes were missing.
 	holed bool
 	// unscannable is the first reason why something could not be read.
@@ -169,6 +171,9 @@ func (s *Scanner) write(st *Stream, data []byte, hits []hs.Hit) {
 	if len(st.head) < headLen && !st.holed {
 		st.head = append(st.head, data[:min(len(data), headLen-len(st.head))]...)
 	}
+	if len(st.head) == headLen && !st.typed {
+		s.tellType(st)
+	}
 	var view []byte
 	large := len(st.buf)+len(data) > window
 	if large {
@@ -269,6 +274,16 @@ func (s *Scanner) judge(st *Stream, view []byte, base uint64, p pending) {
 		}
 	case patJWT:
 		s.judgeJWT(st, &v, int(pat.n))
+	case patLiteral:
+		start := v.at - int(pat.n)
+		if start < 0 || isAlnum(v.b[start]) && start > 0 && isAlnum(v.b[start-1]) {
+			return
+		}
+		for _, ref := range pat.refs {
+			if l, r, value, level, conf, ok := s.c.lits[ref].judge(&v, start, v.at); ok {
+				s.emit(st, &v, s.c.litDet[ref], l, r, conf, level, value)
+			}
+		}
 	case patAssign:
 		s.judgeAssign(st, &v, int(pat.n))
 	}
@@ -327,6 +342,9 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 
 // finish judges what waits when no more bytes come.
 func (s *Scanner) finish(st *Stream) {
+	if !st.typed {
+		s.tellType(st)
+	}
 	s.flush(st)
 	if st.parent == nil && st.end <= fieldSize {
 		v := window2{b: st.buf, base: st.end - uint64(len(st.buf))}
