@@ -211,7 +211,7 @@ func (f *FastPath) apply() error {
 	if err := f.xdp.Settings.Set(f.set); err != nil {
 		return fmt.Errorf("write the XDP program's settings: %w", err)
 	}
-	return nil
+	return f.reconcile()
 }
 
 // SetMalformed selects malformed packets to drop, from now on.
@@ -272,7 +272,7 @@ func (f *FastPath) Expire() (int, error) {
 	if n > 0 {
 		return n, errors.Join(err, err2, f.apply())
 	}
-	return n, errors.Join(err, err2)
+	return n, errors.Join(err, err2, f.reconcile())
 }
 
 // Close detaches the programs from all ports and gives everything back. It is

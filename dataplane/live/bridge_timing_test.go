@@ -22,11 +22,15 @@ func BenchmarkForward(b *testing.B) {
 		name   string
 		fast   *fastpath.Config
 		kernel bool
+		noGRO  bool
 	}{
-		{"linux-bridge", nil, true},
-		{"sluice/no-xdp", nil, false},
-		{"sluice/native", &fastpath.Config{Mode: fastpath.ModeNative}, false},
-		{"sluice/generic", &fastpath.Config{Mode: fastpath.ModeGeneric}, false},
+		{"linux-bridge", nil, true, false},
+		{"sluice/no-fast-path", nil, false, false},
+		{"sluice/auto", &fastpath.Config{}, false, false},
+		{"sluice/auto-without-gro", &fastpath.Config{}, false, true},
+		{"sluice/generic", &fastpath.Config{Mode: fastpath.ModeGeneric}, false, false},
+		{"sluice/native", &fastpath.Config{Mode: fastpath.ModeNative}, false, false},
+		{"linux-bridge-again", nil, true, false},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			top := newTopology(b)
@@ -34,6 +38,9 @@ func BenchmarkForward(b *testing.B) {
 				kernelBridge(b, top)
 			} else {
 				top.bridge(tt.fast, BridgeConfig{}, passAll(1))
+			}
+			if tt.noGRO {
+				top.in(top.gateway, func() error { return setGRO(false, insideIf, outsideIf) })
 			}
 			for b.Loop() {
 				gbit := bulk(b, top, 4, time.Second)
@@ -47,6 +54,21 @@ func BenchmarkForward(b *testing.B) {
 			}
 		})
 	}
+}
+
+func setGRO(on bool, names ...string) error {
+	for _, name := range names {
+		off, err := openOffloads(name)
+		if err != nil {
+			return err
+		}
+		err = off.set(offloadGRO, on)
+		off.close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func kernelBridge(b *testing.B, top *topology) {

@@ -70,7 +70,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 			})
 			before := top.portPicture()
 			journal := filepath.Join(t.TempDir(), "ports.json")
-			r := top.bridge(&fastpath.Config{}, BridgeConfig{Fail: fail, Journal: journal}, passAll(1))
+			r := top.bridge(&fastpath.Config{Malformed: fastpath.MalformedLAND}, BridgeConfig{Fail: fail, Journal: journal}, passAll(1))
 			during := top.portPicture()
 			if during == before || !strings.Contains(during, "XDP program") || strings.Contains(during, "ipv6 true") ||
 				(fail != fastpath.FailOff) != strings.Contains(during, "clsact") || strings.Contains(during, "gro false") ||
