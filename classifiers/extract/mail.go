@@ -75,6 +75,18 @@ func field(fields [][2]string, name string) string {
 	return ""
 }
 
+// asciiLower lowers letters and leaves every byte in its place, which
+// strings.ToLower does not for what is not UTF-8.
+func asciiLower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
 // entity reads one MIME entity; level counts multiparts inside multiparts of
 // the same message.
 func (w *walker) entity(o *object, b []byte, level int, sub string) error {
@@ -100,7 +112,7 @@ func (w *walker) entity(o *object, b []byte, level int, sub string) error {
 		typ, _, _ = strings.Cut(strings.ToLower(field(fields, "Content-Type")), ";")
 		typ = strings.TrimSpace(typ)
 		params = map[string]string{"charset": charsetParam(field(fields, "Content-Type"))}
-		if i := strings.Index(strings.ToLower(field(fields, "Content-Type")), "boundary="); i >= 0 {
+		if i := strings.Index(asciiLower(field(fields, "Content-Type")), "boundary="); i >= 0 {
 			bd := field(fields, "Content-Type")[i+len("boundary="):]
 			bd, _, _ = strings.Cut(bd, ";")
 			params["boundary"] = strings.Trim(bd, "\" \t")
