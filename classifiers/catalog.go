@@ -53,6 +53,8 @@ type Config struct {
 	CacheDir string
 	// Disabled are detector ids, or prefixes ending in "*", to leave out.
 	Disabled []string
+	// Custom are the organisation's own detectors; see Custom.Check.
+	Custom []Custom
 }
 
 // Catalog is a compiled set of detectors. It is immutable and safe for
@@ -77,12 +79,13 @@ type Catalog struct {
 	// minLen is the least length of any.
 	minLen int
 
-	tokens []*token
-	tokDet []uint16
-	marks  []*mark
-	mrkDet []uint16
-	lits   []*literal
-	litDet []uint16
+	tokens  []*token
+	tokDet  []uint16
+	marks   []*mark
+	mrkDet  []uint16
+	lits    []*literal
+	litDet  []uint16
+	customs []custom
 	// engineering are the detectors of files by their beginning.
 	engineering map[string]uint16
 
@@ -117,6 +120,7 @@ const (
 	patAnchor
 	patJWT
 	patLiteral
+	patCustom
 	patNone
 )
 
@@ -214,12 +218,15 @@ func New(cfg Config) (*Catalog, error) {
 			}
 		}
 	}
+	if err := c.addCustom(cfg.Custom); err != nil {
+		return nil, err
+	}
 	if len(c.dets) == 0 {
 		return nil, errors.New("every detector is disabled")
 	}
 	c.compileShapes()
 	c.words.build(c.dets, c.detLens)
-	c.compilePatterns()
+	c.compilePatterns(cfg.Custom)
 	var err error
 	if c.block, err = hs.Compile(c.hsps, hs.Block, cfg.CacheDir); err != nil {
 		return nil, fmt.Errorf("compile the detectors' patterns: %w", err)
@@ -348,7 +355,7 @@ func IDs() []string {
 }
 
 // compilePatterns gives every literal one ID whoever wants it.
-func (c *Catalog) compilePatterns() {
+func (c *Catalog) compilePatterns(own []Custom) {
 	add := func(expr string, flags hs.Flag, p pattern) {
 		c.hsps = append(c.hsps, hs.Pattern{Expr: expr, Flags: flags, ID: uint32(len(c.pats))})
 		c.pats = append(c.pats, p)
@@ -411,6 +418,14 @@ func (c *Catalog) compilePatterns() {
 	if c.assign != none || c.password != none {
 		for _, k := range assignKeywords {
 			literal(k, true, patAssign, 0)
+		}
+	}
+	for i := range own {
+		if own[i].Pattern != "" {
+			add(own[i].Pattern, 0, pattern{kind: patCustom, refs: []uint16{uint16(i)}})
+		}
+		for _, w := range own[i].Words {
+			literal(strings.TrimSpace(w), true, patCustom, uint16(i))
 		}
 	}
 	if len(c.pats) == 0 {

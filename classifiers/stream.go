@@ -274,6 +274,10 @@ func (s *Scanner) judge(st *Stream, view []byte, base uint64, p pending) {
 		}
 	case patJWT:
 		s.judgeJWT(st, &v, int(pat.n))
+	case patCustom:
+		for _, ref := range pat.refs {
+			s.judgeCustom(st, &v, &s.c.customs[ref], int(pat.n))
+		}
 	case patLiteral:
 		start := v.at - int(pat.n)
 		if start < 0 || isAlnum(v.b[start]) && start > 0 && isAlnum(v.b[start-1]) {

@@ -48,6 +48,7 @@ type Policy struct {
 	zoned bool
 	// always tells that a rule may match without any finding.
 	always bool
+	custom []classifiers.Custom
 }
 
 type rule struct {
