@@ -96,6 +96,10 @@ type Config struct {
 	Classification, References string
 	// Thresholds is a threshold.config; empty for none.
 	Thresholds string
+	// ReputationCategories and Reputations are the files of the iprep keyword;
+	// empty for none.
+	ReputationCategories string
+	Reputations          []string
 	// State carries bits and thresholds over reloads; nil for a new one.
 	State *State
 	// Fields are the numbers of protocols by keyword.
@@ -131,6 +135,7 @@ type Ruleset struct {
 	// Rules are the ones that load, enabled or not, in the order of the files.
 	Rules []*Rule
 	cfg   Config
+	rep   *engine.Reputation
 }
 
 // maxFile bounds a rule file.
@@ -183,6 +188,12 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 		}
 	}
 	rep.Files = len(srcs)
+	if cfg.ReputationCategories != "" {
+		var err error
+		if rs.rep, err = engine.LoadReputation(cfg.ReputationCategories, cfg.Reputations); err != nil {
+			fail(cfg.ReputationCategories, "%v", err)
+		}
+	}
 	p := rule.NewParser(rs.env(dirs, fail))
 	var adjust *rule.Adjustments
 	if cfg.Thresholds != "" {
@@ -321,6 +332,7 @@ func (rs *Ruleset) env(dirs []string, fail func(path, format string, args ...any
 	if cfg.Registry != nil {
 		env.Buffer, env.Definition, env.Proto = cfg.Registry.Buffer, cfg.Registry.Definition, cfg.Registry.ByName
 	}
+	env.Category = rs.rep.Category
 	env.Field = func(k string) bool { return cfg.Fields[k] != nil }
 	classes, refs := rules.Classification, rules.References
 	parseClasses(classes, env.Classes)
@@ -381,7 +393,7 @@ func parseReferences(data string, into map[string]string) {
 // Compile makes an Engine of the rules that are enabled. It may take seconds
 // when the cache is cold.
 func (rs *Ruleset) Compile() (*Engine, error) {
-	return engine.Compile(rs.Rules, engine.Options{Registry: rs.cfg.Registry, CacheDir: rs.cfg.CacheDir, State: rs.cfg.State, Fields: rs.cfg.Fields,
+	return engine.Compile(rs.Rules, engine.Options{Registry: rs.cfg.Registry, CacheDir: rs.cfg.CacheDir, State: rs.cfg.State, Fields: rs.cfg.Fields, Reputation: rs.rep,
 		PCREMatchLimit: rs.cfg.PCREMatchLimit, PCREDepthLimit: rs.cfg.PCREDepthLimit, MaxAlerts: rs.cfg.MaxAlerts, Workers: rs.cfg.Workers})
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -118,9 +119,21 @@ func loadRules(cfg *config.Config, reg *protocol.Registry, state *signatures.Sta
 		}
 	}
 	set, rep := signatures.Load(cfg.Rules.Paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state, Fields: fields(),
-		Thresholds: cfg.ThresholdFile, Classification: cfg.ClassificationFile, References: cfg.ReferenceConfigFile, MaxAlerts: cfg.PacketAlertMax,
+		ReputationCategories: cfg.ReputationCategoriesFile, Reputations: reputations(cfg), Thresholds: cfg.ThresholdFile, Classification: cfg.ClassificationFile, References: cfg.ReferenceConfigFile, MaxAlerts: cfg.PacketAlertMax,
 		PCREMatchLimit: uint32(cfg.PCRE.MatchLimit), PCREDepthLimit: uint32(cfg.PCRE.MatchLimitRecursion)})
 	return set, rep, nil
+}
+
+// reputations gives the lists of addresses with their folder.
+func reputations(cfg *config.Config) []string {
+	var out []string
+	for _, f := range cfg.ReputationFiles {
+		if !filepath.IsAbs(f) && cfg.DefaultReputationPath != "" {
+			f = filepath.Join(cfg.DefaultReputationPath, f)
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // LoadPolicy loads the configured policy, or the bundled one; nil when
@@ -359,7 +372,7 @@ func report(cfg *config.Config, m Mode) worker.Report {
 	r.PayloadLimit = int(a.PayloadBufferSize)
 	// As in Suricata, anomalies of protocols are told unless the file says
 	// otherwise, those of packets and segments, which are many, when it says so.
-	r.AppAnomalies = true
+	r.AppAnomalies, r.DecodeAnomalies, r.StreamAnomalies = true, !m.Live, !m.Live
 	for name, on := range cfg.Outputs.EVE.Types.Option("anomaly").Types {
 		switch name {
 		case "decode":

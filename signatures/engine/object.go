@@ -38,7 +38,9 @@ func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *pro
 	}
 	m.complete = false
 	st := m.txState(tx, dir, false)
-	if len(hits) == 0 && len(all) == 0 && (st == nil || len(st.pend) == 0 && len(st.objs) == 0) {
+	// Rules of both directions are kept with the first.
+	both := dir == protocol.ToClient && m.txState(tx, protocol.ToServer, false).waiting()
+	if len(hits) == 0 && len(all) == 0 && !both && (st == nil || len(st.pend) == 0 && len(st.objs) == 0) {
 		return
 	}
 	m.begin(p, f, dir, true)
@@ -65,7 +67,7 @@ func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *pro
 		m.confirmObject(c, tx, o, w, final)
 	}
 	// Rules that other buffers nominated and that wait for this object.
-	if other := m.txState(tx, protocol.ToServer, false); again && dir == protocol.ToClient && other != nil && len(other.pend) > 0 {
+	if both && again {
 		m.txState(tx, dir, true)
 	}
 	if st = m.txState(tx, dir, false); st != nil && again {
@@ -102,6 +104,9 @@ func (m *Matcher) nominateWaiting(st *txState, both bool) {
 		}
 	}
 }
+
+// waiting reports whether rules wait for more of the transaction.
+func (st *txState) waiting() bool { return st != nil && len(st.pend) > 0 }
 
 // before judges what of the transaction became final ahead of the object, so
 // that a rule on both finds the object's bytes while they are here.

@@ -23,6 +23,8 @@ type Options struct {
 	State    *State
 	// Fields are the numbers of protocols by keyword (dns.opcode).
 	Fields map[string]FieldFunc
+	// Reputation answers the iprep keyword; nil without one.
+	Reputation *Reputation
 	// PCREMatchLimit and PCREDepthLimit bound an expression's backtracking; 0
 	// means 3500 and 1500.
 	PCREMatchLimit, PCREDepthLimit uint32

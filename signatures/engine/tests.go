@@ -22,6 +22,8 @@ func (m *Matcher) test(t *rule.Test) bool {
 	switch t.Kind {
 	case rule.TestStreamSize, rule.TestFlowAge, rule.TestFlowPkts, rule.TestFlowBytes, rule.TestAppProto, rule.TestAppEvent:
 		return m.f != nil && m.flowTest(t)
+	case rule.TestIPRep:
+		return m.reputed(t)
 	case rule.TestSameIP:
 		return *m.src == *m.dst
 	case rule.TestL3Proto:

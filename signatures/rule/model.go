@@ -368,6 +368,9 @@ const (
 	TestChecksum
 	TestRPC
 	TestL3Proto
+	// TestIPRep: What is the category of reputation, Which the side (any, src,
+	// dst or both), Neg asks that there is no reputation at all.
+	TestIPRep
 	// TestAppEvent: recognition of the protocol saw an anomaly; Option is the
 	// bit of protocol.SessionEvents.
 	TestAppEvent

@@ -26,6 +26,8 @@ type Env struct {
 	AppEvent func(id protocol.ID, name string) bool
 	// FileFacts tells that the worker finds out magic and hashes of files.
 	FileFacts bool
+	// Category tells whether iprep knows a category; nil means none.
+	Category func(name string) bool
 	// Classes and References are from classification.config and reference.config.
 	Classes    map[string]Class
 	References map[string]string
