@@ -3,6 +3,7 @@ package classifiers
 import (
 	"bytes"
 	"slices"
+	"sort"
 	"unicode"
 	"unicode/utf8"
 )
@@ -18,9 +19,9 @@ type lexicon struct {
 	// word speaks against) of the words whose hash maps to i.
 	lists [][]uint16
 	// sets are the lists' detectors that a word speaks for, lens the lengths of
-	// their values.
-	sets []detSet
-	lens []uint64
+	// their values; about are all their detectors, those it speaks against too.
+	sets, about []detSet
+	lens        []uint64
 	// byKey leads from a phrase's hash to its list, first from the hash of a
 	// phrase's first word to the greatest number of words.
 	byKey, first wordTable
@@ -136,9 +137,11 @@ func (x *lexicon) build(dets []Detector, detLens []uint64) {
 			add(w, uint16(i)<<1|1)
 		}
 	}
+	x.about = make([]detSet, len(x.lists))
 	x.sets, x.lens = make([]detSet, len(x.lists)), make([]uint64, len(x.lists))
 	for i, l := range x.lists {
 		for _, ref := range l {
+			x.about[i].add(ref >> 1)
 			if ref&1 == 0 {
 				x.sets[i].add(ref >> 1)
 				x.lens[i] |= detLens[ref>>1]
@@ -419,9 +422,13 @@ func (s *Scanner) context(st *Stream, v *window2, det uint16, start, end int) (p
 	st.ctx.cover(&s.c.words, v, lo, to+contextAfter)
 	lists := s.c.words.lists
 	want := det << 1
-	for i := range st.ctx.m {
+	first := sort.Search(len(st.ctx.m), func(i int) bool { return st.ctx.m[i].at >= lo })
+	for i := first; i < len(st.ctx.m); i++ {
 		m := &st.ctx.m[i]
-		if m.at < lo || m.at >= to+contextAfter || m.at >= from && m.at < to {
+		if m.at >= to+contextAfter {
+			break
+		}
+		if !s.c.words.about[m.list].has(det) || m.at >= from && m.at < to {
 			continue
 		}
 		for _, ref := range lists[m.list] {

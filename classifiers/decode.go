@@ -200,7 +200,7 @@ func base64Run(view []byte, at, floor int) (start int, ok bool) {
 
 // looksText reports whether the first decoded bytes are text in UTF-8 or UTF-16.
 func looksText(b []byte) bool {
-	even, odd, bad := 0, 0, 0
+	even, odd := 0, 0
 	for i, c := range b {
 		if c == 0 {
 			if i&1 == 0 {
@@ -218,17 +218,17 @@ func looksText(b []byte) bool {
 		if c >= 0x80 {
 			r, n := utf8.DecodeRune(b[i:])
 			if r == utf8.RuneError && n == 1 && utf8.FullRune(b[i:]) {
-				bad++
+				return false
 			}
 			i += n
 			continue
 		}
 		if c < 0x20 && c != '\n' && c != '\r' && c != '\t' || c == 0x7f {
-			bad++
+			return false
 		}
 		i++
 	}
-	return bad == 0
+	return true
 }
 
 // moreBase64 decodes on; it reports whether the run has ended.
