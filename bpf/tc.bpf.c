@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 
+#include "sluice_forward.h"
 #include "sluice_guard.h"
 
 struct {
@@ -40,7 +41,7 @@ int sluice_wire(struct __sk_buff *skb)
 	__sync_fetch_and_add(&w->bytes, skb->len);
 	if (!w->peer)
 		return TC_DROP;
-	return bpf_redirect(w->peer, 0);
+	return forward(skb, w->peer);
 }
 
 char _license[] SEC("license") = "Apache-2.0";

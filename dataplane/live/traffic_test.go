@@ -436,7 +436,7 @@ func TestJumbo(t *testing.T) {
 	mtu(gateway, outsideIf)
 	mtu(func(fn func() error) { top.in(top.client, fn) }, clientIf)
 	mtu(func(fn func() error) { top.in(top.server, fn) }, serverIf)
-	r := top.bridge(&fastpath.Config{}, BridgeConfig{}, passAll(1))
+	r := top.bridge(&fastpath.Config{Mode: fastpath.ModeNative}, BridgeConfig{}, passAll(1))
 	checkUDP(t, top, server4+":0")
 	if got, same, err := top.upload("", server4+":0", 32<<20); err != nil || !same {
 		t.Errorf("%d bytes, the same: %v, %v", got, same, err)
