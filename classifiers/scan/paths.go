@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"sluice/classifiers"
+	"sluice/classifiers/extract"
 	"sluice/internal/hs"
 )
 
@@ -27,6 +28,9 @@ type Options struct {
 	MaxFiles int
 	// Stdin is read for the path "-"; nil means os.Stdin.
 	Stdin io.Reader
+	// Documents reads documents and archives in children; nil scans their bytes
+	// as they are.
+	Documents *extract.Pool
 	// Progress, when set, is called after each file, from one goroutine.
 	Progress func(done int, path string)
 }
@@ -105,7 +109,7 @@ func ScanPaths(ctx context.Context, paths []string, o Options) ([]FileResult, er
 		go func() {
 			defer wg.Done()
 			for t := range tasks {
-				res, err := scanFile(s, t.path, &o)
+				res, err := scanFile(ctx, s, t.path, &o)
 				mu.Lock()
 				out[t.i].Result, out[t.i].Err = res, err
 				done++
@@ -152,7 +156,7 @@ func walk(paths []string, add func(string) error) error {
 	return nil
 }
 
-func scanFile(s *classifiers.Scanner, path string, o *Options) (classifiers.Result, error) {
+func scanFile(ctx context.Context, s *classifiers.Scanner, path string, o *Options) (classifiers.Result, error) {
 	meta := classifiers.ObjectMeta{Name: filepath.Base(path), MinConfidence: o.MinConfidence}
 	if path == "-" {
 		return s.ScanReader(o.Stdin, meta)
@@ -162,5 +166,10 @@ func scanFile(s *classifiers.Scanner, path string, o *Options) (classifiers.Resu
 		return classifiers.Result{Unscannable: "read-error"}, err
 	}
 	defer f.Close()
+	if o.Documents != nil {
+		if res, ok, err := document(ctx, s, o.Documents, f, meta); ok {
+			return res, err
+		}
+	}
 	return s.ScanReader(f, meta)
 }

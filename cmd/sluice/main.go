@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sluice/classifiers/extract"
 	"sluice/internal/config"
 	"sluice/internal/version"
 )
@@ -41,7 +42,24 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == extractArg {
+		// A child that reads documents: it confines itself before anything else.
+		if err := extract.ChildMain(os.Stdin, os.Stdout, extractMemory); err != nil {
+			fmt.Fprintln(os.Stderr, "sluice:", err)
+			os.Exit(exitUsage)
+		}
+		return
+	}
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// extractArg makes the program a child of extract.Pool; extractMemory bounds
+// such a child, in bytes.
+const (
+	extractArg    = "__extract"
+	extractMemory = 1 << 30
+)
 
 // run is main without the process: it gives the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"sluice/classifiers"
+	"sluice/classifiers/extract"
 	"sluice/classifiers/scan"
 	"sluice/dataplane/policy"
 	"sluice/internal/app"
@@ -69,7 +71,9 @@ It exits with 1 when something was found, and with 2 when a path cannot be read.
 }
 
 func scanPaths(c *cobra.Command, args []string, cat *classifiers.Catalog, p *policy.Policy, min classifiers.Confidence, workers int, asJSON bool) error {
-	o := scan.Options{Catalog: cat, MinConfidence: min, Workers: workers, Stdin: c.InOrStdin()}
+	pool := &extract.Pool{Size: max(workers, runtime.NumCPU()), Args: []string{extractArg}}
+	defer pool.Close()
+	o := scan.Options{Catalog: cat, MinConfidence: min, Workers: workers, Stdin: c.InOrStdin(), Documents: pool}
 	done := func() {}
 	if f, ok := c.ErrOrStderr().(*os.File); ok && scan.Colour(f) {
 		o.Progress, done = progress(f)

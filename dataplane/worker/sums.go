@@ -17,10 +17,10 @@ type sums [protocol.NumHashes]hash.Hash
 func (w *Worker) openSums(o *protocol.Object) {
 	rules := w.in.Set().Rules
 	var s sums
-	any := false
+	any, told := false, w.cfg.Report.wants("fileinfo")
 	for k, fresh := range [protocol.NumHashes]func() hash.Hash{md5.New, sha1.New, sha256.New} {
 		kind := protocol.HashKind(k)
-		if w.cfg.Report.Hashes>>kind&1 == 1 || rules != nil && rules.NeedsHash(kind) {
+		if w.cfg.Report.Hashes>>kind&1 == 1 && told || rules != nil && rules.NeedsHash(kind) {
 			s[k], any = fresh(), true
 		}
 	}
