@@ -53,6 +53,9 @@ type Parts struct {
 	Expect *expect.Table
 	// Elapsed is the time that loading took.
 	Elapsed time.Duration
+	// state is what rules keep; live tells that it is kept beyond the run.
+	state *signatures.State
+	live  bool
 }
 
 // Registry gives the protocols of the program.
@@ -80,6 +83,13 @@ func load(cfg *config.Config, log *slog.Logger, state *signatures.State) (*Parts
 		return nil, err
 	}
 	p.Limits = limits(cfg)
+	if state == nil {
+		state = signatures.NewState()
+		if cfg.StateDir != "" {
+			state.SetDir(filepath.Join(cfg.StateDir, "datasets"))
+		}
+	}
+	p.state = state
 	var set *signatures.Ruleset
 	if set, p.Report, err = loadRules(cfg, p.Registry, state); err != nil {
 		return nil, err
@@ -208,6 +218,7 @@ type Mode struct {
 // Worker gives the configuration of one worker.
 func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	cfg := p.Config
+	p.live = m.Live
 	n := int64(max(m.Workers, 1))
 	if p.Expect == nil {
 		p.Expect = expect.NewTable(expect.Options{})
@@ -474,9 +485,15 @@ func homeNets(vars config.Vars) []netip.Prefix {
 	return out
 }
 
-// Close frees what the parts hold outside of Go's heap. All workers must have
-// been closed.
+// Close frees what the parts hold outside of Go's heap, and keeps the datasets
+// whose rules ask for it; a replay leaves them as they were. All workers must
+// have been closed.
 func (p *Parts) Close() {
+	if p.live && p.state != nil {
+		if err := p.state.SaveSets(); err != nil {
+			slog.Warn("datasets were not saved", "err", err)
+		}
+	}
 	if p.Set != nil {
 		p.Set.Close()
 	}

@@ -64,7 +64,7 @@ func (s *State) dataset(d *rule.Dataset, dir func(string) string) (*dataset, err
 		path := dir(d.Load)
 		if d.Save != "" && s.setDir != "" && !filepath.IsAbs(d.Load) {
 			// What was saved last time is newer than what came with the rules.
-			if saved := filepath.Join(s.setDir, d.Load); fileExists(saved) {
+			if saved := filepath.Join(s.setDir, filepath.Join("/", d.Load)); fileExists(saved) {
 				path = saved
 			}
 		}

@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/dataplane/decode"
+	"sluice/signatures/rule"
+)
+
+func file(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	p := filepath.Join(dir, name)
+	if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestDatasets(t *testing.T) {
+	dir := t.TempDir()
+	file(t, dir, "list", "LmV2aWwuY29t\n# note\nd3d3,7\n")
+	file(t, dir, "json", `{"d":[{"ioc":{"host":"a.example"},"n":1},{"ioc":{"host":"a.example"},"n":2},{"n":3}]}`)
+	file(t, dir, "bad", "not base64!\n")
+	at := func(p string) string { return filepath.Join(dir, p) }
+	f := func(d rule.Dataset, value string, want bool, context string) {
+		t.Helper()
+		set, err := NewState().dataset(&d, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, ok := set.test(&d, []byte(value))
+		if ok != want || m.context != context {
+			t.Errorf("%+v on %q: %v %q", d, value, ok, m.context)
+		}
+	}
+	list := rule.Dataset{Name: "s", Type: "string", Op: "isset", Load: "list"}
+	f(list, ".evil.com", true, "")
+	f(list, ".www.evil.com", false, "")
+	list.Subdomain = true
+	f(list, ".www.evil.com", true, "")
+	f(list, ".notevil.com", false, "")
+	list = rule.Dataset{Name: "s", Type: "string", Op: "isset", Load: "list", IsRep: false}
+	list.Op = "isnotset"
+	f(list, "x", true, "")
+	doc := rule.Dataset{Name: "j", Type: "string", Op: "isset", Load: "json", Format: "json", ArrayKey: "d", ValueKey: "ioc.host", ContextKey: "c"}
+	f(doc, "a.example", true, `{"ioc":{"host":"a.example"},"n":1}`)
+	f(doc, "b.example", false, "")
+	doc.RemoveKey = true
+	f(doc, "a.example", true, `{"ioc":{},"n":1}`)
+
+	rep := rule.Dataset{Name: "r", Type: "string", Op: "isset", Load: "reps", IsRep: true, RepOp: '>', RepValue: 5}
+	file(t, dir, "reps", "d3d3,7\n")
+	f(rep, "www", true, "")
+	rep.RepValue = 7
+	f(rep, "www", false, "")
+
+	for _, d := range []rule.Dataset{{Name: "n", Op: "isset"}, {Name: "n", Type: "string", Op: "isset", Load: "bad"}, {Name: "n", Type: "md5", Op: "isset", Load: "none"}} {
+		if _, err := NewState().dataset(&d, at); err == nil {
+			t.Errorf("%+v: no error", d)
+		}
+	}
+}
+
+// TestSaveSets holds that a set is found again, and that a rule cannot name a
+// place outside of the folder.
+func TestSaveSets(t *testing.T) {
+	dir := t.TempDir()
+	d := rule.Dataset{Name: "seen", Type: "string", Op: "set", Load: "../seen.lst", Save: "../seen.lst"}
+	st := NewState()
+	st.SetDir(filepath.Join(dir, "sets"))
+	set, err := st.dataset(&d, func(p string) string { return filepath.Join(dir, "rules", p) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := set.test(&d, []byte("www")); !ok {
+		t.Error("a new member is none")
+	}
+	if err := st.SaveSets(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "sets", "seen.lst"))
+	if err != nil || strings.TrimSpace(string(b)) != "d3d3" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+func TestReputation(t *testing.T) {
+	dir := t.TempDir()
+	r, err := LoadReputation(file(t, dir, "cats", "1,bad,Bad hosts\n2,odd,Odd\n"), []string{file(t, dir, "list", "192.0.2.1,1,90\n192.0.2.0/24,1,10\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Category("bad") || r.Category("good") {
+		t.Error("categories")
+	}
+	m := &Matcher{e: &Engine{opt: Options{Reputation: r}}}
+	one, two, far := addr("192.0.2.1"), addr("192.0.2.2"), addr("198.51.100.1")
+	f := func(src, dst decode.Addr, test rule.Test, want bool) {
+		t.Helper()
+		m.src, m.dst = &src, &dst
+		if got := m.reputed(&test); got != want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+	over := rule.IntTest{Op: '>', A: 50}
+	f(one, far, rule.Test{Which: "src", What: "bad", Int: over}, true)
+	f(one, far, rule.Test{Which: "dst", What: "bad", Int: over}, false)
+	f(one, two, rule.Test{Which: "both", What: "bad", Int: over}, false)
+	f(far, one, rule.Test{Which: "any", What: "bad", Int: over}, true)
+	f(far, one, rule.Test{Which: "src", What: "bad", Neg: true}, true)
+	f(one, far, rule.Test{Which: "any", What: "odd", Int: rule.IntTest{Op: 'G'}}, false)
+	if _, err := LoadReputation(filepath.Join(dir, "cats"), []string{file(t, dir, "worse", "192.0.2.1,1,200\n")}); err == nil {
+		t.Error("a score of 200 is taken")
+	}
+}
+
+func addr(s string) decode.Addr { return decode.AddrFrom(netip.MustParseAddr(s)) }
