@@ -47,7 +47,7 @@ func (s *Scanner) judgeAssign(st *Stream, v *window2, n int) {
 	}
 	name := b[nameStart:end]
 	kind := nameKind(name)
-	if kind == nameOther {
+	if kind == nameOther || hasSuffixFold(bytes.TrimRight(b[max(0, nameStart-8):nameStart], " "), "public") {
 		return
 	}
 	vs, ve, quoted, ok := assigned(b, end)
