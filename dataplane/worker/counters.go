@@ -45,6 +45,9 @@ type Counters struct {
 	// where a protocol has two: 0 for TCP, 1 for UDP.
 	AppFlows, AppTx, AppErrors [protocol.NumIDs][2]uint64
 
+	// StreamEvents count by anomaly of connections.
+	StreamEvents [128]uint64
+
 	// What the rooms below count.
 	Decode decode.Counters
 	Stream stream.Counters
@@ -128,6 +131,11 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 			}
 			fn("app_layer.tx."+name, txs)
 			fn("app_layer.error."+name+".parser", errs)
+		}
+	}
+	for i, v := range c.StreamEvents {
+		if v > 0 {
+			fn((decode.StreamEvents + decode.Event(i)).String(), v)
 		}
 	}
 	c.Decode.Each(fn)

@@ -227,6 +227,11 @@ func (w *Worker) packetAnomalies(evs []decode.Event) {
 
 // streamAnomalies reports what following the connection saw.
 func (w *Worker) streamAnomalies(evs []decode.Event) {
+	for _, ev := range evs {
+		if i := int(ev) - int(decode.StreamEvents); i >= 0 && i < len(w.counters.StreamEvents) {
+			w.counters.StreamEvents[i]++
+		}
+	}
 	w.counters.Anomalies += uint64(len(evs))
 	if !w.cfg.Report.StreamAnomalies || !w.cfg.Report.wants("anomaly") {
 		return

@@ -24,7 +24,7 @@ import (
 
 // The floors are what has been reached, in cases passed of a tier of the
 // suricata-verify collection's half that is at hand.
-var conformanceFloors = map[string]int{"a": 60, "b": 97, "c": 450}
+var conformanceFloors = map[string]int{"a": 60, "b": 97, "c": 452}
 
 // conformanceBudget bounds the whole run.
 const conformanceBudget = time.Minute

@@ -338,7 +338,13 @@ func (c *context) tag(_, val string) error {
 	return nil
 }
 
-func (c *context) filestore(string, string) error { c.r.Filestore = true; return nil }
+// filestore needs a store of files in the clear, which there is none of:
+// evidence is kept encrypted, by policy.
+func (c *context) filestore(string, string) error {
+	c.r.Filestore = true
+	c.lack("keyword filestore")
+	return nil
+}
 
 func (c *context) streamSize(_, val string) error {
 	parts := fieldsOf(val)
