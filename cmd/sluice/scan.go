@@ -40,7 +40,16 @@ It exits with 1 when something was found, and with 2 when a path cannot be read.
 				return fmt.Errorf("--min-confidence: %w", err)
 			}
 			cfg := config.Default()
-			cat, err := classifiers.New(classifiers.Config{CacheDir: app.CacheDir(cfg)})
+			cfg.Policy.File = pol
+			p, err := app.LoadPolicy(cfg)
+			if err != nil {
+				return err
+			}
+			cc := classifiers.Config{CacheDir: app.CacheDir(cfg)}
+			if p != nil {
+				cc.Custom = p.Custom()
+			}
+			cat, err := classifiers.New(cc)
 			if err != nil {
 				return err
 			}
@@ -53,11 +62,6 @@ It exits with 1 when something was found, and with 2 when a path cannot be read.
 			}
 			if len(args) == 0 {
 				return errors.New("name a path, or - for standard input")
-			}
-			cfg.Policy.File = pol
-			p, err := app.LoadPolicy(cfg)
-			if err != nil {
-				return err
 			}
 			return scanPaths(c, args, cat, p, min, workers, asJSON)
 		},

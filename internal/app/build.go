@@ -103,7 +103,7 @@ func load(cfg *config.Config, log *slog.Logger, state *signatures.State) (*Parts
 		return nil, err
 	}
 	if p.Policy != nil {
-		if p.Catalog, err = classifiers.New(classifiers.Config{CacheDir: cacheDir(cfg, log)}); err != nil {
+		if p.Catalog, err = classifiers.New(classifiers.Config{CacheDir: cacheDir(cfg, log), Custom: p.Policy.Custom()}); err != nil {
 			return nil, fmt.Errorf("build detectors: %w", err)
 		}
 	}
