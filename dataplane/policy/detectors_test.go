@@ -15,7 +15,7 @@ func TestOwnDetectors(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	for text, want := range map[string]string{
-		"detectors:\n  part:\n    pattern: 'A.*'\n" + rules:                           "slow",
+		"detectors:\n  part:\n    pattern: 'A.*'\n" + rules:                          "slow",
 		"detectors:\n  part:\n    pattern: '[0-9]{3,9}'\n" + rules:                   "too broad",
 		"detectors:\n  part:\n    pattern: 'ACM-[0-9]{4}'\n    level: top\n" + rules: "unknown level",
 		rules: "no detector is named",
