@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 
+#include "sluice_bypass.h"
 #include "sluice_guard.h"
 
 /* Set before load. */
@@ -42,6 +43,8 @@ int sluice_gate_in(struct __sk_buff *skb)
 	}
 	if (!is_judged(bpf_ntohs((__u16)skb->protocol)))
 		return let_go(skb);
+	if (goes_past(skb))
+		return let_go(skb);
 	__sync_fetch_and_add(&guard.dropped, 1);
 	return TC_DROP;
 }
@@ -56,6 +59,8 @@ int sluice_gate_out(struct __sk_buff *skb)
 		return TCX_NEXT;
 	}
 	if (!is_judged(bpf_ntohs((__u16)skb->protocol)))
+		return let_go(skb);
+	if (goes_past(skb))
 		return let_go(skb);
 	__sync_fetch_and_add(&guard.dropped, 1);
 	return bpf_redirect(inner_device, BPF_F_INGRESS);
@@ -98,11 +103,14 @@ int sluice_closed(struct __sk_buff *skb)
 	return TCX_NEXT; /* on clsact: the next filter */
 }
 
-/* Hides from the port's sockets what comes back to it approved. */
+/* Hides from the port's sockets what comes back to it approved, and what goes
+ * past the workers. */
 SEC("socket")
 int sluice_unseen(struct __sk_buff *skb)
 {
-	return skb->mark == approved ? 0 : -1;
+	if (skb->mark == approved)
+		return 0;
+	return is_past(skb) ? 0 : -1;
 }
 
 char _license[] SEC("license") = "Apache-2.0";

@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 
+#include "sluice_bypass.h"
 #include "sluice_forward.h"
 #include "sluice_guard.h"
 
@@ -16,10 +17,15 @@ struct {
 	__type(value, struct wire);
 } wires SEC(".maps");
 
+/* The pair of ports, set before load. */
+volatile const __u32 inside_port, outside_port;
+
 /* Ahead of the wire by a link that dies with the daemon. */
 SEC("tcx/ingress")
 int sluice_guard(struct __sk_buff *skb)
 {
+	if (goes_past(skb))
+		return forward(skb, skb->ifindex == inside_port ? outside_port : inside_port);
 	if (workers_silent()) {
 		__sync_fetch_and_add(&guard.yielded, 1);
 		return TCX_NEXT;
@@ -42,6 +48,13 @@ int sluice_wire(struct __sk_buff *skb)
 	if (!w->peer)
 		return TC_DROP;
 	return forward(skb, w->peer);
+}
+
+/* Hides from the workers' sockets what goes past them. */
+SEC("socket")
+int sluice_unseen(struct __sk_buff *skb)
+{
+	return is_past(skb) ? 0 : -1;
 }
 
 char _license[] SEC("license") = "Apache-2.0";

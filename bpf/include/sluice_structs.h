@@ -132,6 +132,15 @@ struct wire {
 	__u64 bytes;
 };
 
+/* Go: fastpath.bypassValue. A flow that goes past the workers. */
+struct bypass {
+	__u64 last; /* monotonic ns of its last frame here, 0 none yet */
+	__u64 packets[2]; /* by source: the key's lower end, its higher end */
+	__u64 bytes[2];
+	__u32 ended; /* its connection ends: frames go to the workers again */
+	__u32 pad;
+};
+
 /* Go: fastpath.guardState. */
 struct guard_state {
 	__u64 heartbeat; /* monotonic ns of the workers' last sign of life, 0 none yet */

@@ -40,6 +40,9 @@ type Config struct {
 	MaxPrefixes int
 	// MaxFlows is the most dropped flows at a time; 65,536 by default.
 	MaxFlows int
+	// MaxBypassed is the most flows of one pair of ports, or gateway, that go
+	// past the workers at a time; none by default.
+	MaxBypassed int
 	// IgnoreVLAN tells that the keys of dropped flows hold no VLAN ids, as
 	// flow.Config has it.
 	IgnoreVLAN bool
@@ -71,6 +74,7 @@ func (c *Config) defaults() error {
 	}{
 		{&c.MaxPrefixes, 1 << 20, 1 << 26, "MaxPrefixes"},
 		{&c.MaxFlows, 1 << 16, 1 << 24, "MaxFlows"},
+		{&c.MaxBypassed, 0, 1 << 24, "MaxBypassed"},
 		{&c.MaxSources, 1 << 16, 1 << 24, "MaxSources"},
 	} {
 		if *v.n == 0 {

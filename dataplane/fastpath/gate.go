@@ -25,6 +25,7 @@ const (
 // Gate stands between a routing host and its LAN port: IP frames pass only when
 // a worker sent them, with Mark. Other frames (ARP, LLDP) pass as ever.
 type Gate struct {
+	*bypass
 	f     *FastPath
 	bpf   gateObjects
 	state guardMemory
@@ -105,11 +106,9 @@ func (g *Gate) load() error {
 	if g.fail == FailClosed {
 		closed = 1
 	}
-	for name, v := range map[string]uint32{"approved": g.mark, "lan_port": uint32(g.lan.ifindex),
-		"inner_device": uint32(g.inner.ifindex), "fails_closed": closed} {
-		if err := spec.Variables[name].Set(v); err != nil {
-			return fmt.Errorf("set the gate's %s: %w", name, err)
-		}
+	if err := g.f.setConstants(spec, map[string]uint32{"approved": g.mark, "lan_port": uint32(g.lan.ifindex),
+		"inner_device": uint32(g.inner.ifindex), "fails_closed": closed}); err != nil {
+		return err
 	}
 	coll, err := ebpf.NewCollection(spec)
 	if err != nil {
@@ -122,6 +121,7 @@ func (g *Gate) load() error {
 	if err := coll.Assign(&g.bpf); err != nil {
 		return fmt.Errorf("load the gate's programs: %w", err)
 	}
+	g.bypass = &bypass{m: g.bpf.Bypassed, on: g.f.cfg.MaxBypassed > 0}
 	return nil
 }
 
@@ -186,8 +186,8 @@ func (g *Gate) attach() error {
 // Mark is what frames bear that a worker approved, as SO_MARK of its sockets.
 func (g *Gate) Mark() uint32 { return g.mark }
 
-// FilterFD is a program that hides approved frames from the sockets that
-// listen on the LAN port; valid to Close.
+// FilterFD is a program that hides approved frames, and those that go past the
+// workers, from the sockets that listen on the LAN port; valid to Close.
 func (g *Gate) FilterFD() int { return g.bpf.SluiceUnseen.FD() }
 
 // Heartbeat is as Inline.Heartbeat.

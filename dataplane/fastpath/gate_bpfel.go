@@ -16,17 +16,20 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	gateProgSluiceClosed  = "sluice_closed"
-	gateProgSluiceGateEnd = "sluice_gate_end"
-	gateProgSluiceGateIn  = "sluice_gate_in"
-	gateProgSluiceGateOut = "sluice_gate_out"
-	gateProgSluiceGateUp  = "sluice_gate_up"
-	gateProgSluiceUnseen  = "sluice_unseen"
-	gateVarApproved       = "approved"
-	gateVarFailsClosed    = "fails_closed"
-	gateVarGuard          = "guard"
-	gateVarInnerDevice    = "inner_device"
-	gateVarLanPort        = "lan_port"
+	gateMapBypassed          = "bypassed"
+	gateProgSluiceClosed     = "sluice_closed"
+	gateProgSluiceGateEnd    = "sluice_gate_end"
+	gateProgSluiceGateIn     = "sluice_gate_in"
+	gateProgSluiceGateOut    = "sluice_gate_out"
+	gateProgSluiceGateUp     = "sluice_gate_up"
+	gateProgSluiceUnseen     = "sluice_unseen"
+	gateVarApproved          = "approved"
+	gateVarBypassIgnoresVlan = "bypass_ignores_vlan"
+	gateVarBypassOn          = "bypass_on"
+	gateVarFailsClosed       = "fails_closed"
+	gateVarGuard             = "guard"
+	gateVarInnerDevice       = "inner_device"
+	gateVarLanPort           = "lan_port"
 )
 
 // loadGate returns the embedded CollectionSpec for gate.
@@ -83,17 +86,20 @@ type gateProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type gateMapSpecs struct {
+	Bypassed *ebpf.MapSpec `ebpf:"bypassed"`
 }
 
 // gateVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type gateVariableSpecs struct {
-	Approved    *ebpf.VariableSpec `ebpf:"approved"`
-	FailsClosed *ebpf.VariableSpec `ebpf:"fails_closed"`
-	Guard       *ebpf.VariableSpec `ebpf:"guard"`
-	InnerDevice *ebpf.VariableSpec `ebpf:"inner_device"`
-	LanPort     *ebpf.VariableSpec `ebpf:"lan_port"`
+	Approved          *ebpf.VariableSpec `ebpf:"approved"`
+	BypassIgnoresVlan *ebpf.VariableSpec `ebpf:"bypass_ignores_vlan"`
+	BypassOn          *ebpf.VariableSpec `ebpf:"bypass_on"`
+	FailsClosed       *ebpf.VariableSpec `ebpf:"fails_closed"`
+	Guard             *ebpf.VariableSpec `ebpf:"guard"`
+	InnerDevice       *ebpf.VariableSpec `ebpf:"inner_device"`
+	LanPort           *ebpf.VariableSpec `ebpf:"lan_port"`
 }
 
 // gateObjects contains all objects after they have been loaded into the kernel.
@@ -116,21 +122,26 @@ func (o *gateObjects) Close() error {
 //
 // It can be passed to loadGateObjects or ebpf.CollectionSpec.LoadAndAssign.
 type gateMaps struct {
+	Bypassed *ebpf.Map `ebpf:"bypassed"`
 }
 
 func (m *gateMaps) Close() error {
-	return _GateClose()
+	return _GateClose(
+		m.Bypassed,
+	)
 }
 
 // gateVariables contains all global variables after they have been loaded into the kernel.
 //
 // It can be passed to loadGateObjects or ebpf.CollectionSpec.LoadAndAssign.
 type gateVariables struct {
-	Approved    *ebpf.Variable `ebpf:"approved"`
-	FailsClosed *ebpf.Variable `ebpf:"fails_closed"`
-	Guard       *ebpf.Variable `ebpf:"guard"`
-	InnerDevice *ebpf.Variable `ebpf:"inner_device"`
-	LanPort     *ebpf.Variable `ebpf:"lan_port"`
+	Approved          *ebpf.Variable `ebpf:"approved"`
+	BypassIgnoresVlan *ebpf.Variable `ebpf:"bypass_ignores_vlan"`
+	BypassOn          *ebpf.Variable `ebpf:"bypass_on"`
+	FailsClosed       *ebpf.Variable `ebpf:"fails_closed"`
+	Guard             *ebpf.Variable `ebpf:"guard"`
+	InnerDevice       *ebpf.Variable `ebpf:"inner_device"`
+	LanPort           *ebpf.Variable `ebpf:"lan_port"`
 }
 
 // gatePrograms contains all programs after they have been loaded into the kernel.

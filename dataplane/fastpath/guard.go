@@ -53,7 +53,8 @@ const (
 // Inline is a pair of ports between which only the workers move frames: what
 // arrives on them does not reach the host's own stack.
 type Inline struct {
-	f      *FastPath
+	f *FastPath
+	*bypass
 	tc     tcObjects
 	state  guardMemory
 	ports  [2]*inlinePort
@@ -90,14 +91,6 @@ func (f *FastPath) Inline(inside, outside string, fail Fail) (_ *Inline, err err
 			err = errors.Join(err, in.close())
 		}
 	}()
-	if err := in.load(); err != nil {
-		return nil, err
-	}
-	if fail != FailOff {
-		if err := in.state.setTimeout(HeartbeatTimeout); err != nil {
-			return nil, err
-		}
-	}
 	err = f.ns.Do(func() error {
 		for i, name := range []string{inside, outside} {
 			ifi, err := net.InterfaceByName(name)
@@ -105,6 +98,14 @@ func (f *FastPath) Inline(inside, outside string, fail Fail) (_ *Inline, err err
 				return fmt.Errorf("find interface %s: %w", name, err)
 			}
 			in.ports[i] = &inlinePort{name: name, ifindex: ifi.Index}
+		}
+		if err := in.load(); err != nil {
+			return err
+		}
+		if fail != FailOff {
+			if err := in.state.setTimeout(HeartbeatTimeout); err != nil {
+				return err
+			}
 		}
 		for i, p := range in.ports {
 			if err := f.clearWire(p, fail != FailOff); err != nil {
@@ -133,6 +134,9 @@ func (in *Inline) load() error {
 	if err != nil {
 		return fmt.Errorf("read the tc object: %w", err)
 	}
+	if err := in.f.setConstants(spec, map[string]uint32{"inside_port": uint32(in.ports[0].ifindex), "outside_port": uint32(in.ports[1].ifindex)}); err != nil {
+		return err
+	}
 	coll, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return fmt.Errorf("load the tc programs: %w", hint(err))
@@ -144,7 +148,17 @@ func (in *Inline) load() error {
 	if err := coll.Assign(&in.tc); err != nil {
 		return fmt.Errorf("load the tc programs: %w", err)
 	}
+	in.bypass = &bypass{m: in.tc.Bypassed, on: in.f.cfg.MaxBypassed > 0}
 	return nil
+}
+
+// FilterFD is a program that hides from sockets what goes past the workers, or
+// 0 where nothing does; valid to Close.
+func (in *Inline) FilterFD() int {
+	if !in.on {
+		return 0
+	}
+	return in.tc.SluiceUnseen.FD()
 }
 
 // guardMemory is a guard's state, which it shares with its program.

@@ -112,6 +112,15 @@ type wire struct {
 	Bytes   uint64
 }
 
+// bypassValue is struct bypass.
+type bypassValue struct {
+	Last    uint64
+	Packets [2]uint64
+	Bytes   [2]uint64
+	Ended   uint32
+	_       uint32
+}
+
 // guardState is struct guard_state.
 type guardState struct {
 	Heartbeat uint64

@@ -58,6 +58,7 @@ func TestLayout(t *testing.T) {
 	f(xdp, "rate", rate{})
 	f(tc, "wire", wire{})
 	f(tc, "guard_state", guardState{})
+	f(tc, "bypass", bypassValue{})
 	if n := xdp.Maps["counters"].MaxEntries; n != uint32(NumReasons) {
 		t.Errorf("%d reasons in C, %d in Go", n, NumReasons)
 	}

@@ -16,10 +16,16 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	tcMapWires        = "wires"
-	tcProgSluiceGuard = "sluice_guard"
-	tcProgSluiceWire  = "sluice_wire"
-	tcVarGuard        = "guard"
+	tcMapBypassed          = "bypassed"
+	tcMapWires             = "wires"
+	tcProgSluiceGuard      = "sluice_guard"
+	tcProgSluiceUnseen     = "sluice_unseen"
+	tcProgSluiceWire       = "sluice_wire"
+	tcVarBypassIgnoresVlan = "bypass_ignores_vlan"
+	tcVarBypassOn          = "bypass_on"
+	tcVarGuard             = "guard"
+	tcVarInsidePort        = "inside_port"
+	tcVarOutsidePort       = "outside_port"
 )
 
 // loadTc returns the embedded CollectionSpec for tc.
@@ -64,22 +70,28 @@ type tcSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tcProgramSpecs struct {
-	SluiceGuard *ebpf.ProgramSpec `ebpf:"sluice_guard"`
-	SluiceWire  *ebpf.ProgramSpec `ebpf:"sluice_wire"`
+	SluiceGuard  *ebpf.ProgramSpec `ebpf:"sluice_guard"`
+	SluiceUnseen *ebpf.ProgramSpec `ebpf:"sluice_unseen"`
+	SluiceWire   *ebpf.ProgramSpec `ebpf:"sluice_wire"`
 }
 
 // tcMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tcMapSpecs struct {
-	Wires *ebpf.MapSpec `ebpf:"wires"`
+	Bypassed *ebpf.MapSpec `ebpf:"bypassed"`
+	Wires    *ebpf.MapSpec `ebpf:"wires"`
 }
 
 // tcVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tcVariableSpecs struct {
-	Guard *ebpf.VariableSpec `ebpf:"guard"`
+	BypassIgnoresVlan *ebpf.VariableSpec `ebpf:"bypass_ignores_vlan"`
+	BypassOn          *ebpf.VariableSpec `ebpf:"bypass_on"`
+	Guard             *ebpf.VariableSpec `ebpf:"guard"`
+	InsidePort        *ebpf.VariableSpec `ebpf:"inside_port"`
+	OutsidePort       *ebpf.VariableSpec `ebpf:"outside_port"`
 }
 
 // tcObjects contains all objects after they have been loaded into the kernel.
@@ -102,11 +114,13 @@ func (o *tcObjects) Close() error {
 //
 // It can be passed to loadTcObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tcMaps struct {
-	Wires *ebpf.Map `ebpf:"wires"`
+	Bypassed *ebpf.Map `ebpf:"bypassed"`
+	Wires    *ebpf.Map `ebpf:"wires"`
 }
 
 func (m *tcMaps) Close() error {
 	return _TcClose(
+		m.Bypassed,
 		m.Wires,
 	)
 }
@@ -115,20 +129,26 @@ func (m *tcMaps) Close() error {
 //
 // It can be passed to loadTcObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tcVariables struct {
-	Guard *ebpf.Variable `ebpf:"guard"`
+	BypassIgnoresVlan *ebpf.Variable `ebpf:"bypass_ignores_vlan"`
+	BypassOn          *ebpf.Variable `ebpf:"bypass_on"`
+	Guard             *ebpf.Variable `ebpf:"guard"`
+	InsidePort        *ebpf.Variable `ebpf:"inside_port"`
+	OutsidePort       *ebpf.Variable `ebpf:"outside_port"`
 }
 
 // tcPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadTcObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tcPrograms struct {
-	SluiceGuard *ebpf.Program `ebpf:"sluice_guard"`
-	SluiceWire  *ebpf.Program `ebpf:"sluice_wire"`
+	SluiceGuard  *ebpf.Program `ebpf:"sluice_guard"`
+	SluiceUnseen *ebpf.Program `ebpf:"sluice_unseen"`
+	SluiceWire   *ebpf.Program `ebpf:"sluice_wire"`
 }
 
 func (p *tcPrograms) Close() error {
 	return _TcClose(
 		p.SluiceGuard,
+		p.SluiceUnseen,
 		p.SluiceWire,
 	)
 }

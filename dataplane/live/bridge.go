@@ -120,6 +120,7 @@ func OpenBridge(cfg BridgeConfig) (_ *Bridge, err error) {
 		sides: [2]pairSide{{name: cfg.Inside}, {name: cfg.Outside}}}
 	if b.inline != nil {
 		sides.guard = b.inline
+		sides.sides[Inside].filter, sides.sides[Outside].filter = b.inline.FilterFD(), b.inline.FilterFD()
 	}
 	return b, b.open(sides)
 }
@@ -154,6 +155,15 @@ func (b *Bridge) Run(ctx context.Context, procs []Processor) error {
 		wg.Go(func() { b.watchLinks(inner) })
 	}
 	return runAll(b.workers, ctx.Done())
+}
+
+// Bypass gives the table of flows that the kernel forwards past the workers;
+// nil without the fast path. It is valid to Close.
+func (b *Bridge) Bypass() Bypass {
+	if b.inline == nil {
+		return nil
+	}
+	return b.inline
 }
 
 // Inline gives the counts of the programs beside the workers; none without the

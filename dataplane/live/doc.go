@@ -11,6 +11,8 @@ package live
 import (
 	"sluice/dataplane/capture"
 	"sluice/dataplane/enforce"
+	"sluice/dataplane/fastpath"
+	"sluice/dataplane/flow"
 )
 
 // Injection is a frame to be sent that nobody received.
@@ -28,6 +30,16 @@ type Processor interface {
 	// Injections gives frames to send, asked for after each Process and Tick.
 	// They must stay unchanged to the next call of any method.
 	Injections() []Injection
+}
+
+// Bypass is a table of flows that the kernel forwards by itself: fastpath's, of
+// a bridge or a gateway.
+type Bypass interface {
+	// Bypass has a flow go past the workers from its next frame on.
+	Bypass(key flow.Key) error
+	// Bypassed reads a flow's counts; Revoke ends its bypass with the last ones.
+	Bypassed(key flow.Key) (fastpath.Bypassed, bool)
+	Revoke(key flow.Key) (fastpath.Bypassed, bool)
 }
 
 // Ports of a bridge, as in capture.Frame.Port and Injection.Port.

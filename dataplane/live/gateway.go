@@ -122,6 +122,9 @@ func (g *Gateway) Run(ctx context.Context, procs []Processor) error {
 	return runAll(g.workers, ctx.Done())
 }
 
+// Bypass is as Bridge.Bypass.
+func (g *Gateway) Bypass() Bypass { return g.gate }
+
 // Gate gives the counts of the programs around the port.
 func (g *Gateway) Gate() (fastpath.GateCounts, error) { return g.gate.Counts() }
 
