@@ -56,6 +56,7 @@ func TestLive(t *testing.T) {
 		{"block by hand", liveBlock},
 		{"confirm", liveConfirm},
 		{"tap", liveTap},
+		{"bypass", liveBypass},
 		{"gateway", liveGateway},
 		{"gateway killed", liveGatewayKilled},
 	} {

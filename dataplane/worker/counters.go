@@ -13,17 +13,20 @@ import (
 // Counters tell what a worker did since its start. They are written by the
 // worker only; Snapshot copies them for others.
 type Counters struct {
-	Frames, Bytes               uint64
-	Packets, Invalid, NoFlow    uint64
-	Flows, FlowsEnded           uint64
-	InvalidSegments             uint64
-	Gaps, GapBytes              uint64
-	BypassedPackets             uint64
-	DroppedFrames, DroppedBytes uint64
-	Transactions, Files         uint64
-	Alerts, Findings            uint64
-	BlockedFlows, Anomalies     uint64
-	Events                      uint64
+	Frames, Bytes            uint64
+	Packets, Invalid, NoFlow uint64
+	Flows, FlowsEnded        uint64
+	InvalidSegments          uint64
+	Gaps, GapBytes           uint64
+	BypassedPackets          uint64
+	// OffloadedFlows were handed to the kernel, which forwarded packets and bytes
+	// of them past the worker.
+	OffloadedFlows, OffloadedPackets, OffloadedBytes uint64
+	DroppedFrames, DroppedBytes                      uint64
+	Transactions, Files                              uint64
+	Alerts, Findings                                 uint64
+	BlockedFlows, Anomalies                          uint64
+	Events                                           uint64
 	// Injected counts frames sent to refuse flows, RefusalErrors flows whose ends
 	// could not be told.
 	Injected, RefusalErrors uint64
@@ -60,9 +63,6 @@ func (w *Worker) Counters() Counters {
 	c.Decode, c.Stream, c.Flow = w.decoder.Counters, w.tcp.Counters, w.flows.Counters
 	return c
 }
-
-// Frames counts the frames taken so far.
-func (w *Worker) Frames() uint64 { return w.counters.Frames }
 
 // add sums all numbers of b into a, field by field. It is for the cold side.
 func add[T any](a *T, b T) { addValue(reflect.ValueOf(a).Elem(), reflect.ValueOf(b)) }
@@ -146,6 +146,9 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("ips.dropped_frames", c.DroppedFrames)
 	fn("ips.dropped_bytes", c.DroppedBytes)
 	fn("ips.bypassed_packets", c.BypassedPackets)
+	fn("flow_bypassed.capture_flows", c.OffloadedFlows)
+	fn("flow_bypassed.pkts", c.OffloadedPackets)
+	fn("flow_bypassed.bytes", c.OffloadedBytes)
 	fn("ips.injected_frames", c.Injected)
 	fn("ips.refusal_errors", c.RefusalErrors)
 	fn("anomaly.total", c.Anomalies)

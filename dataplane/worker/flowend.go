@@ -13,6 +13,7 @@ import (
 // stream still holds is delivered, its objects and transactions are closed and
 // reported, and its record is written.
 func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
+	w.takeBack(f)
 	p, saved, dir, drop, touched := w.p, w.f, w.dir, w.drop, w.touched
 	why, passed, rejected, dropAlert, pending := w.why, w.passed, w.rejected, w.dropAlert, w.pendingAlerts
 	w.pendingAlerts, w.drop = nil, false
@@ -102,6 +103,7 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 	case f.PassRules:
 		part.Action = "pass"
 	}
+	part.Bypass = w.bypassName(f)
 	part.ExceptionPolicy = w.exceptionPart(f)
 	if parser := f.App.Parser(); parser != nil {
 		n := parser.Txs().Next

@@ -15,6 +15,9 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	w.p, w.f, w.dir, w.drop = p, nil, protocol.ToServer, false
 	w.why, w.passed, w.rejected, w.dropAlert = dropNone, false, false, nil
 	forward := w.decide(p)
+	if w.offload != nil && forward {
+		w.handOver(w.f)
+	}
 	if !forward {
 		w.withhold(dropFlow)
 	}
@@ -75,8 +78,7 @@ func (w *Worker) decide(p *decode.Packet) bool {
 		return w.ended(p, f, dir)
 	}
 	if f.Verdict.Action == verdict.Bypass {
-		w.counters.BypassedPackets++
-		return true
+		return w.bypassed(p, f, dir)
 	}
 	return w.judgePacket(p, f, dir)
 }

@@ -150,6 +150,9 @@ type Worker struct {
 	frames     [][]byte
 	injections []enforce.Injection
 
+	// offload is what the kernel does for this worker; nil where it does nothing.
+	offload *offload
+
 	counters Counters
 }
 
@@ -217,6 +220,7 @@ func (w *Worker) Tick(now int64) {
 	}
 	if w.now >= w.nextExpiry {
 		w.nextExpiry = w.now + expiryEvery
+		w.refreshOffload()
 		w.flows.Expire(w.now, w.flowEnd)
 	}
 	w.retire()

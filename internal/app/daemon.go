@@ -171,7 +171,11 @@ func (d *Daemon) openFast() error {
 	var err error
 	// Inline, the block lists stay in force when this process dies, as the wire does.
 	persist := len(d.cfg.Ports.Bridges)+len(d.cfg.Ports.Gateways) > 0
-	if d.fast, err = fastpath.Open(fastpath.Config{Mode: mode, Persist: persist, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking}); err != nil {
+	maxBypassed := 0
+	if d.offloads() {
+		maxBypassed = maxOffloaded
+	}
+	if d.fast, err = fastpath.Open(fastpath.Config{Mode: mode, Persist: persist, MaxBypassed: maxBypassed, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking}); err != nil {
 		return fmt.Errorf("fast path: %w", err)
 	}
 	if d.cfg.Ports.Monitor && len(d.cfg.BlockLists) > 0 {
@@ -235,6 +239,9 @@ func (d *Daemon) openBridge(b config.Bridge, n int) error {
 	if err != nil {
 		return err
 	}
+	if t := br.Bypass(); t != nil {
+		d.offload(procs, t)
+	}
 	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, ports: 2, procs: procs, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close})
 	return nil
 }
@@ -262,6 +269,7 @@ func (d *Daemon) openGateway(lan string, n int) error {
 	if err != nil {
 		return err
 	}
+	d.offload(procs, g.Bypass())
 	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close})
 	return nil
 }
@@ -362,6 +370,9 @@ func (d *Daemon) Close() error {
 		errs = append(errs, d.control.Close())
 	}
 	for _, g := range d.groups {
+		for _, p := range g.procs {
+			p.w.EndOffload()
+		}
 		errs = append(errs, g.close())
 	}
 	for _, g := range d.groups {

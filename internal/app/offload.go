@@ -1,0 +1,54 @@
+package app
+
+import (
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/worker"
+	"sluice/internal/config"
+)
+
+// maxOffloaded bounds the flows of one pair of ports that go past the workers.
+const maxOffloaded = 1 << 16
+
+// encryptionBypass is the value of encryption-handling that hands encrypted
+// connections to the kernel after their handshake.
+const encryptionBypass = "bypass"
+
+// offloads reports whether the configuration has any flow go past the workers.
+// It must be asked for: what goes past is not inspected.
+func (d *Daemon) offloads() bool {
+	if d.cfg.Stream.Bypass {
+		return true
+	}
+	for _, p := range d.cfg.AppLayer.Protocols {
+		if p.EncryptionHandling == encryptionBypass {
+			return true
+		}
+	}
+	return false
+}
+
+// offload lets workers hand flows to the kernel as the configuration says.
+func (d *Daemon) offload(procs []*processor, table worker.BypassTable) {
+	if !d.offloads() {
+		return
+	}
+	o := worker.Offload{Table: table, PastDepth: d.cfg.Stream.Bypass, Encrypted: encryptedBypass(d.cfg)}
+	for _, p := range procs {
+		p.w.SetOffload(o)
+	}
+	d.log.Info("flows may go past the workers: they are counted, and not inspected", "past-depth", d.cfg.Stream.Bypass, "most", maxOffloaded)
+}
+
+// encryptedBypass tells which protocols' connections go past once encrypted.
+func encryptedBypass(cfg *config.Config) func(protocol.ID) bool {
+	var on [protocol.NumIDs]bool
+	any := false
+	for id := range on {
+		on[id] = cfg.AppLayer.Protocols[protocol.ID(id).String()].EncryptionHandling == encryptionBypass
+		any = any || on[id]
+	}
+	if !any {
+		return nil
+	}
+	return func(id protocol.ID) bool { return int(id) < len(on) && on[id] }
+}
