@@ -43,15 +43,11 @@ type Summary struct {
 	worker.Counters
 	// Elapsed is the time spent on reading and processing, start-up excluded.
 	Elapsed time.Duration
-	// Damaged tells of files that are whole at their beginning only: what could
-	// be read was worked on.
-	Damaged []error
 }
 
-// Run replays the files. On an unreadable file it returns that error, on one that
-// is damaged further on it notes it in the summary, after the
-// events up to there have been published and all flows been ended; the summary
-// is valid then too.
+// Run replays the files. On one that is unreadable, or damaged further on, it
+// returns that error after the events up to there have been published and all
+// flows been ended, and after the other files; the summary is valid then too.
 func Run(ctx context.Context, o Options) (Summary, error) {
 	var sum Summary
 	workers := make([]*worker.Worker, max(o.Workers, 1))
@@ -66,16 +62,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	begin := time.Now()
 	var errs []error
 	for _, path := range o.Files {
-		before := frames(workers)
-		err := one(ctx, o, workers, path)
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			errs = append(errs, err)
-		case frames(workers) > before:
-			// A capture that was cut short, as when its writer was killed.
-			sum.Damaged = append(sum.Damaged, err)
-		default:
+		if err := one(ctx, o, workers, path); err != nil {
 			errs = append(errs, err)
 		}
 		if ctx.Err() != nil {
@@ -87,13 +74,6 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		sum.Counters.Add(w.Counters())
 	}
 	return sum, errors.Join(errs...)
-}
-
-func frames(workers []*worker.Worker) (n uint64) {
-	for _, w := range workers {
-		n += w.Frames()
-	}
-	return n
 }
 
 // one replays a file and ends its flows.

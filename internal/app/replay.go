@@ -76,9 +76,6 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 			out.Publish(0, evs)
 		},
 	})
-	for _, e := range res.Damaged {
-		log.Warn("the capture is damaged: what comes before was replayed", "err", e)
-	}
 	c := res.Counters
 	if cfg.Stats.Enabled && wants(cfg)("stats") {
 		out.Publish(0, []*events.Event{statsEvent(last, 0, c, parts.Report)})

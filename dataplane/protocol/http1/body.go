@@ -31,6 +31,10 @@ type bodyState struct {
 	deaf bool
 	gaps bool
 
+	// url undoes the encoding of a form, allocated with the first one; isURL
+	// tells that this body is one.
+	url      *urlForm
+	isURL    bool
 	form     *multipart.Parser
 	useForm  bool
 	part     protocol.Object
@@ -59,7 +63,7 @@ func (b *bodyState) openRaw(tx *protocol.Tx) {
 	b.close(protocol.ObjectTruncated)
 	b.obj = protocol.Object{Kind: protocol.KindBody, Dir: b.dir, Tx: tx}
 	b.armed = true
-	b.dec, b.useForm, b.deaf, b.gaps = nil, false, false, false
+	b.dec, b.useForm, b.isURL, b.deaf, b.gaps = nil, false, false, false, false
 	b.begin()
 }
 
@@ -84,6 +88,12 @@ func (p *parser) prepareBody(dir protocol.Dir, s *side) {
 		}
 	}
 	b.encodings(ex, m, p.env.Limits)
+	if b.isURL = dir == protocol.ToServer && hasPrefixFold([]byte(b.obj.ContentType), "application/x-www-form-urlencoded"); b.isURL {
+		if b.url == nil {
+			b.url = new(urlForm)
+		}
+		b.obj.Container = true
+	}
 	if dir == protocol.ToServer && hasPrefixFold([]byte(b.obj.ContentType), "multipart/") {
 		if boundary, ok := multipart.Param(b.obj.ContentType, "boundary"); ok && boundary != "" {
 			if b.form == nil {
@@ -149,6 +159,9 @@ func (b *bodyState) begin() {
 	if b.armed && !b.open {
 		b.armed, b.open = false, true
 		b.p.env.Objects.OpenObject(&b.obj)
+		if b.isURL {
+			b.url.begin(b)
+		}
 	}
 }
 
@@ -182,6 +195,9 @@ func (b *bodyState) give(data []byte) {
 		return
 	}
 	b.p.env.Objects.ObjectData(&b.obj, data)
+	if b.isURL {
+		b.url.write(b.p.env.Objects, data)
+	}
 	if b.useForm {
 		b.form.Write(data)
 	}
@@ -204,6 +220,10 @@ func (p *parser) bodyGap(s *side, n uint64) {
 		b.obj.Unscannable = "gap"
 	}
 	p.env.Objects.ObjectGap(&b.obj, n)
+	if b.isURL {
+		b.url.n = 0
+		p.env.Objects.ObjectGap(&b.url.obj, n)
+	}
 	if b.partOpen {
 		p.env.Objects.ObjectGap(&b.part, n)
 	}
@@ -248,6 +268,10 @@ func (b *bodyState) close(state protocol.ObjectState) {
 		state = max(state, protocol.ObjectTruncated)
 	}
 	sink := b.p.env.Objects
+	if b.isURL {
+		b.url.close(sink, state)
+		b.isURL = false
+	}
 	if b.useForm {
 		b.form.Close()
 		tx := b.obj.Tx
