@@ -5,7 +5,7 @@
 #define SLUICE_CONST_H
 
 /* Of the maps and structs; a daemon adopts only what carries its own. */
-#define SLUICE_LAYOUT 1
+#define SLUICE_LAYOUT 2
 
 /* What became of a frame. The first few let it pass. */
 enum sluice_reason {
@@ -62,9 +62,9 @@ enum sluice_rate { RATE_SYN = 0, RATE_UDP, RATE_ICMP, RATE_MAX };
 #define FRAGMENT_NS (30ULL * 1000000000ULL)
 #define SECOND_NS 1000000000ULL
 
-/* Filters in front of the tries: a bit per IPv4 /24, and a bit per hash of an
- * IPv6 address's first 32 bits. */
-#define FILTER4_WORDS (1 << 18)
+/* 16 bits for each IPv4 /24, four to a word. */
+#define DIR4_WORDS (1 << 22)
+/* A filter in front of the IPv6 trie: a bit per hash of an address's first 32 bits. */
 #define FILTER6_WORDS (1 << 13)
 #define FILTER6_SHIFT 13 /* 32 - log2(bits) */
 #define FILTER6_MULTIPLIER 0x9E3779B1U

@@ -5,6 +5,7 @@
 #define SLUICE_HANDLE_H
 
 #include "sluice_maps.h"
+#include "sluice_lookup.h"
 #include "sluice_parse.h"
 
 static __always_inline struct block_value *find4(void *trie, __u32 be)
@@ -19,14 +20,6 @@ static __always_inline struct block_value *find6(void *trie, const struct addr *
 	struct lpm6 key = { .bits = 128, .addr = { a->words[0], a->words[1], a->words[2], a->words[3] } };
 
 	return bpf_map_lookup_elem(trie, &key);
-}
-
-static __always_inline int filter4_has(__u32 be)
-{
-	__u32 host = bpf_ntohl(be), word = host >> 14;
-	__u64 *bits = bpf_map_lookup_elem(&filter4, &word);
-
-	return bits && (*bits >> ((host >> 8) & 63)) & 1;
 }
 
 static __always_inline int filter6_has(const struct addr *a)
@@ -55,9 +48,9 @@ static __always_inline int is_allowed(const struct packet *p, __u32 active, __u6
 static __always_inline struct block_value *find_block(const struct packet *p, const struct addr *a, __u32 active)
 {
 	if (p->ip_version == 4) {
-		if (!(active & ACTIVE_BLOCK4) || !filter4_has(a->words[3]))
+		if (!(active & ACTIVE_BLOCK4))
 			return 0;
-		return find4(&block4, a->words[3]);
+		return find_dir4(a->words[3]);
 	}
 	if (!(active & ACTIVE_BLOCK6) || (!(active & ACTIVE_BLOCK6_ALL) && !filter6_has(a)))
 		return 0;

@@ -73,11 +73,18 @@ func TestBlockListAgainstReference(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, fl := range []*filter{f.block.filter4, f.block.filter6} {
-		for i, w := range fl.words {
-			if w != 0 {
-				t.Fatalf("word %d of a filter is %x with nothing blocked", i, w)
-			}
+	for i, w := range f.block.filter6.words {
+		if w != 0 {
+			t.Fatalf("word %d of the filter is %x with nothing blocked", i, w)
+		}
+	}
+	whole := make([]byte, dir4Size)
+	if _, err := f.block.dir4.mem.ReadAt(whole, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range whole {
+		if b != 0 {
+			t.Fatalf("byte %d of the table of networks is %x with nothing blocked", i, b)
 		}
 	}
 	if f.set.Active != 0 {

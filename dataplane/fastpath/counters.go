@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"github.com/cilium/ebpf"
 	"net/netip"
 	"os"
 	"time"
@@ -146,4 +147,24 @@ func (f *FastPath) sample(s *Sample, raw []byte) bool {
 		Why:      why,
 	}
 	return true
+}
+
+// Memory is what the kernel says the tables of blocks and flows take, in bytes.
+// It under-reports tries.
+func (f *FastPath) Memory() (uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return 0, ErrClosed
+	}
+	var sum uint64
+	for _, m := range []*ebpf.Map{f.xdp.Block4, f.xdp.Block6, f.xdp.Allow4, f.xdp.Allow6, f.xdp.Dir4, f.xdp.Filter6, f.xdp.Flows, f.xdp.Fragments, f.xdp.Buckets} {
+		info, err := m.Info()
+		if err != nil {
+			return 0, fmt.Errorf("ask for a table's memory: %w", err)
+		}
+		n, _ := info.Memlock()
+		sum += n
+	}
+	return sum, nil
 }

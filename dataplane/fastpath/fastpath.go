@@ -139,10 +139,11 @@ func Open(cfg Config) (_ *FastPath, err error) {
 		return nil, err
 	}
 	f.names.init()
-	f.block, err = newPrefixes(f.xdp.Block4, f.xdp.Block6, f.xdp.Filter4, f.xdp.Filter6)
+	f.block, err = newPrefixes(f.xdp.Block4, f.xdp.Block6, f.xdp.Dir4, f.xdp.Filter6)
 	if err != nil {
 		return nil, err
 	}
+	f.block.max4 = cfg.MaxPrefixes
 	if f.allow, err = newPrefixes(f.xdp.Allow4, f.xdp.Allow6, nil, nil); err != nil {
 		return nil, err
 	}
@@ -167,6 +168,8 @@ func (f *FastPath) load() error {
 	for _, name := range []string{"block4", "block6"} {
 		spec.Maps[name].MaxEntries = uint32(f.cfg.MaxPrefixes)
 	}
+	// Twice the buckets: a full hash map of just its size takes a third longer.
+	spec.Maps["block4"].MaxEntries *= 2
 	spec.Maps["flows"].MaxEntries = uint32(f.cfg.MaxFlows)
 	spec.Maps["buckets"].MaxEntries = uint32(f.cfg.MaxSources)
 	if err := spec.LoadAndAssign(&f.xdp, nil); err != nil {

@@ -2,7 +2,7 @@ package fastpath
 
 // layoutVersion is SLUICE_LAYOUT in bpf/include/sluice_const.h: of the maps'
 // and structs' form.
-const layoutVersion = 1
+const layoutVersion = 2
 
 // Bits of settings.active (ACTIVE_…): empty tables are not asked.
 const (
@@ -20,7 +20,6 @@ const (
 	flowUntilSYN = 1 // FLOW_UNTIL_SYN
 
 	maxLists         = 256 // MAX_LISTS
-	filter4Words     = 1 << 18
 	filter6Words     = 1 << 13
 	filter6Shift     = 13
 	filter6Multipler = 0x9E3779B1

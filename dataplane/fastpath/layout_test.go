@@ -65,8 +65,8 @@ func TestLayout(t *testing.T) {
 	if n := xdp.Maps["lists"].MaxEntries; n != maxLists {
 		t.Errorf("%d lists in C, %d in Go", n, maxLists)
 	}
-	if n := xdp.Maps["filter4"].MaxEntries; n != filter4Words {
-		t.Errorf("%d words of filter4 in C, %d in Go", n, filter4Words)
+	if n := xdp.Maps["dir4"].MaxEntries; n != dir4Words {
+		t.Errorf("%d words of dir4 in C, %d in Go", n, dir4Words)
 	}
 	if n := xdp.Maps["filter6"].MaxEntries; n != filter6Words {
 		t.Errorf("%d words of filter6 in C, %d in Go", n, filter6Words)

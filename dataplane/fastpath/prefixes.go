@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/gaissmai/bart"
+	"golang.org/x/sys/unix"
 )
 
 // claim is one list's wish for a prefix. Several lists may name the same one;
@@ -59,27 +60,31 @@ func (h *dueHeap) Pop() any {
 }
 
 // prefixes is one list of both families (block or allow): the truth in user
-// space, its mirror in two tries, and the filters in front of them. The
-// FastPath's lock guards it.
+// space, its mirror in two maps of the kernel, and what stands in front of
+// them. The FastPath's lock guards it.
 type prefixes struct {
 	table  bart.Table[[]claim]
 	dues   dueHeap
 	v4, v6 *ebpf.Map
+	// max4 bounds the IPv4 prefixes, for whose map has more room than that; 0
+	// leaves it to the map.
+	max4 int
 
-	filter4, filter6 *filter
+	dir4    *dir4
+	filter6 *filter
 	// bits6 counts the prefixes behind each bit of filter6; short6 those too
 	// short for it.
 	bits6  map[uint32]uint32
 	short6 int
 }
 
-func newPrefixes(v4, v6, filter4, filter6 *ebpf.Map) (*prefixes, error) {
+func newPrefixes(v4, v6, dir4, filter6 *ebpf.Map) (*prefixes, error) {
 	p := &prefixes{v4: v4, v6: v6, bits6: map[uint32]uint32{}}
-	if filter4 == nil {
+	if dir4 == nil {
 		return p, nil
 	}
 	var err error
-	if p.filter4, err = newFilter(filter4, filter4Words); err != nil {
+	if p.dir4, err = newDir4(dir4); err != nil {
 		return nil, err
 	}
 	p.filter6, err = newFilter(filter6, filter6Words)
@@ -132,6 +137,10 @@ func (p *prefixes) insert(prefix netip.Prefix, c claim) error {
 	if !changed {
 		return nil
 	}
+	if isNew && p.isFull4(prefix) {
+		p.table.Delete(prefix)
+		return full(unix.E2BIG, prefix)
+	}
 	if err := p.writeOne(prefix, value); err != nil {
 		if isNew {
 			p.table.Delete(prefix)
@@ -139,10 +148,14 @@ func (p *prefixes) insert(prefix netip.Prefix, c claim) error {
 		return err
 	}
 	if isNew {
-		p.filterAdd(prefix)
-		return p.flush()
+		return errors.Join(p.filterAdd(prefix), p.flush())
 	}
 	return nil
+}
+
+// isFull4 reports whether a prefix that was just recorded is one too many.
+func (p *prefixes) isFull4(prefix netip.Prefix) bool {
+	return p.max4 > 0 && prefix.Addr().Is4() && p.table.Size4() > p.max4
 }
 
 func (p *prefixes) writeOne(prefix netip.Prefix, value blockValue) error {
@@ -200,8 +213,7 @@ func (p *prefixes) remove(prefix netip.Prefix, list uint32) (bool, error) {
 		return false, fmt.Errorf("remove %s: %w", prefix, err)
 	}
 	p.table.Delete(prefix)
-	p.filterRemove(prefix)
-	return true, p.flush()
+	return true, errors.Join(p.filterRemove(prefix), p.flush())
 }
 
 // expire removes the claims that ended before now.
@@ -264,8 +276,17 @@ func (p *prefixes) load(items []item) error {
 		if !changed {
 			continue
 		}
+		if isNew && p.isFull4(it.prefix) {
+			p.table.Delete(it.prefix)
+			if err := write(true); err != nil {
+				return failed(it.prefix, err)
+			}
+			return errors.Join(full(unix.E2BIG, it.prefix), p.flush())
+		}
 		if isNew {
-			p.filterAdd(it.prefix)
+			if err := p.filterAdd(it.prefix); err != nil {
+				return failed(it.prefix, err)
+			}
 		}
 		if it.prefix.Addr().Is4() {
 			k4 = append(k4, lpm4{uint32(it.prefix.Bits()), it.prefix.Addr().As4()})
@@ -295,71 +316,64 @@ func (p *prefixes) resync() error {
 		} else {
 			err = p.v6.Lookup(lpm6{uint32(prefix.Bits()), prefix.Addr().As16()}, &v)
 		}
-		// The trie answers with the longest match; another entry's value is as good as none.
+		// A trie answers with the longest match; another entry's value is as good as none.
 		cs, _ := p.table.Get(prefix)
 		if err != nil || v != strongest(cs).value() {
 			gone = append(gone, prefix)
 		}
 	}
+	var errs []error
 	for _, prefix := range gone {
 		p.table.Delete(prefix)
-		p.filterRemove(prefix)
+		errs = append(errs, p.filterRemove(prefix))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-func (p *prefixes) filterAdd(prefix netip.Prefix) {
-	if p.filter4 == nil {
-		return
+func (p *prefixes) filterAdd(prefix netip.Prefix) error {
+	if p.dir4 == nil {
+		return nil
 	}
 	if prefix.Addr().Is4() {
-		first, n := range24(prefix)
-		p.filter4.set(first, n)
-		return
+		return p.dir4.add(prefix)
 	}
 	if prefix.Bits() < 32 {
 		p.short6++
-		return
+		return nil
 	}
 	bit := bit6(prefix.Addr())
 	if p.bits6[bit]++; p.bits6[bit] == 1 {
 		p.filter6.set(bit, 1)
 	}
+	return nil
 }
 
-// filterRemove clears the bits that no remaining prefix needs. The prefix is
-// already out of the table.
-func (p *prefixes) filterRemove(prefix netip.Prefix) {
-	if p.filter4 == nil {
-		return
+// filterRemove forgets what no remaining prefix needs. The prefix is already out
+// of the table.
+func (p *prefixes) filterRemove(prefix netip.Prefix) error {
+	if p.dir4 == nil {
+		return nil
 	}
 	if prefix.Addr().Is4() {
-		first, n := range24(prefix)
-		for i := first; i < first+n; i++ {
-			var a [4]byte
-			binary.BigEndian.PutUint32(a[:], i<<8)
-			if !p.table.OverlapsPrefix(netip.PrefixFrom(netip.AddrFrom4(a), 24)) {
-				p.filter4.clear(i)
-			}
-		}
-		return
+		return p.removeDir4(prefix)
 	}
 	if prefix.Bits() < 32 {
 		p.short6--
-		return
+		return nil
 	}
 	bit := bit6(prefix.Addr())
 	if p.bits6[bit]--; p.bits6[bit] == 0 {
 		delete(p.bits6, bit)
 		p.filter6.clear(bit)
 	}
+	return nil
 }
 
 func (p *prefixes) flush() error {
-	if p.filter4 == nil {
+	if p.filter6 == nil {
 		return nil
 	}
-	return errors.Join(p.filter4.flush(), p.filter6.flush())
+	return p.filter6.flush()
 }
 
 // range24 gives the /24s that a prefix covers or lies in.

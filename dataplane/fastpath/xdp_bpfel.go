@@ -22,7 +22,7 @@ const (
 	xdpMapBlock6           = "block6"
 	xdpMapBuckets          = "buckets"
 	xdpMapCounters         = "counters"
-	xdpMapFilter4          = "filter4"
+	xdpMapDir4             = "dir4"
 	xdpMapFilter6          = "filter6"
 	xdpMapFlows            = "flows"
 	xdpMapFragments        = "fragments"
@@ -90,7 +90,7 @@ type xdpMapSpecs struct {
 	Block6    *ebpf.MapSpec `ebpf:"block6"`
 	Buckets   *ebpf.MapSpec `ebpf:"buckets"`
 	Counters  *ebpf.MapSpec `ebpf:"counters"`
-	Filter4   *ebpf.MapSpec `ebpf:"filter4"`
+	Dir4      *ebpf.MapSpec `ebpf:"dir4"`
 	Filter6   *ebpf.MapSpec `ebpf:"filter6"`
 	Flows     *ebpf.MapSpec `ebpf:"flows"`
 	Fragments *ebpf.MapSpec `ebpf:"fragments"`
@@ -132,7 +132,7 @@ type xdpMaps struct {
 	Block6    *ebpf.Map `ebpf:"block6"`
 	Buckets   *ebpf.Map `ebpf:"buckets"`
 	Counters  *ebpf.Map `ebpf:"counters"`
-	Filter4   *ebpf.Map `ebpf:"filter4"`
+	Dir4      *ebpf.Map `ebpf:"dir4"`
 	Filter6   *ebpf.Map `ebpf:"filter6"`
 	Flows     *ebpf.Map `ebpf:"flows"`
 	Fragments *ebpf.Map `ebpf:"fragments"`
@@ -148,7 +148,7 @@ func (m *xdpMaps) Close() error {
 		m.Block6,
 		m.Buckets,
 		m.Counters,
-		m.Filter4,
+		m.Dir4,
 		m.Filter6,
 		m.Flows,
 		m.Fragments,
