@@ -43,7 +43,6 @@ type decoders struct {
 	u16     *Stream
 	u16next uint64
 	u16big  bool
-	u16high uint16
 
 	pct     *Stream
 	pctnext uint64

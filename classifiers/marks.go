@@ -29,10 +29,6 @@ type phrase struct {
 	valid func(after []byte) bool
 }
 
-// maxPhrases is how many phrases a mark may have: patterns keep the number in
-// six bits.
-const maxPhrases = 64
-
 func (m *mark) index(p phrase) int {
 	for i := range m.phrases {
 		if m.phrases[i].text == p.text {

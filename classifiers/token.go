@@ -2,7 +2,6 @@ package classifiers
 
 import (
 	"bytes"
-	"hash/crc32"
 )
 
 // token is a detector of secrets that begin with a literal of their own.
@@ -94,21 +93,4 @@ func placeholder(b []byte) bool {
 		}
 	}
 	return false
-}
-
-// base62CRC confirms the checksum at the end of tokens of GitHub's format: CRC-32
-// of what stands before, in six base-62 digits.
-func base62CRC(body []byte) bool {
-	n := len(body) - 6
-	if n < 1 {
-		return false
-	}
-	sum := crc32.ChecksumIEEE(body[:n])
-	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	var want [6]byte
-	for i := 5; i >= 0; i-- {
-		want[i] = digits[sum%62]
-		sum /= 62
-	}
-	return string(want[:]) == string(body[n:])
 }

@@ -12,9 +12,8 @@ func vatValid(v *value) bool {
 	if n := len(v.before) - 1; n >= 2 && v.before[n] == ' ' && (hasSuffixFold(v.before[:n], string(b[:2])) || hasSuffixFold(v.before[:n], string(b[:3]))) {
 		return false // the prefix twice
 	}
-	cc := string(b[:2])
 	n := b[2:]
-	f, ok := vatRules[cc]
+	f, ok := vatRules[string(b[:2])]
 	return ok && f(n)
 }
 

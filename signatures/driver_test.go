@@ -132,16 +132,15 @@ func fakeFields() map[string]FieldFunc {
 
 // rig drives rules with hand-made traffic.
 type rig struct {
-	t       testing.TB
-	reg     *protocol.Registry
-	e       *Engine
-	m       *Matcher
-	sc      *hs.Scanner
-	stream  *hs.DB
-	object  *hs.DB
-	now     int64
-	collect []Match
-	got     []uint32
+	t      testing.TB
+	reg    *protocol.Registry
+	e      *Engine
+	m      *Matcher
+	sc     *hs.Scanner
+	stream *hs.DB
+	object *hs.DB
+	now    int64
+	got    []uint32
 }
 
 func newRig(t testing.TB, text string) *rig {

@@ -87,13 +87,11 @@ func (g *Generator) binary(n int) []byte {
 }
 
 type conn struct {
-	g          *Generator
-	ip         [2]net.IP
-	port       [2]uint16
-	seq        [2]uint32
-	id         [2]uint16
-	unacked    int
-	lastSender int
+	g    *Generator
+	ip   [2]net.IP
+	port [2]uint16
+	seq  [2]uint32
+	id   [2]uint16
 }
 
 func (g *Generator) connect(port uint16) (*conn, error) {

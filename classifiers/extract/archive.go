@@ -87,7 +87,7 @@ func (w *walker) rar(o *object) error {
 			return err
 		}
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -130,7 +130,7 @@ type reasoned struct {
 
 func (r reasoned) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = r.f(err)
 	}
 	return n, err

@@ -141,7 +141,7 @@ func (w *walker) unscannable(path string, why Reason) {
 
 // fatal tells the errors after which nothing more is read at all.
 func (w *walker) fatal(err error) bool {
-	return err != nil && (err == errTimeout || err == errEntries || !isFailure(err))
+	return err != nil && (errors.Is(err, errTimeout) || errors.Is(err, errEntries) || !isFailure(err))
 }
 
 // object reads one object. Its own failures are recorded here; only what ends

@@ -139,7 +139,7 @@ func TestPDFEmptyPassword(t *testing.T) {
 	o := strings.Repeat("\x01", 32)
 	p := &pdfDoc{w: &walker{ctx: context.Background()}}
 	d := pdfDict{"Filter": pdfName("Standard"), "V": 1.0, "R": 2.0, "O": pdfString(o), "U": pdfString(strings.Repeat("\x00", 32)), "P": -4.0}
-	if _, err := newPDFCrypt(p, d, nil); err != errEncrypted {
+	if _, err := newPDFCrypt(p, d, nil); !errors.Is(err, errEncrypted) {
 		t.Errorf("a wrong entry opened: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package extract
 import (
 	"bytes"
 	"compress/flate"
+	"errors"
 	"strings"
 )
 
@@ -23,7 +24,7 @@ func (w *walker) hwp(o *object, c *cfb) error {
 		b := c.read(e)
 		if flags&1 != 0 {
 			var err error
-			if b, err = w.unpack(flate.NewReader(bytes.NewReader(b)), int64(max(len(b), 1))); err != nil && err != errDamaged {
+			if b, err = w.unpack(flate.NewReader(bytes.NewReader(b)), int64(max(len(b), 1))); err != nil && !errors.Is(err, errDamaged) {
 				return err
 			}
 		}

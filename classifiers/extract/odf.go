@@ -3,6 +3,7 @@ package extract
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"path"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ func isODF(d *zipDir, typ string) bool {
 func (w *walker) odf(o *object, d *zipDir) error {
 	if m := d.byName["META-INF/manifest.xml"]; m != nil {
 		b, err := w.zipEntry(m)
-		if err != nil && err != errDamaged {
+		if err != nil && !errors.Is(err, errDamaged) {
 			return err
 		}
 		if bytes.Contains(b, []byte("encryption-data")) {

@@ -29,7 +29,6 @@ type pdfDoc struct {
 type pdfPlace struct {
 	at, gen int
 	stream  int // number of the object stream; 0 for none
-	index   int
 }
 
 const pdfMaxObjects = 1 << 20

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"bytes"
+	"errors"
 	"io"
 
 	"github.com/klauspost/compress/flate"
@@ -79,7 +80,7 @@ func (p *pdfDoc) decode(s *pdfStream) (b []byte, image string, err error) {
 		default:
 			return b, n, nil
 		}
-		if err != nil && (err != errDamaged || len(b) == 0) {
+		if err != nil && (!errors.Is(err, errDamaged) || len(b) == 0) {
 			return nil, "", err
 		}
 		err = nil

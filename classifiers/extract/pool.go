@@ -257,7 +257,7 @@ func (p *Pool) start() (*child, error) {
 		c.kill()
 		c.errs.mu.Lock()
 		defer c.errs.mu.Unlock()
-		return nil, fmt.Errorf("start extractor: not ready: %v %s %s", err, b, bytes.TrimSpace(c.errs.b))
+		return nil, fmt.Errorf("start extractor: not ready: %w %s %s", err, b, bytes.TrimSpace(c.errs.b))
 	}
 	return c, nil
 }

@@ -82,9 +82,6 @@ func (t *writer) sep(c byte) {
 	}
 }
 
-// empty reports whether nothing was written so far.
-func (t *writer) empty() bool { return len(t.buf) == 0 && t.part.Seq == 0 }
-
 // kv writes one line of properties.
 func (t *writer) kv(key, value string) {
 	value = strings.TrimSpace(value)
@@ -128,7 +125,7 @@ func (t *writer) close() error {
 	if t.err != nil && isFailure(t.err) {
 		// The text limit is recorded where it was met; reading goes on for what
 		// else must be found, encryption for one.
-		if t.err == errTooLarge {
+		if errors.Is(t.err, errTooLarge) {
 			return nil
 		}
 	}

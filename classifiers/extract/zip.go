@@ -173,7 +173,7 @@ func (w *walker) zipEntry(f *zip.File) ([]byte, error) {
 func (w *walker) zip(o *object) error {
 	d, err := newZipDir(o.r, o.size)
 	if err != nil {
-		if err == errDamaged {
+		if errors.Is(err, errDamaged) {
 			w.unscannable(o.path, Damaged)
 			return w.zipLocal(o)
 		}

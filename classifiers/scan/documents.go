@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,7 +30,7 @@ func document(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, f
 	}
 	head := make([]byte, headLen)
 	n, err := f.ReadAt(head, 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return res, false, nil
 	}
 	if extract.Cheap(extract.TypeOf(head[:n], meta.Name)) {

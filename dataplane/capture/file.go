@@ -90,7 +90,7 @@ func OpenFile(path string) (*File, error) {
 // begin reads the file header and chooses the parser.
 func (f *File) begin() error {
 	if err := f.in.want(4); err != nil {
-		if err != io.EOF && err != io.ErrUnexpectedEOF {
+		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return f.fail(0, "read: "+err.Error(), err)
 		}
 		if len(f.in.buf) == 0 {
@@ -149,7 +149,7 @@ func (f *File) ReadBatch(b *Batch) error {
 		if err == nil {
 			return nil
 		}
-		if err == errMore {
+		if errors.Is(err, errMore) {
 			if n > 0 {
 				// The window is refilled by the next call: these frames lie in it.
 				return nil
@@ -157,7 +157,7 @@ func (f *File) ReadBatch(b *Batch) error {
 			if err = f.more(need); err == nil {
 				continue
 			}
-		} else if ft, ok := err.(*fault); ok {
+		} else if ft := (*fault)(nil); errors.As(err, &ft) {
 			err = f.fail(f.in.base+int64(ft.at), ft.reason, nil)
 		}
 		f.err = err
@@ -177,9 +177,9 @@ func (f *File) more(need int) error {
 	switch {
 	case err == nil:
 		return nil
-	case err == io.EOF && have == 0 && len(f.in.buf) == f.in.pos:
+	case errors.Is(err, io.EOF) && have == 0 && len(f.in.buf) == f.in.pos:
 		return io.EOF
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return f.fail(f.in.base+int64(f.in.pos), fmt.Sprintf("truncated: record of at least %d bytes, %d left",
 			need, len(f.in.buf)-f.in.pos), io.ErrUnexpectedEOF)
 	}

@@ -64,7 +64,7 @@ func readAll(t testing.TB, path string) (fs []Frame, err error) {
 		for _, fr := range b.Frames {
 			fs = append(fs, copied(fr))
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return fs, nil
 		}
 		if err != nil {

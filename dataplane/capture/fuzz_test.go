@@ -53,7 +53,7 @@ func FuzzFile(f *testing.F) {
 			}
 			var fe *FormatError
 			compressed := isGzip(data) || isZstd(data)
-			if err != io.EOF && !errors.As(err, &fe) {
+			if !errors.Is(err, io.EOF) && !errors.As(err, &fe) {
 				t.Fatalf("error %v", err)
 			}
 			if fe != nil && !compressed && (fe.Offset < 0 || fe.Offset > int64(len(data))) {
@@ -62,7 +62,7 @@ func FuzzFile(f *testing.F) {
 			if !compressed && bytes > len(data) {
 				t.Fatalf("%d bytes of frames from %d", bytes, len(data))
 			}
-			if e := src.ReadBatch(&b); e != err || len(b.Frames) != 0 {
+			if e := src.ReadBatch(&b); !errors.Is(e, err) || len(b.Frames) != 0 {
 				t.Fatalf("error %v then %v", err, e)
 			}
 			return

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -152,7 +153,7 @@ func (in *input) discard() {
 func (in *input) want(need int) error {
 	for len(in.buf)-in.pos < need {
 		if in.readErr != nil {
-			if in.readErr == io.EOF && len(in.buf) > in.pos {
+			if errors.Is(in.readErr, io.EOF) && len(in.buf) > in.pos {
 				return io.ErrUnexpectedEOF
 			}
 			return in.readErr

@@ -93,7 +93,7 @@ type defragger struct {
 	oldest, newest int32
 }
 
-func (g *defragger) init(cfg DefragConfig) {
+func (s *defragger) init(cfg DefragConfig) {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 60e9
 	}
@@ -106,18 +106,18 @@ func (g *defragger) init(cfg DefragConfig) {
 	if cfg.MaxFragments <= 0 {
 		cfg.MaxFragments = 1024
 	}
-	g.cfg = cfg
-	g.index = make(map[datagramKey]int32)
-	g.oldest, g.newest = -1, -1
+	s.cfg = cfg
+	s.index = make(map[datagramKey]int32)
+	s.oldest, s.newest = -1, -1
 }
 
 // takeBack ends the lending of buffers to reassembled packets.
-func (g *defragger) takeBack() {
-	for i, l := range g.lent {
-		g.pool[l.class] = append(g.pool[l.class], l.buf)
-		g.lent[i] = lending{}
+func (s *defragger) takeBack() {
+	for i, l := range s.lent {
+		s.pool[l.class] = append(s.pool[l.class], l.buf)
+		s.lent[i] = lending{}
 	}
-	g.lent = g.lent[:0]
+	s.lent = s.lent[:0]
 }
 
 // fragment is one fragment on its way into its datagram.

@@ -77,7 +77,7 @@ func packets(path string, fn func(p *decode.Packet)) error {
 	}
 	for n := uint64(1); ; n++ {
 		b, ci, err := r.ReadPacketData()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil || ci.CaptureLength < ci.Length {
@@ -196,7 +196,7 @@ func tshark(path string, n int) ([]conn, error) {
 		switch {
 		case strings.HasPrefix(line, "Filter: tcp.stream eq "):
 			if _, err := fmt.Sscanf(line, "Filter: tcp.stream eq %d", &i); err != nil || i >= n {
-				return nil, fmt.Errorf("%q: %v", line, err)
+				return nil, fmt.Errorf("%q: %w", line, err)
 			}
 		case strings.HasPrefix(line, "Node 0: "):
 			out[i].client = line[8:]

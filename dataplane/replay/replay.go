@@ -138,7 +138,7 @@ func single(ctx context.Context, o Options, w *worker.Worker, f *capture.File) e
 }
 
 func end(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err

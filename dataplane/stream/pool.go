@@ -60,19 +60,6 @@ func (l *segList) insert(i int, g *segment) {
 	l.bytes += len(g.data)
 }
 
-// remove takes the segment at place i out.
-func (l *segList) remove(i int) *segment {
-	if i == 0 {
-		return l.popFront()
-	}
-	g := l.at(i)
-	copy(l.s[l.head+i:], l.s[l.head+i+1:])
-	l.s[len(l.s)-1] = nil
-	l.s = l.s[:len(l.s)-1]
-	l.bytes -= len(g.data)
-	return g
-}
-
 // trimFront drops the first n bytes of the segment at place i.
 func (l *segList) trimFront(i, n int) {
 	g := l.at(i)

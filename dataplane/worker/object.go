@@ -132,9 +132,7 @@ func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, mime s
 
 // decision is what was last decided about an object.
 type decision struct {
-	action verdict.Action
-	rule   string
-	told   bool
+	told bool
 	// found is the number of findings at the last look.
 	found int
 }

@@ -100,7 +100,6 @@ type Matcher struct {
 	fired   []uint32
 	round   uint32
 	matches []Match
-	dropped uint64
 
 	c     confirm
 	vars  [33]uint64
@@ -132,7 +131,6 @@ type Matcher struct {
 	proto    uint8
 	ipver    uint8
 	now      int64
-	zero     decode.Addr
 
 	// pending captures of the rule at hand.
 	captured []captured

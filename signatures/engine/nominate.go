@@ -11,12 +11,12 @@ import (
 
 // packetOnly reports whether the rule's tests need the packet at hand, so that
 // its payload is matched packet by packet.
-func (c *crule) packetOnly() bool {
-	if c.Proto.PacketOnly || c.Flow.NoStream || len(c.locals) > 0 {
+func (r *crule) packetOnly() bool {
+	if r.Proto.PacketOnly || r.Flow.NoStream || len(r.locals) > 0 {
 		return true
 	}
-	for i := range c.tests {
-		switch c.tests[i].Kind {
+	for i := range r.tests {
+		switch r.tests[i].Kind {
 		case rule.TestStreamSize, rule.TestFlowAge, rule.TestFlowPkts, rule.TestFlowBytes, rule.TestAppProto, rule.TestAppEvent, rule.TestSameIP, rule.TestVLAN, rule.TestVLANLayers, rule.TestL3Proto:
 		default:
 			return true
@@ -26,8 +26,8 @@ func (c *crule) packetOnly() bool {
 }
 
 // classes gives the packet classes that the rule can match.
-func (c *crule) classes() []class {
-	switch c.Proto.Transport {
+func (r *crule) classes() []class {
+	switch r.Proto.Transport {
 	case rule.TCP:
 		return []class{classTCP}
 	case rule.UDP:
@@ -37,7 +37,7 @@ func (c *crule) classes() []class {
 	case rule.SCTP, rule.ProtoNum:
 		return []class{classOther}
 	}
-	if c.apps != 0 {
+	if r.apps != 0 {
 		return []class{classTCP, classUDP}
 	}
 	return []class{classTCP, classUDP, classICMP, classOther}
@@ -154,7 +154,7 @@ func (b *builder) txGroup(l *clist, d protocol.Dir) *txGroup {
 }
 
 // dirsOf gives the directions in which a list of a rule can be seen.
-func (c *crule) dirsOf(l *clist) protocol.Dirs {
+func (r *crule) dirsOf(l *clist) protocol.Dirs {
 	d := l.spec.Dirs
 	if d == 0 {
 		d = protocol.DirsBoth
@@ -162,10 +162,10 @@ func (c *crule) dirsOf(l *clist) protocol.Dirs {
 	if l.side != nil {
 		return 1 << *l.side
 	}
-	if c.Transactional {
+	if r.Transactional {
 		return d
 	}
-	return d & c.dirs
+	return d & r.dirs
 }
 
 // indexTx chooses the list that nominates a rule of transactions.

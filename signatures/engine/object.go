@@ -191,13 +191,13 @@ func (m *Matcher) confirmObject(c cand, tx *protocol.Tx, o *protocol.Object, w W
 	}
 }
 
-func (s *txState) object(o *protocol.Object) *objState {
-	if s == nil {
+func (st *txState) object(o *protocol.Object) *objState {
+	if st == nil {
 		return nil
 	}
-	for i := range s.objs {
-		if s.objs[i].o == o {
-			return &s.objs[i]
+	for i := range st.objs {
+		if st.objs[i].o == o {
+			return &st.objs[i]
 		}
 	}
 	return nil

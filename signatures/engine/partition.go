@@ -59,13 +59,13 @@ var usualPorts = [...]uint16{25, 53, 80, 443, 8080}
 
 // serverPorts gives the port sets of which one holds the server's port where
 // the rule matches in a direction.
-func (c *crule) serverPorts(d protocol.Dir) (sets [2]*rule.PortSet, n int) {
-	near, far := c.DstPort, c.SrcPort
-	if d == protocol.ToClient && !c.Transactional {
+func (r *crule) serverPorts(d protocol.Dir) (sets [2]*rule.PortSet, n int) {
+	near, far := r.DstPort, r.SrcPort
+	if d == protocol.ToClient && !r.Transactional {
 		near, far = far, near
 	}
 	sets[0], n = near, 1
-	if c.Bidirectional && !c.Transactional {
+	if r.Bidirectional && !r.Transactional {
 		sets[1], n = far, 2
 	}
 	return sets, n
@@ -73,13 +73,13 @@ func (c *crule) serverPorts(d protocol.Dir) (sets [2]*rule.PortSet, n int) {
 
 // usual reports whether the rule concerns all ports, many or a usual one;
 // otherwise ports are the ones that it does.
-func (c *crule) usual(d protocol.Dir) (ports []uint16, usual bool) {
-	switch c.Proto.Transport {
+func (r *crule) usual(d protocol.Dir) (ports []uint16, usual bool) {
+	switch r.Proto.Transport {
 	case rule.TCP, rule.UDP, rule.SCTP:
 	default:
 		return nil, true // what has no ports is not asked for them
 	}
-	sets, n := c.serverPorts(d)
+	sets, n := r.serverPorts(d)
 	for _, s := range sets[:n] {
 		if s.All || s.Size() > tellingPorts {
 			return nil, true
@@ -89,8 +89,8 @@ func (c *crule) usual(d protocol.Dir) (ports []uint16, usual bool) {
 				return nil, true
 			}
 		}
-		for _, r := range s.Ranges {
-			for p := int(r.Lo); p <= int(r.Hi); p++ {
+		for _, g := range s.Ranges {
+			for p := int(g.Lo); p <= int(g.Hi); p++ {
 				ports = append(ports, uint16(p))
 			}
 		}
@@ -274,9 +274,9 @@ func (e *Engine) ObjectPart(app protocol.ID, d protocol.Dir) int16 {
 const bigPacket = 256
 
 // tiny reports whether the rule wants packets of fewer bytes than bigPacket.
-func (c *crule) tiny() bool {
-	for i := range c.tests {
-		t := &c.tests[i]
+func (r *crule) tiny() bool {
+	for i := range r.tests {
+		t := &r.tests[i]
 		if t.Kind != rule.TestDsize {
 			continue
 		}

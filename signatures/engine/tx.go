@@ -231,12 +231,11 @@ func (m *Matcher) confirmTx(r *crule, def *protocol.Definition, tx *protocol.Tx,
 	if pend >= 0 {
 		m.contexts = append(m.contexts, st.pend[pend].contexts...)
 	}
-	res, was := fails, mask
-	if m.header(r) && m.flowOfTx(r) && m.bitsHold(r) && m.localsHold(r) {
-		res, mask = m.evalTx(r, tx, dir, mask, o, w, final)
-	} else {
+	if !m.header(r) || !m.flowOfTx(r) || !m.bitsHold(r) || !m.localsHold(r) {
 		return fails
 	}
+	was := mask
+	res, mask := m.evalTx(r, tx, dir, mask, o, w, final)
 	switch res {
 	case holds:
 		if pend >= 0 {

@@ -122,11 +122,11 @@ func (c *context) byteTest(_, val string) error {
 	}
 	b.Oper = op[0]
 	if b.Value, err = c.num(parts[2], -1<<62, 1<<62); err != nil {
-		if n, e := strconv.ParseUint(parts[2], 0, 64); e == nil {
-			b.Value, err = Num{V: int64(n)}, nil
-		} else {
+		n, e := strconv.ParseUint(parts[2], 0, 64)
+		if e != nil {
 			return err
 		}
+		b.Value = Num{V: int64(n)}
 	}
 	if b.Offset, err = c.num(parts[3], -1<<31, 1<<31); err != nil {
 		return err

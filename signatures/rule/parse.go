@@ -118,7 +118,6 @@ type context struct {
 	missing    error
 	missingCol int
 	missingKw  string
-	negFast    bool
 }
 
 func (c *context) parse(text string) error {

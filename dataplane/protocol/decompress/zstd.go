@@ -2,6 +2,7 @@ package decompress
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"sync"
 
@@ -228,7 +229,7 @@ func (c *zstdCodec) decode(d *Decoder, i int, used int64) bool {
 		c.opened = true
 	}
 	n, err := c.dec.Read(c.out)
-	if n == 0 && err != nil && (err != io.EOF || !c.last) {
+	if n == 0 && err != nil && (!errors.Is(err, io.EOF) || !c.last) {
 		return false
 	}
 	d.emit(i, c.out[:n])

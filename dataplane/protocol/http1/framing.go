@@ -259,7 +259,7 @@ func (p *parser) chunkSize(dir protocol.Dir, s *side, data []byte) []byte {
 		n = len(data)
 	}
 	if room := maxChunkLine - len(s.line); n > room {
-		n, k = room, -1
+		n = room
 		s.line = append(s.line, data[:n]...)
 		p.badChunk(dir, s)
 		return data[n:]

@@ -116,7 +116,7 @@ func TestSuricataVerify(t *testing.T) {
 		}
 	}
 	const dir = "suricata-verify"
-	txs, objects := recorded(t, dir, "tests", "http2-continuation", "input.pcap")
+	txs, _ := recorded(t, dir, "tests", "http2-continuation", "input.pcap")
 	f(count(txs, func(tx *protocoltest.Tx) bool {
 		h := tx.Event.HTTP.RequestHeaders
 		return len(h) > 6 && h[6].Name == strings.Repeat("name", 10) && h[6].Value == strings.Repeat("value", 20)
@@ -132,7 +132,7 @@ func TestSuricataVerify(t *testing.T) {
 	f(count(txs, has("to_server http.host", "play.google.com")), 4, "host")
 	f(len(anomalies(txs)), 0, "compression: anomalies "+anomalies(txs))
 
-	txs, objects = recorded(t, dir, "tests", "http2-deflate", "http2_deflate.pcap")
+	txs, objects := recorded(t, dir, "tests", "http2-deflate", "http2_deflate.pcap")
 	f(count(txs, func(tx *protocoltest.Tx) bool { return tx.Event.HTTP.Length == 30 }), 1, "deflate: length")
 	f(len(objects), 1, "deflate: objects")
 	// The body is one stored block and a flush, without an end: deflate all the

@@ -168,20 +168,19 @@ func probeSSL2(b []byte) protocol.Certainty {
 
 // half is one direction's record layer and handshake.
 type half struct {
-	head    [5]byte
-	nhead   uint8
-	kind    byte
-	left    int // bytes of the current record still to come
-	size    int
-	began   bool // the first record's header has been read
-	ssl2    bool
-	ccs     bool
-	done    bool // encrypted from here on
-	msg     []byte
-	skip    int // bytes of a handshake message that is passed over
-	beat    [3]byte
-	nbeat   int
-	records int
+	head  [5]byte
+	nhead uint8
+	kind  byte
+	left  int // bytes of the current record still to come
+	size  int
+	began bool // the first record's header has been read
+	ssl2  bool
+	ccs   bool
+	done  bool // encrypted from here on
+	msg   []byte
+	skip  int // bytes of a handshake message that is passed over
+	beat  [3]byte
+	nbeat int
 }
 
 // Parser is the TLS of one flow.
