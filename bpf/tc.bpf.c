@@ -43,6 +43,9 @@ int sluice_wire(struct __sk_buff *skb)
 
 	if (!w)
 		return TC_OK;
+	w->last = bpf_ktime_get_ns();
+	if (!w->first)
+		w->first = w->last;
 	__sync_fetch_and_add(&w->packets, 1);
 	__sync_fetch_and_add(&w->bytes, skb->len);
 	if (!w->peer)

@@ -130,6 +130,7 @@ struct wire {
 	__u32 pad;
 	__u64 packets;
 	__u64 bytes;
+	__u64 first, last; /* monotonic ns of its first and last frame, 0 none */
 };
 
 /* Go: fastpath.bypassValue. A flow that goes past the workers. */

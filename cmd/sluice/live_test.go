@@ -57,6 +57,8 @@ func TestLive(t *testing.T) {
 		{"confirm", liveConfirm},
 		{"tap", liveTap},
 		{"bypass", liveBypass},
+		{"gap", liveGap},
+		{"drop counts", liveDropCounts},
 		{"gateway", liveGateway},
 		{"gateway killed", liveGatewayKilled},
 	} {

@@ -58,6 +58,7 @@ type Inline struct {
 	tc     tcObjects
 	state  guardMemory
 	ports  [2]*inlinePort
+	before [2]wire // what an earlier daemon's wire did without it
 	fail   Fail
 	closed bool
 }
@@ -108,6 +109,7 @@ func (f *FastPath) Inline(inside, outside string, fail Fail) (_ *Inline, err err
 			}
 		}
 		for i, p := range in.ports {
+			in.before[i] = leftWire(p.ifindex)
 			if err := f.clearWire(p, fail != FailOff); err != nil {
 				return err
 			}
@@ -223,6 +225,68 @@ func (in *Inline) Counts() (c InlineCounts, err error) {
 		c.Wire[i] = Count{w.Packets, w.Bytes}
 	}
 	return c, nil
+}
+
+// Away tells what the wire of an earlier daemon did with the frames of both
+// ports while there was none; the zero value where it did nothing.
+type Away struct {
+	// From and To are when its first and its last frame came.
+	From, To time.Time
+	// Forwarded is by the port where frames came in; where the daemon failed
+	// closed they were dropped.
+	Forwarded [2]Count
+}
+
+// Away gives what happened before Inline, as far as the kernel still knew.
+func (in *Inline) Away() (a Away) {
+	var first, last uint64
+	for i, w := range in.before {
+		a.Forwarded[i] = Count{w.Packets, w.Bytes}
+		if w.First != 0 && (first == 0 || w.First < first) {
+			first = w.First
+		}
+		last = max(last, w.Last)
+	}
+	if first != 0 {
+		a.From, a.To = wallAt(first), wallAt(last)
+	}
+	return a
+}
+
+// leftWire reads the counts of a wire that an earlier daemon left on a port. What
+// cannot be read is as good as nothing.
+func leftWire(ifindex int) (w wire) {
+	ours, _, err := filters(ifindex)
+	if err != nil {
+		return w
+	}
+	for _, flt := range ours {
+		b, ok := flt.(*netlink.BpfFilter)
+		if !ok || b.Name != wireName {
+			continue
+		}
+		prog, err := ebpf.NewProgramFromID(ebpf.ProgramID(b.Id))
+		if err != nil {
+			continue
+		}
+		info, err := prog.Info()
+		prog.Close()
+		if err != nil {
+			continue
+		}
+		ids, _ := info.MapIDs()
+		for _, id := range ids {
+			m, err := ebpf.NewMapFromID(id)
+			if err != nil {
+				continue
+			}
+			if m.Type() == ebpf.Hash && int(m.ValueSize()) == binary.Size(w) { // another layout's is not read
+				_ = m.Lookup(uint32(ifindex), &w)
+			}
+			m.Close()
+		}
+	}
+	return w
 }
 
 // Close gives both ports back to the host's stack. It is safe to call more

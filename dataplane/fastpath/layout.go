@@ -109,6 +109,8 @@ type wire struct {
 	_       uint32
 	Packets uint64
 	Bytes   uint64
+	First   uint64
+	Last    uint64
 }
 
 // bypassValue is struct bypass.

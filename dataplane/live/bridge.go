@@ -175,6 +175,24 @@ func (b *Bridge) Inline() (fastpath.InlineCounts, error) {
 	return b.inline.Counts()
 }
 
+// Away tells what happened without a daemon before OpenBridge.
+func (b *Bridge) Away() fastpath.Away {
+	if b.inline == nil {
+		return fastpath.Away{}
+	}
+	return b.inline.Away()
+}
+
+// Passed counts the frames that went by without the workers since OpenBridge,
+// because these had not begun or had stopped giving signs of life.
+func (b *Bridge) Passed() (fastpath.Count, error) {
+	if b.inline == nil {
+		return fastpath.Count{}, nil
+	}
+	c, err := b.inline.Counts()
+	return fastpath.Count{Packets: c.Wire[0].Packets + c.Wire[1].Packets, Bytes: c.Wire[0].Bytes + c.Wire[1].Bytes}, err
+}
+
 // Close takes everything off the ports and gives them back as they were found.
 // Run must have returned. It is safe to call more than once.
 func (b *Bridge) Close() error {

@@ -128,6 +128,12 @@ func (g *Gateway) Bypass() Bypass { return g.gate }
 // Gate gives the counts of the programs around the port.
 func (g *Gateway) Gate() (fastpath.GateCounts, error) { return g.gate.Counts() }
 
+// Passed is as Bridge.Passed; bytes are not known.
+func (g *Gateway) Passed() (fastpath.Count, error) {
+	c, err := g.gate.Counts()
+	return fastpath.Count{Packets: c.Yielded}, err
+}
+
 // Close gives the port back to the host as it was found. Run must have
 // returned. It is safe to call more than once.
 func (g *Gateway) Close() error {

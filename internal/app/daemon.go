@@ -65,6 +65,11 @@ type group struct {
 	ready  <-chan struct{}
 	stats  func() []live.WorkerStats
 	close  func() error
+	// passed counts what went by without the workers; nil beside the wire. gone
+	// is what was told of it, away what happened before this process.
+	passed func() (fastpath.Count, error)
+	gone   fastpath.Count
+	away   fastpath.Away
 }
 
 // processor is a worker as the live loops see it.
@@ -242,7 +247,7 @@ func (d *Daemon) openBridge(b config.Bridge, n int) error {
 	if t := br.Bypass(); t != nil {
 		d.offload(procs, t)
 	}
-	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, ports: 2, procs: procs, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close})
+	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, ports: 2, procs: procs, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close, passed: br.Passed, away: br.Away()})
 	return nil
 }
 
@@ -270,7 +275,7 @@ func (d *Daemon) openGateway(lan string, n int) error {
 		return err
 	}
 	d.offload(procs, g.Bypass())
-	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close})
+	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, passed: g.Passed})
 	return nil
 }
 
@@ -384,7 +389,7 @@ func (d *Daemon) Close() error {
 	}
 	if d.fast != nil {
 		if d.drops != nil && d.out != nil {
-			d.out.Publish(0, d.drops.take(time.Now()))
+			d.out.Publish(0, d.drops.take(time.Now(), d.dropTotals(), true))
 		}
 		errs = append(errs, d.fast.Close())
 	}

@@ -292,75 +292,14 @@ func (d *Daemon) housekeep(ctx context.Context) {
 			return
 		case now := <-drops.C:
 			d.retire()
-			d.out.Publish(0, d.drops.take(now))
+			d.out.Publish(0, d.drops.take(now, d.dropTotals(), false))
+			d.out.Publish(0, d.gaps(now))
 		case now := <-stats.C:
 			if d.cfg.Stats.Enabled {
 				d.out.Publish(0, []*events.Event{statsEvent(now.UnixNano(), int64(time.Since(d.begin).Seconds()), d.counters(), nil)})
 			}
 		}
 	}
-}
-
-// dropTally sums sampled drops of the fast path by source and reason: the first
-// of each is told at once, further ones as counts.
-type dropTally struct {
-	mu   sync.Mutex
-	seen map[dropKey]*dropCount
-}
-
-type dropKey struct {
-	src    netip.Addr
-	reason fastpath.Reason
-	list   string
-}
-
-type dropCount struct {
-	sample fastpath.Sample
-	n      uint64
-}
-
-// maxDropKeys bounds the sources told apart within a second.
-const maxDropKeys = 4096
-
-func newDropTally() *dropTally { return &dropTally{seen: map[dropKey]*dropCount{}} }
-
-func (t *dropTally) add(s *fastpath.Sample) {
-	k := dropKey{s.Src.Addr(), s.Reason, s.List}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	c := t.seen[k]
-	if c == nil {
-		if len(t.seen) >= maxDropKeys {
-			return
-		}
-		c = &dropCount{sample: *s}
-		t.seen[k] = c
-	}
-	c.n++
-}
-
-// take gives a drop event for each source and reason since the last call.
-func (t *dropTally) take(now time.Time) []*events.Event {
-	t.mu.Lock()
-	seen := t.seen
-	t.seen = map[dropKey]*dropCount{}
-	t.mu.Unlock()
-	var out []*events.Event
-	for _, c := range seen {
-		s := &c.sample
-		e := &events.Event{Time: now.UnixNano(), Type: "drop", Src: s.Src.Addr(), Dst: s.Dst.Addr(), SrcPort: s.Src.Port(), DstPort: s.Dst.Port(),
-			HasPorts: s.Src.Port() != 0 || s.Dst.Port() != 0, Proto: worker.ProtoName(s.Proto), IPVersion: 4}
-		if s.Src.Addr().Is6() && !s.Src.Addr().Is4In6() {
-			e.IPVersion = 6
-		}
-		reason := s.Reason.String()
-		if s.Why != "" {
-			reason += ": " + s.Why
-		}
-		e.Drop = &events.Drop{Len: s.Length, Reason: reason, Source: "xdp", List: s.List, Count: c.n}
-		out = append(out, e)
-	}
-	return out
 }
 
 // watchers gives rendered events to whoever follows them through the control
