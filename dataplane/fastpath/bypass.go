@@ -9,18 +9,6 @@ import (
 	"sluice/dataplane/flow"
 )
 
-// Bypassed tells what the kernel did with a flow that goes past the workers. The
-// two counts are of the frames from the key's lower end and from its higher one.
-type Bypassed struct {
-	Counts [2]Count
-	// Last is the monotonic time of its last frame in nanoseconds; 0 where there
-	// was none.
-	Last int64
-	// Ended tells that the connection is about to end or to begin anew: its
-	// frames go to the workers again.
-	Ended bool
-}
-
 // bypass is the table of flows that go past the workers. Its methods are safe
 // for concurrent use, but not with the Close of what it belongs to.
 type bypass struct {
@@ -48,7 +36,7 @@ func (b *bypass) Bypass(key flow.Key) error {
 }
 
 // Bypassed reads a flow's counts; ok is false where it does not go past.
-func (b *bypass) Bypassed(key flow.Key) (c Bypassed, ok bool) {
+func (b *bypass) Bypassed(key flow.Key) (c flow.Bypassed, ok bool) {
 	var v bypassValue
 	if !b.on || b.m.Lookup(key, &v) != nil {
 		return c, false
@@ -57,7 +45,7 @@ func (b *bypass) Bypassed(key flow.Key) (c Bypassed, ok bool) {
 }
 
 // Revoke gives the flow back to the workers, at once, with its last counts.
-func (b *bypass) Revoke(key flow.Key) (c Bypassed, ok bool) {
+func (b *bypass) Revoke(key flow.Key) (c flow.Bypassed, ok bool) {
 	var v bypassValue
 	if !b.on || b.m.LookupAndDelete(key, &v) != nil {
 		return c, false
@@ -65,8 +53,8 @@ func (b *bypass) Revoke(key flow.Key) (c Bypassed, ok bool) {
 	return v.counts(), true
 }
 
-func (v *bypassValue) counts() Bypassed {
-	return Bypassed{Counts: [2]Count{{v.Packets[0], v.Bytes[0]}, {v.Packets[1], v.Bytes[1]}}, Last: int64(v.Last), Ended: v.Ended != 0}
+func (v *bypassValue) counts() flow.Bypassed {
+	return flow.Bypassed{Packets: v.Packets, Bytes: v.Bytes, Last: int64(v.Last), Ended: v.Ended != 0}
 }
 
 // setConstants sets an object's constants, those of bypassing included.

@@ -11,7 +11,10 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"sluice/dataplane/capture"
+	"sluice/dataplane/decode"
 	"sluice/dataplane/fastpath"
+	"sluice/dataplane/flow"
 )
 
 // BenchmarkForward measures bulk TCP, a flood of small datagrams and the round
@@ -23,21 +26,28 @@ func BenchmarkForward(b *testing.B) {
 		fast   *fastpath.Config
 		kernel bool
 		noGRO  bool
+		bypass bool
 	}{
-		{"linux-bridge", nil, true, false},
-		{"sluice/no-fast-path", nil, false, false},
-		{"sluice/auto", &fastpath.Config{}, false, false},
-		{"sluice/auto-without-gro", &fastpath.Config{}, false, true},
-		{"sluice/generic", &fastpath.Config{Mode: fastpath.ModeGeneric}, false, false},
-		{"sluice/native", &fastpath.Config{Mode: fastpath.ModeNative}, false, false},
-		{"linux-bridge-again", nil, true, false},
+		{"linux-bridge", nil, true, false, false},
+		{"sluice/no-fast-path", nil, false, false, false},
+		{"sluice/auto", &fastpath.Config{}, false, false, false},
+		{"sluice/auto-without-gro", &fastpath.Config{}, false, true, false},
+		{"sluice/generic", &fastpath.Config{Mode: fastpath.ModeGeneric}, false, false, false},
+		{"sluice/native", &fastpath.Config{Mode: fastpath.ModeNative}, false, false, false},
+		{"sluice/bypass", &fastpath.Config{MaxBypassed: 1024}, false, false, true},
+		{"linux-bridge-again", nil, true, false, false},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			top := newTopology(b)
 			if tt.kernel {
 				kernelBridge(b, top)
 			} else {
-				top.bridge(tt.fast, BridgeConfig{}, passAll(1))
+				procs := passAll(1)
+				table := make(chan Bypass, 1)
+				if tt.bypass {
+					procs[0] = bypassAll(table)
+				}
+				table <- top.bridge(tt.fast, BridgeConfig{}, procs).Bypass()
 			}
 			if tt.noGRO {
 				top.in(top.gateway, func() error { return setGRO(false, insideIf, outsideIf) })
@@ -54,6 +64,31 @@ func BenchmarkForward(b *testing.B) {
 			}
 		})
 	}
+}
+
+// bypassAll has the kernel forward every flow that sends data.
+func bypassAll(tables <-chan Bypass) *processor {
+	var table Bypass
+	d := decode.New(decode.Config{})
+	return &processor{process: func(b *capture.Batch, forward []bool) {
+		if table == nil {
+			select {
+			case table = <-tables:
+			default:
+			}
+		}
+		for i := range b.Frames {
+			forward[i] = true
+			if table == nil {
+				continue
+			}
+			for _, p := range d.Decode(&b.Frames[i]) {
+				if k, _, ok := flow.KeyOf(&p, false); ok && len(p.PayloadBytes()) > 0 {
+					_ = table.Bypass(k) // where it cannot be, the worker goes on
+				}
+			}
+		}
+	}}
 }
 
 func setGRO(on bool, names ...string) error {

@@ -95,11 +95,11 @@ func TestBypass(t *testing.T) {
 			if a, ok := clientEnd(c); !ok || key.Addr[0] != a {
 				client = 1
 			}
-			if !ok || n.Ended || n.Last == 0 || n.Counts[client].Bytes < 8<<20 || n.Counts[1-client].Packets == 0 || n.Counts[1-client].Bytes > 4<<20 {
+			if !ok || n.Ended || n.Last == 0 || n.Bytes[client] < 8<<20 || n.Packets[1-client] == 0 || n.Bytes[1-client] > 4<<20 {
 				t.Errorf("%+v, %v", n, ok)
 			}
 			// Taken back, the worker has it again, at once.
-			if last, ok := table.Revoke(key); !ok || last.Counts[client].Bytes < n.Counts[client].Bytes {
+			if last, ok := table.Revoke(key); !ok || last.Bytes[client] < n.Bytes[client] {
 				t.Errorf("%+v, %v", last, ok)
 			}
 			before = proc.frames.Load()

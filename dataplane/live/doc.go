@@ -11,7 +11,6 @@ package live
 import (
 	"sluice/dataplane/capture"
 	"sluice/dataplane/enforce"
-	"sluice/dataplane/fastpath"
 	"sluice/dataplane/flow"
 )
 
@@ -38,8 +37,8 @@ type Bypass interface {
 	// Bypass has a flow go past the workers from its next frame on.
 	Bypass(key flow.Key) error
 	// Bypassed reads a flow's counts; Revoke ends its bypass with the last ones.
-	Bypassed(key flow.Key) (fastpath.Bypassed, bool)
-	Revoke(key flow.Key) (fastpath.Bypassed, bool)
+	Bypassed(key flow.Key) (flow.Bypassed, bool)
+	Revoke(key flow.Key) (flow.Bypassed, bool)
 }
 
 // Ports of a bridge, as in capture.Frame.Port and Injection.Port.

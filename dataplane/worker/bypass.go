@@ -2,7 +2,6 @@ package worker
 
 import (
 	"sluice/dataplane/decode"
-	"sluice/dataplane/fastpath"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/verdict"
@@ -12,8 +11,8 @@ import (
 // live.Bypass.
 type BypassTable interface {
 	Bypass(key flow.Key) error
-	Bypassed(key flow.Key) (fastpath.Bypassed, bool)
-	Revoke(key flow.Key) (fastpath.Bypassed, bool)
+	Bypassed(key flow.Key) (flow.Bypassed, bool)
+	Revoke(key flow.Key) (flow.Bypassed, bool)
 }
 
 // Offload says which flows are handed to the kernel.
@@ -31,7 +30,7 @@ type Offload struct {
 type offload struct {
 	Offload
 	// flows are those in the table, with what was taken into their records.
-	flows map[*flow.Flow]*fastpath.Bypassed
+	flows map[*flow.Flow]*flow.Bypassed
 	// next is when their counts are read again, full until when the table is
 	// not asked because it had no room.
 	next, full int64
@@ -45,7 +44,7 @@ const offloadEvery = 1e9
 // SetOffload has flows that need no more inspection go past the worker: those
 // whose verdict is bypass, and what o says. Call it before the first Process.
 func (w *Worker) SetOffload(o Offload) {
-	w.offload = &offload{Offload: o, flows: map[*flow.Flow]*fastpath.Bypassed{}}
+	w.offload = &offload{Offload: o, flows: map[*flow.Flow]*flow.Bypassed{}}
 }
 
 // handOver gives the flow of the packet in work to the kernel where its time has
@@ -73,7 +72,7 @@ func (w *Worker) handOver(f *flow.Flow) {
 		f.Verdict = f.Verdict.Max(verdict.Verdict{Action: verdict.Bypass, Cause: verdict.CausePolicy})
 	}
 	w.flows.Bypass(f)
-	o.flows[f] = &fastpath.Bypassed{}
+	o.flows[f] = &flow.Bypassed{}
 	w.counters.OffloadedFlows++
 }
 
@@ -115,7 +114,7 @@ func (w *Worker) refreshOffload() {
 			delete(o.flows, f)
 			continue
 		}
-		if n.Counts != taken.Counts {
+		if n.Packets != taken.Packets {
 			w.flows.Touch(f, now)
 		}
 		w.take(f, taken, n)
@@ -126,13 +125,13 @@ func (w *Worker) refreshOffload() {
 }
 
 // take adds what is new in the kernel's counts to a flow's record.
-func (w *Worker) take(f *flow.Flow, taken *fastpath.Bypassed, n fastpath.Bypassed) {
-	for end := range n.Counts {
+func (w *Worker) take(f *flow.Flow, taken *flow.Bypassed, n flow.Bypassed) {
+	for end := range n.Packets {
 		dir := protocol.ToServer
 		if f.ClientIsLow != (end == 0) {
 			dir = protocol.ToClient
 		}
-		packets, bytes := n.Counts[end].Packets-taken.Counts[end].Packets, n.Counts[end].Bytes-taken.Counts[end].Bytes
+		packets, bytes := n.Packets[end]-taken.Packets[end], n.Bytes[end]-taken.Bytes[end]
 		f.Pkts[dir] += packets
 		f.Bytes[dir] += bytes
 		w.counters.OffloadedPackets += packets
