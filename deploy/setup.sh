@@ -3,11 +3,11 @@
 # kin. Quick where nothing is missing. --check only tells.
 set -euo pipefail
 
-# Build: cgo and its two libraries, clang 14 for the BPF programs (pinned, so
+# Build: cgo (one library of it in C++) and its two libraries, clang 14 for the BPF programs (pinned, so
 # that the committed objects can be compared byte for byte).
 # Test and run: links, offloads, captures, and PDF text in a child process.
 packages=(
-  gcc pkg-config libc6-dev make git ca-certificates
+  gcc g++ pkg-config libc6-dev make git ca-certificates
   libhyperscan-dev libpcre2-dev
   clang-14 llvm-14 libbpf-dev linux-libc-dev
   iproute2 ethtool nftables curl openssl tcpdump poppler-utils
