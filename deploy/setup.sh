@@ -10,7 +10,7 @@ packages=(
   gcc g++ pkg-config libc6-dev make git ca-certificates
   libhyperscan-dev libpcre2-dev
   clang-14 llvm-14 libbpf-dev linux-libc-dev
-  iproute2 ethtool nftables curl openssl tcpdump poppler-utils
+  iproute2 procps ethtool nftables curl openssl tcpdump poppler-utils
 )
 
 installed() {
