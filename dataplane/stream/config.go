@@ -125,7 +125,8 @@ type Config struct {
 	// Midstream (stream.midstream) picks up connections without handshake.
 	Midstream bool
 	// AsyncOneside (stream.async-oneside) follows connections of which one
-	// direction only is seen: nothing waits for acknowledgements.
+	// direction only is seen: nothing waits for acknowledgements. Inline, the
+	// side that is seen must be the one that opens the connection.
 	AsyncOneside bool
 	// ChecksumValidation (stream.checksum-validation) makes segments with a
 	// wrong checksum invalid.

@@ -84,7 +84,8 @@ func (e *Engine) open(s *Session, p *decode.Packet, dir protocol.Dir, flags uint
 		s.state, s.opener = StateSynSent, dir.Other()
 		o.setOpening(resumed)
 		e.shake(s, p, dir, flags)
-	case flags&synAck == synAck && (e.cfg.Midstream || e.cfg.AsyncOneside):
+	case flags&synAck == synAck && (e.cfg.Midstream || e.cfg.AsyncOneside && !e.cfg.Inline):
+		// Inline, only a SYN begins a connection of which one side is seen.
 		e.Counters.Sessions++
 		e.Counters.Midstream++
 		s.state, s.opener = StateSynRecv, dir.Other()
@@ -355,7 +356,11 @@ func (e *Engine) shakeAck(s *Session, p *decode.Packet, dir protocol.Dir, flags 
 		o.setOpening(opening{seq: p.Ack - 1})
 		o.flags |= hSynAcked | hAnyScale
 		h.flags |= hSynAcked
-		s.flags |= sMidstream
+		if !e.cfg.AsyncOneside {
+			// Followed on purpose, a connection of which one side is captured is
+			// not picked up midway: it was seen from its SYN on.
+			s.flags |= sMidstream
+		}
 		e.async(s)
 		s.state = StateEstablished
 		e.dropShake(s)

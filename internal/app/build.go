@@ -324,7 +324,7 @@ func streamConfig(cfg *config.Config, inline, beside bool, n int64) (stream.Conf
 	s := cfg.Stream
 	c := stream.DefaultConfig()
 	c.Inline, c.Midstream, c.ChecksumValidation = inline, s.Midstream, s.ChecksumValidation
-	c.AsyncOneside = s.AsyncOneside == "yes" || s.AsyncOneside == "auto" && beside && !inline
+	c.AsyncOneside = s.AsyncOneside == "yes" || s.AsyncOneside == "auto" && beside
 	c.Depth, c.Memcap = uint64(s.Reassembly.Depth), int64(s.Reassembly.Memcap)/n
 	c.MaxSynAckQueued = min(s.MaxSynackQueued, 5)
 	var err error

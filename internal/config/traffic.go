@@ -9,8 +9,8 @@ type Stream struct {
 	Midstream       bool            `yaml:"midstream"`
 	MidstreamPolicy ExceptionPolicy `yaml:"midstream-policy"`
 	// AsyncOneside follows connections of which one side is seen; auto does so
-	// beside the wire (replay, tap), where mirror ports often carry one side, and
-	// not inline, where it would let a stranger make up connections.
+	// in replay and tap, where captures and mirror ports often carry one side, and
+	// not in the wire, where it would let a stranger make up connections.
 	AsyncOneside string `yaml:"async-oneside" enum:"auto|yes|no"`
 	// Inline inspects data at arrival; auto does in inline modes.
 	Inline string `yaml:"inline" enum:"auto|yes|no"`
