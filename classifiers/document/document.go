@@ -8,6 +8,7 @@ package document
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -142,5 +143,29 @@ func worst(list []extract.Unscannable) *extract.Unscannable {
 			out, rank = &list[i], n
 		}
 	}
+	return out
+}
+
+// With adds what was found in the object's own bytes, for a document that could
+// not be read to the end. Values may be in both: each detector counts as where
+// it found more.
+func (r *Result) With(raw classifiers.Result) classifiers.Result {
+	out := r.Result
+	out.Counts = slices.Clone(out.Counts)
+	for i := range raw.Counts {
+		c := &raw.Counts[i]
+		at := slices.IndexFunc(out.Counts, func(x classifiers.Count) bool { return x.Detector == c.Detector })
+		if at < 0 {
+			out.Counts = append(out.Counts, *c)
+			continue
+		}
+		have := &out.Counts[at]
+		have.Level, have.Confidence = max(have.Level, c.Level), max(have.Confidence, c.Confidence)
+		for k := range c.Total {
+			have.Total[k], have.Unique[k] = max(have.Total[k], c.Total[k]), max(have.Unique[k], c.Unique[k])
+		}
+	}
+	slices.SortFunc(out.Counts, func(a, b classifiers.Count) int { return cmp.Compare(a.Detector, b.Detector) })
+	out.Level = max(out.Level, raw.Level)
 	return out
 }
