@@ -9,9 +9,12 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf16"
+
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"sluice/cmd/sluice-demo/stage"
 )
@@ -179,3 +182,34 @@ func papers(tb testing.TB, seed uint64, size int) []paper {
 		paper{"mail.eml", "block-cards", eml(fileIn{"report.docx", list[0].bad}), eml(fileIn{"report.docx", list[0].clean})})
 	return list
 }
+
+// writePapers makes uploads of all papers and of their clean twins:
+//
+//	papers
+//
+// as N.NAME.bin and N.clean.NAME.bin, requests of HTTP for pcap.
+func writePapers(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 0 {
+		ts.Fatalf("usage: papers")
+	}
+	for i, p := range papers(scriptTB{ts: ts}, 21, 5000) {
+		for kind, doc := range map[string]string{"bad": p.bad, "clean": p.clean} {
+			req := fmt.Sprintf("PUT /%s/%s HTTP/1.1\r\nHost: files.example.test\r\nContent-Length: %d\r\n\r\n%s", kind, p.name, len(doc), doc)
+			ts.Check(os.WriteFile(ts.MkAbs(fmt.Sprintf("%s%d.bin", kind, i)), []byte(req), 0o600))
+		}
+	}
+	// One that is cut in the middle, and one that nobody can read.
+	whole := docx(scriptTB{ts: ts}, noise(5000, 1))
+	ts.Check(os.WriteFile(ts.MkAbs("damaged.bin"), []byte(fmt.Sprintf("PUT /damaged.docx HTTP/1.1\r\nHost: files.example.test\r\nContent-Length: %d\r\n\r\n%s", len(whole)-900, whole[:len(whole)-900])), 0o600))
+	secret := "age-encryption.org/v1\n-> X25519 abc\n" + noise(2000, 3)
+	ts.Check(os.WriteFile(ts.MkAbs("encrypted.bin"), []byte(fmt.Sprintf("PUT /a.age HTTP/1.1\r\nHost: files.example.test\r\nContent-Length: %d\r\n\r\n%s", len(secret), secret)), 0o600))
+}
+
+// scriptTB fails a script where a helper of tests would fail a test.
+type scriptTB struct {
+	testing.TB
+	ts *testscript.TestScript
+}
+
+func (s scriptTB) Helper()           {}
+func (s scriptTB) Fatal(args ...any) { s.ts.Fatalf("%s", fmt.Sprint(args...)) }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"strings"
 	"time"
 
 	"sluice/classifiers"
@@ -122,8 +123,10 @@ func (w *Worker) SetWake(wake func()) { w.wake.Store(&wake) }
 // parser has for not having all of it.
 func (w *Worker) combine(given string, doc document.Result, raw classifiers.Result, facts *objectFacts) classifiers.Result {
 	res := doc.Result
-	if facts.path = doc.Path; facts.path == "" {
-		facts.path = doc.Unread
+	for _, path := range [2]string{doc.Unread, doc.Path} {
+		if strings.Contains(path, "!/") {
+			facts.path = path // not the object itself
+		}
 	}
 	if res.Unscannable != "" {
 		res = doc.With(raw)

@@ -98,6 +98,19 @@ func (w *Worker) keepBytes(ob *inspect.Object, data []byte) {
 	case document.TooLarge:
 		w.unspool(ob, spoolTooLarge)
 	case document.Overload:
+		if ob.Spooling == spoolHead {
+			// What there is must do to tell what it is.
+			head := ob.Spool.Head()
+			if len(head) == 0 {
+				head = data
+			}
+			if extract.Document(head, ob.Meta.Name) == "" {
+				w.unspool(ob, spoolOff)
+				return
+			}
+			w.giveUp(ob, spoolOverload)
+			return
+		}
 		w.unspool(ob, spoolOverload)
 	}
 }
@@ -130,6 +143,11 @@ func (w *Worker) unspool(ob *inspect.Object, state uint8) {
 		state = spoolOff
 	}
 	w.endTrail(ob)
+	w.giveUp(ob, state)
+}
+
+// giveUp frees what was kept of an object and notes why.
+func (w *Worker) giveUp(ob *inspect.Object, state uint8) {
 	ob.Spooling = state
 	w.freeSpool(ob)
 	switch state {
