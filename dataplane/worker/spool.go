@@ -94,25 +94,28 @@ func (w *Worker) keepBytes(ob *inspect.Object, data []byte) {
 			ob.Spool = w.cfg.Documents.NewSpool()
 		}
 	}
+	var state uint8
 	switch ob.Spool.Write(data) {
 	case document.TooLarge:
-		w.unspool(ob, spoolTooLarge)
+		state = spoolTooLarge
 	case document.Overload:
-		if ob.Spooling == spoolHead {
-			// What there is must do to tell what it is.
-			head := ob.Spool.Head()
-			if len(head) == 0 {
-				head = data
-			}
-			if extract.Document(head, ob.Meta.Name) == "" {
-				w.unspool(ob, spoolOff)
-				return
-			}
-			w.giveUp(ob, spoolOverload)
-			return
-		}
-		w.unspool(ob, spoolOverload)
+		state = spoolOverload
+	default:
+		return
 	}
+	if ob.Spooling != spoolHead {
+		w.unspool(ob, state)
+		return
+	}
+	// What there is must do to tell what it is.
+	head := ob.Spool.Head()
+	if len(head) == 0 {
+		head = data
+	}
+	if extract.Document(head, ob.Meta.Name) == "" {
+		state = spoolOff
+	}
+	w.giveUp(ob, state)
 }
 
 // recognise tells from an object's first bytes whether it is a document.
@@ -138,9 +141,8 @@ func (w *Worker) unspool(ob *inspect.Object, state uint8) {
 		ob.Spooling = spoolPart
 		return
 	}
-	if ob.Spooling == spoolHead && state != spoolOff {
-		// It never showed what it is: it is judged by its bytes, as ever.
-		state = spoolOff
+	if ob.Spooling == spoolHead {
+		state = spoolOff // it never showed what it is: it is judged by its bytes
 	}
 	w.endTrail(ob)
 	w.giveUp(ob, state)
