@@ -167,7 +167,7 @@ func scanFile(ctx context.Context, s *classifiers.Scanner, path string, o *Optio
 	}
 	defer f.Close()
 	if o.Documents != nil {
-		if res, ok, err := document(ctx, s, o.Documents, f, meta); ok {
+		if res, ok, err := readDocument(ctx, s, o.Documents, f, meta); ok {
 			return res, err
 		}
 	}

@@ -61,6 +61,10 @@ func TestLive(t *testing.T) {
 		{"drop counts", liveDropCounts},
 		{"gateway", liveGateway},
 		{"gateway killed", liveGatewayKilled},
+		{"documents", liveDocuments},
+		{"document mail", liveDocumentMail},
+		{"document ftp", liveDocumentFTP},
+		{"document delay", liveDocumentDelay},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			c.test(newRig(t, program, filepath.Join(shared, "cache")))

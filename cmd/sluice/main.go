@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice/classifiers/extract"
+	"sluice/internal/app"
 	"sluice/internal/config"
 	"sluice/internal/version"
 )
@@ -51,6 +52,7 @@ func main() {
 		}
 		return
 	}
+	app.Extractor = extractArg
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

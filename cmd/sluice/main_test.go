@@ -10,6 +10,10 @@ import (
 
 // TestMain makes the program callable from the scripts by its name.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == extractArg {
+		main() // the scripts' program is this one too: its children read documents
+		return
+	}
 	testscript.Main(m, map[string]func(){"sluice": main})
 }
 
@@ -23,7 +27,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("EXAMPLE", example)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"pcap": writePcap},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"pcap": writePcap, "papers": writePapers},
 	})
 }
 

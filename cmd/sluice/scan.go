@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -117,8 +118,9 @@ func scanPaths(c *cobra.Command, args []string, cat *classifiers.Catalog, p *pol
 
 // printDecision says what the policy would do if the file left by an upload.
 func printDecision(out io.Writer, p *policy.Policy, r *scan.FileResult) {
+	reason, _, _ := strings.Cut(r.Result.Unscannable, " (") // without the way to it
 	d := p.Decide(policy.Input{Direction: policy.Egress, Channel: "http-request", Name: r.Path, Type: r.Result.Type, Size: r.Result.Size,
-		Counts: r.Result.Counts, Unscannable: r.Result.Unscannable, Time: time.Now().UnixNano(), Final: true})
+		Counts: r.Result.Counts, Unscannable: reason, Time: time.Now().UnixNano(), Final: true})
 	if d.Matched() {
 		fmt.Fprintf(out, "%s: as an upload: %s, by policy rule %s\n", r.Path, policy.ActionName(d.Action), d.Rule)
 	}

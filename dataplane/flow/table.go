@@ -268,6 +268,9 @@ func (t *Table) Renew(f *Flow, p *decode.Packet) (*Flow, protocol.Dir) {
 	return n, dir
 }
 
+// Uncount takes back a packet that Get counted and that will be given again.
+func (t *Table) Uncount(f *Flow, p *decode.Packet, dir protocol.Dir) { t.uncount(f, p, dir) }
+
 // uncount takes the packet back that Get counted and that opens another flow.
 func (t *Table) uncount(f *Flow, p *decode.Packet, dir protocol.Dir) {
 	f.Pkts[dir] -= min(f.Pkts[dir], 1)

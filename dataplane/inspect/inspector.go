@@ -7,6 +7,7 @@ import (
 	"hash"
 
 	"sluice/classifiers"
+	"sluice/classifiers/document"
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
@@ -96,6 +97,12 @@ type Object struct {
 	Decided any
 	// Failed tells that a scan did not finish: anything may have matched.
 	Failed bool
+	// Spool keeps the bytes for who wants them whole, Spooling is the caller's note
+	// of how that stands, Keeps that they may be wanted as evidence. They are the
+	// caller's own; a Spool is to be taken back before Close.
+	Spool    *document.Spool
+	Spooling uint8
+	Keeps    bool
 
 	in   *Inspector
 	db   *hs.DB
@@ -181,6 +188,9 @@ func (o *Object) Data(p *decode.Packet, num uint64, data []byte) {
 		in.Classifier.Write(o.Stream, data, class)
 	}
 }
+
+// Catalog gives the detectors that the object is classified by.
+func (o *Object) Catalog() *classifiers.Catalog { return o.in.set.Catalog }
 
 // Partial gives what was found so far.
 func (o *Object) Partial() classifiers.Result {

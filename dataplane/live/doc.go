@@ -31,6 +31,17 @@ type Processor interface {
 	Injections() []Injection
 }
 
+// Waker is a Processor that waits for something beside its frames.
+type Waker interface {
+	// SetWake gives it a function that has Tick called at once; it may be called
+	// from any goroutine, after the loops have ended too. SetWake is called before
+	// the first frame.
+	SetWake(wake func())
+	// Urgent reports whether Tick is to be called every UrgentInterval for now.
+	// It is asked after each Process and Tick.
+	Urgent() bool
+}
+
 // Bypass is a table of flows that the kernel forwards by itself: fastpath's, of
 // a bridge or a gateway.
 type Bypass interface {

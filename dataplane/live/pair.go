@@ -94,7 +94,7 @@ func (p *pair) start(procs []Processor) error {
 		return fmt.Errorf("%d processors for %d workers", len(procs), len(p.workers))
 	}
 	for i, w := range p.workers {
-		w.proc = procs[i]
+		w.setProcessor(procs[i])
 	}
 	// Sockets before the heartbeat: a frame may then go twice, but none is lost.
 	for _, w := range p.workers {

@@ -141,7 +141,7 @@ func (t *Tap) Run(ctx context.Context, procs []Processor) error {
 		return fmt.Errorf("run tap: %d processors for %d workers", len(procs), len(t.workers))
 	}
 	for i, w := range t.workers {
-		w.proc = procs[i]
+		w.setProcessor(procs[i])
 	}
 	for _, w := range t.workers {
 		for _, s := range w.in {

@@ -17,6 +17,9 @@ import (
 // TickInterval is how often a Processor's Tick is called.
 const TickInterval = 20 * time.Millisecond
 
+// UrgentInterval is how often Tick is called while a Waker says that it is urgent.
+const UrgentInterval = 2 * time.Millisecond
+
 // WorkerStats counts what one worker did since it was opened.
 type WorkerStats struct {
 	// Received is by port: frames and bytes that workers got, and what was
@@ -48,8 +51,15 @@ type worker struct {
 	batch   capture.Batch
 	forward []bool
 	poll    []unix.PollFd
-	wake    int
 	stopped atomic.Bool
+	// waker is proc where that waits for something beside frames; urgent its
+	// answer at the last look. nudged asks for a Tick.
+	waker  Waker
+	urgent bool
+	nudged atomic.Bool
+	// mu guards wake against a nudge that comes after close.
+	mu   sync.Mutex
+	wake int
 
 	forwarded, withheld, injected, discarded atomic.Uint64
 }
@@ -65,8 +75,33 @@ func newWorker(index, cpu int) (*worker, error) {
 // stop makes run return soon. It may be called from any goroutine.
 func (w *worker) stop() {
 	w.stopped.Store(true)
-	one := [8]byte{1}
-	_, _ = unix.Write(w.wake, one[:])
+	w.rouse()
+}
+
+// nudge has Tick called soon. It may be called from any goroutine at any time.
+func (w *worker) nudge() {
+	if !w.nudged.Swap(true) {
+		w.rouse()
+	}
+}
+
+// rouse ends the wait for frames.
+func (w *worker) rouse() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.wake >= 0 {
+		one := [8]byte{1}
+		_, _ = unix.Write(w.wake, one[:])
+	}
+}
+
+// setProcessor gives the worker its Processor, before run.
+func (w *worker) setProcessor(p Processor) {
+	w.proc = p
+	if k, ok := p.(Waker); ok {
+		w.waker = k
+		k.SetWake(w.nudge)
+	}
 }
 
 func (w *worker) close() {
@@ -76,6 +111,8 @@ func (w *worker) close() {
 	for _, s := range w.out {
 		s.Close()
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.wake >= 0 {
 		unix.Close(w.wake)
 		w.wake = -1
@@ -111,7 +148,11 @@ func (w *worker) run() error {
 			w.heart.beat(w.index, now)
 			beat = now
 		}
-		if now-tick >= int64(TickInterval) {
+		interval := TickInterval
+		if w.urgent {
+			interval = UrgentInterval
+		}
+		if w.nudged.Load() && w.nudged.Swap(false) || now-tick >= int64(interval) {
 			w.proc.Tick(time.Now().UnixNano())
 			w.inject()
 			tick = now
@@ -123,8 +164,17 @@ func (w *worker) run() error {
 		if busy {
 			continue
 		}
-		if _, err := unix.Poll(w.poll, int(TickInterval/time.Millisecond)); err != nil && err != unix.EINTR {
+		if w.urgent {
+			interval = UrgentInterval
+		} else {
+			interval = TickInterval
+		}
+		if _, err := unix.Poll(w.poll, int(interval/time.Millisecond)); err != nil && err != unix.EINTR {
 			return os.NewSyscallError("poll", err)
+		}
+		if w.poll[len(w.poll)-1].Revents != 0 {
+			var sink [8]byte
+			_, _ = unix.Read(w.wake, sink[:])
 		}
 	}
 	return nil
@@ -173,6 +223,9 @@ func (w *worker) send() {
 }
 
 func (w *worker) inject() {
+	if w.waker != nil {
+		w.urgent = w.waker.Urgent()
+	}
 	list := w.proc.Injections()
 	if len(list) == 0 || len(w.out) == 0 {
 		return
@@ -182,7 +235,11 @@ func (w *worker) inject() {
 		if int(list[i].Port) < len(w.out) {
 			out = w.out[list[i].Port]
 		}
-		out.AddRaw(list[i].Frame)
+		if f := list[i].Captured; f != nil {
+			out.Add(f)
+		} else {
+			out.AddRaw(list[i].Frame)
+		}
 	}
 	for _, out := range w.out {
 		out.Flush()

@@ -161,6 +161,10 @@ type Object struct {
 	// classified itself. Set before OpenObject.
 	Container bool
 
+	// UntilEnd tells that the object has no declared length and no mark at its
+	// end: it ends with its direction of the connection. Set before OpenObject.
+	UntilEnd bool
+
 	// Hashes are the sums of the content where they were asked for, filled in by
 	// the sink before the object's inspection ends; nil otherwise.
 	Hashes [NumHashes][]byte

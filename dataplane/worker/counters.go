@@ -35,6 +35,13 @@ type Counters struct {
 	// Egress bytes of objects by what became of them, for the coverage figures.
 	EgressInspected, EgressUnscannable, EgressEncrypted, EgressBypassed uint64
 
+	// Documents were given to be read whole; of them, and of those not kept, some
+	// were not read, by reason. Unscannable counts answers with a reason.
+	Documents, DocumentsUnscannable, DocumentsTooLarge, DocumentsGap, DocumentsOverload, DocumentsTimeout uint64
+	// HeldFrames were withheld for a verdict and HeldReleased let on; HeldAbsorbed
+	// came again meanwhile, HeldOverflow found no room.
+	HeldFrames, HeldReleased, HeldAbsorbed, HeldOverflow uint64
+
 	// Accepted, Blocked and Rejected count packets by what was decided, Drops
 	// those blocked by reason, Exceptions the uses of exception policies.
 	Accepted, Blocked, Rejected uint64
@@ -142,6 +149,16 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	c.Stream.Each(fn)
 	c.Flow.Each(fn)
 	fn("dlp.findings", c.Findings)
+	fn("dlp.documents", c.Documents)
+	fn("dlp.documents_unscannable", c.DocumentsUnscannable)
+	fn("dlp.documents_too_large", c.DocumentsTooLarge)
+	fn("dlp.documents_gap", c.DocumentsGap)
+	fn("dlp.documents_overload", c.DocumentsOverload)
+	fn("dlp.documents_timeout", c.DocumentsTimeout)
+	fn("ips.held_frames", c.HeldFrames)
+	fn("ips.held_released", c.HeldReleased)
+	fn("ips.held_absorbed", c.HeldAbsorbed)
+	fn("ips.held_overflow", c.HeldOverflow)
 	fn("ips.blocked_flows", c.BlockedFlows)
 	fn("ips.dropped_frames", c.DroppedFrames)
 	fn("ips.dropped_bytes", c.DroppedBytes)

@@ -58,11 +58,23 @@ func (w *Worker) domain(f *flow.Flow, o *protocol.Object) string {
 	return ""
 }
 
-// dlpEvent reports a decision about an object.
-func (w *Worker) dlpEvent(f *flow.Flow, in policy.Input, o *protocol.Object, facts objectFacts, res classifiers.Result, dec policy.Decision, shadow bool) {
+// tell reports a decision about an object.
+func (w *Worker) tell(f *flow.Flow, in policy.Input, o *protocol.Object, facts objectFacts, res classifiers.Result, dec *policy.Decision, shadow bool) {
 	if !w.cfg.Report.wants("dlp") {
 		return
 	}
+	e := w.dlpEvent(f, o)
+	if o.State != protocol.ObjectClosed {
+		facts.sum = nil // of what is not all
+	}
+	e.DLP = w.dlpPart(in, facts, res, dec)
+	e.DLP.Enforced = dec.Action.Withholds() && (w.enforced() || w.cuts(f, dec.Action) && !facts.final) && !shadow && !w.closing
+	e.DLP.Shadow = shadow
+	w.emit(e)
+}
+
+// dlpEvent begins the report of a decision about an object.
+func (w *Worker) dlpEvent(f *flow.Flow, o *protocol.Object) *events.Event {
 	e := w.event("dlp", f, o.Dir)
 	e.Direction = o.Dir.String()
 	if o.Tx != nil {
@@ -72,12 +84,15 @@ func (w *Worker) dlpEvent(f *flow.Flow, in policy.Input, o *protocol.Object, fac
 		}
 	}
 	e.Flow = flowPart(f)
+	return e
+}
+
+// dlpPart tells what was decided and why.
+func (w *Worker) dlpPart(in policy.Input, facts objectFacts, res classifiers.Result, dec *policy.Decision) *events.DLP {
 	d := &events.DLP{
 		PolicyRule: dec.Rule, Level: dec.Level.String(), Action: policy.ActionName(dec.Action),
-		Enforced: dec.Action.Withholds() && (w.enforced() || w.cuts(f, dec.Action) && !facts.final) && !shadow && !w.closing,
-		Channel:  in.Channel, Direction: in.Direction.String(), Reason: dec.Reason, BytesReleased: facts.released,
-		Object: events.DLPObject{Name: o.Name, Type: res.Type, Size: facts.size},
-		Shadow: shadow,
+		Channel: in.Channel, Direction: in.Direction.String(), Reason: dec.Reason, BytesReleased: facts.released,
+		Object: events.DLPObject{Name: in.Name, Type: res.Type, Size: facts.size, Path: facts.path},
 	}
 	if !dec.Action.Withholds() || !w.judging() {
 		// Nothing was kept back: all that was seen has left.
@@ -86,7 +101,7 @@ func (w *Worker) dlpEvent(f *flow.Flow, in policy.Input, o *protocol.Object, fac
 	if d.Reason == "" && res.Unscannable != "" {
 		d.Reason = "unscannable: " + res.Unscannable
 	}
-	if facts.sum != nil && o.State == protocol.ObjectClosed {
+	if facts.sum != nil {
 		d.Object.SHA256 = hex.EncodeToString(facts.sum)
 	}
 	seen := map[string]bool{}
@@ -105,6 +120,5 @@ func (w *Worker) dlpEvent(f *flow.Flow, in policy.Input, o *protocol.Object, fac
 			}
 		}
 	}
-	e.DLP = d
-	w.emit(e)
+	return d
 }

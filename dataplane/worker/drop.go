@@ -31,13 +31,14 @@ const (
 	dropFlowMemcap
 	dropDefragMemcap
 	dropAppError
+	dropDocument
 	numDropReasons = iota
 )
 
 // dropReasons are EVE's drop.reason; with underscores they name counters.
 var dropReasons = [numDropReasons]string{"none", "rules", "threshold detection_filter", "flow drop", "exception policy flow drop", "policy",
 	"stream error", "stream checksum", "stream urgent", "stream midstream", "stream reassembly", "stream memcap", "flow memcap",
-	"defrag memcap", "applayer error"}
+	"defrag memcap", "applayer error", "document"}
 
 // dropOf gives the reason of a segment that is no part of its connection.
 func dropOf(r stream.Reason) dropReason {
@@ -101,10 +102,31 @@ func (w *Worker) verdictOf() {
 		c.Blocked++
 	}
 	if w.drop {
-		c.Drops[w.why]++
-		if w.judging() && w.cfg.Report.wants("drop") && w.tellDrop(w.f) {
-			w.emit(w.dropEvent())
-		}
+		w.countDrop()
+	}
+}
+
+// dropped is verdictOf for n packets that were accepted, withheld, and are dropped
+// now; the first is the packet in work.
+func (w *Worker) dropped(n int) {
+	c := &w.counters
+	c.Accepted -= min(c.Accepted, uint64(n))
+	if w.rejected {
+		c.Rejected += uint64(n)
+	} else {
+		c.Blocked += uint64(n)
+	}
+	if n > 0 {
+		c.Drops[w.why] += uint64(n - 1)
+		w.countDrop()
+	}
+}
+
+// countDrop counts and reports the packet in work as dropped.
+func (w *Worker) countDrop() {
+	w.counters.Drops[w.why]++
+	if w.judging() && w.cfg.Report.wants("drop") && w.tellDrop(w.f) {
+		w.emit(w.dropEvent())
 	}
 }
 

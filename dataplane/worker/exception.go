@@ -31,7 +31,9 @@ type Exceptions struct {
 	// are given up. Midstream: a connection's beginning was not seen and it is
 	// not followed. StreamMemcap and Reassembly: buffers of connections are full.
 	// AppError: a parser gave up.
-	FlowMemcap, DefragMemcap, Midstream, StreamMemcap, Reassembly, AppError Exception
+	// Document: a document is not read in time or for want of room, and the policy
+	// says nothing of it.
+	FlowMemcap, DefragMemcap, Midstream, StreamMemcap, Reassembly, AppError, Document Exception
 }
 
 // exception names a limit.
@@ -44,18 +46,19 @@ const (
 	excStreamMemcap
 	excReassembly
 	excAppError
+	excDocument
 	numExceptions = iota
 )
 
 // exceptionTargets are the limits' names in flow events, exceptionCounters
 // those of counters.
 var (
-	exceptionTargets  = [numExceptions]string{"flow_memcap", "defrag_memcap", "stream_midstream", "stream_memcap", "stream_reassembly_memcap", "app_layer_error"}
-	exceptionCounters = [numExceptions]string{"flow.memcap", "defrag.memcap", "tcp.midstream", "tcp.ssn_memcap", "tcp.reassembly", "app_layer.error"}
+	exceptionTargets  = [numExceptions]string{"flow_memcap", "defrag_memcap", "stream_midstream", "stream_memcap", "stream_reassembly_memcap", "app_layer_error", "document"}
+	exceptionCounters = [numExceptions]string{"flow.memcap", "defrag.memcap", "tcp.midstream", "tcp.ssn_memcap", "tcp.reassembly", "app_layer.error", "dlp.document"}
 )
 
 func (x *Exceptions) of(e exception) Exception {
-	return [numExceptions]Exception{x.FlowMemcap, x.DefragMemcap, x.Midstream, x.StreamMemcap, x.Reassembly, x.AppError}[e]
+	return [numExceptions]Exception{x.FlowMemcap, x.DefragMemcap, x.Midstream, x.StreamMemcap, x.Reassembly, x.AppError, x.Document}[e]
 }
 
 // exceptionOf gives the limit that a segment's result tells of.

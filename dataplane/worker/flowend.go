@@ -14,6 +14,9 @@ import (
 // reported, and its record is written.
 func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	w.takeBack(f)
+	if len(w.holds)+w.trails > 0 {
+		w.endHolds(f)
+	}
 	p, saved, dir, drop, touched := w.p, w.f, w.dir, w.drop, w.touched
 	why, passed, rejected, dropAlert, pending := w.why, w.passed, w.rejected, w.dropAlert, w.pendingAlerts
 	w.pendingAlerts, w.drop = nil, false
@@ -64,6 +67,9 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	}
 	if m := w.in.Matcher; m != nil {
 		m.FlowEnd(f)
+	}
+	if len(w.documents) > 0 {
+		w.endDocuments(f)
 	}
 	f.App.Release()
 	f.Inspect = nil

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 
 	"sluice/classifiers"
+	"sluice/classifiers/document"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/inspect"
 	"sluice/dataplane/protocol"
@@ -22,7 +23,9 @@ func (s *objectSink) OpenObject(o *protocol.Object) {
 	if o.File {
 		w.openSums(o)
 	}
-	o.Sink = w.in.OpenObject(w.f, w.f.App.Proto(), o, false, o.File && w.cfg.Report.wants("fileinfo"))
+	ob := w.in.OpenObject(w.f, w.f.App.Proto(), o, false, o.File && w.cfg.Report.wants("fileinfo"))
+	o.Sink = ob
+	w.openSpool(ob)
 	if o.Tx != nil {
 		o.Tx.OpenObjects++
 	}
@@ -40,6 +43,9 @@ func (s *objectSink) ObjectData(o *protocol.Object, data []byte) {
 	if ob.Packet != w.packetNum() {
 		w.touched = append(w.touched, ob)
 	}
+	if ob.Spooling != spoolOff {
+		w.spool(ob, data)
+	}
 	ob.Data(w.p, w.packetNum(), data)
 }
 
@@ -47,6 +53,9 @@ func (s *objectSink) ObjectData(o *protocol.Object, data []byte) {
 func (s *objectSink) ObjectGap(o *protocol.Object, n uint64) {
 	o.Gaps = true
 	if ob, ok := o.Sink.(*inspect.Object); ok {
+		if ob.Spooling != spoolOff {
+			(*Worker)(s).gapSpool(ob)
+		}
 		ob.Gap(n)
 	}
 }
@@ -76,10 +85,15 @@ func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState)
 	decided, _ := ob.Decided.(*decision)
 	failed := ob.Failed
 	classified := ob.Stream != nil
+	catalog := ob.Catalog()
+	spool, kept := w.takeSpool(ob)
 	w.closeSums(o)
 	res, sum := ob.Close(w.p)
 	if failed && res.Unscannable == "" {
 		res.Unscannable = "scan-failed"
+	}
+	if reason := unkept(kept); reason != "" {
+		res.Unscannable = reason
 	}
 	if o.Unscannable != "" {
 		res.Unscannable = o.Unscannable
@@ -87,9 +101,19 @@ func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState)
 	if o.File && size > 0 {
 		w.fileEvent(f, o, size, res.Type, sum)
 	}
-	if classified && w.cfg.Policy != nil {
-		w.judge(f, app, o, objectFacts{size: size, released: released, sum: sum, final: true}, res, decided)
+	if !classified || w.cfg.Policy == nil {
+		spool.Free()
+		return
 	}
+	facts := objectFacts{size: size, released: released, sum: sum, final: true, spool: spool, part: kept == spoolPart}
+	if kept == spoolDocument {
+		w.readDocument(f, app, o, catalog, facts, res)
+		return
+	}
+	if !w.judge(f, app, o, facts, res, decided) {
+		w.unjudged(f, res.Unscannable)
+	}
+	spool.Free()
 }
 
 // packetNum tells packets apart: the frame's number with the packet's place in
@@ -142,13 +166,19 @@ type objectFacts struct {
 	size, released uint64
 	sum            []byte
 	final          bool
+	// path is the way into a container to what was found, spool the content where
+	// it was kept, part tells that it is not all of it.
+	path  string
+	spool *document.Spool
+	part  bool
 }
 
 // judgeObjects asks the policy about the objects that the packet brought bytes
 // of and that may have new findings.
 func (w *Worker) judgeObjects() {
 	for _, ob := range w.touched {
-		if ob.Stream == nil || w.cfg.Policy == nil {
+		if ob.Stream == nil || w.cfg.Policy == nil || ob.Spooling == spoolDocument {
+			// The bytes of a document say little; it is judged by its text.
 			continue
 		}
 		d, _ := ob.Decided.(*decision)
@@ -168,29 +198,30 @@ func (w *Worker) judgeObjects() {
 
 // judge asks the policy about an object and carries the answer out. Until the
 // object is whole only answers that withhold it count: the others may still
-// change.
-func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts objectFacts, res classifiers.Result, d *decision) {
+// change. It reports whether a rule decided.
+func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts objectFacts, res classifiers.Result, d *decision) bool {
 	if d != nil && d.told {
-		return
+		return true
 	}
 	in := w.policyInput(f, app, o, facts, res)
 	dec := w.cfg.Policy.Decide(in)
 	for i := range dec.Shadow {
 		if facts.final {
-			w.dlpEvent(f, in, o, facts, res, dec.Shadow[i], true)
+			w.tell(f, in, o, facts, res, &dec.Shadow[i], true)
 		}
 	}
 	if !facts.final && !dec.Action.Withholds() || dec.Action == verdict.None {
-		return
+		return dec.Matched()
 	}
 	if d != nil {
 		d.told = true
 	}
 	w.counters.Findings++
-	w.dlpEvent(f, in, o, facts, res, dec, false)
+	w.tell(f, in, o, facts, res, &dec, false)
 	if dec.Action.Withholds() {
 		w.apply(f, verdict.Verdict{Action: dec.Action, Cause: verdict.CausePolicy, Rule: dec.Rule})
 	}
+	return true
 }
 
 // apply makes a verdict the flow's.

@@ -15,6 +15,12 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	w.p, w.f, w.dir, w.drop = p, nil, protocol.ToServer, false
 	w.why, w.passed, w.rejected, w.dropAlert = dropNone, false, false, nil
 	forward := w.decide(p)
+	if w.parked {
+		return false
+	}
+	if w.trails > 0 && forward {
+		w.trail(w.f, w.dir, p)
+	}
 	if w.offload != nil && forward {
 		w.handOver(w.f)
 	}
@@ -79,6 +85,9 @@ func (w *Worker) decide(p *decode.Packet) bool {
 	}
 	if f.Verdict.Action == verdict.Bypass {
 		return w.bypassed(p, f, dir)
+	}
+	if len(w.holds) > 0 && w.whileHeld(p, f, dir) {
+		return false
 	}
 	return w.judgePacket(p, f, dir)
 }

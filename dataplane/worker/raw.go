@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/inspect"
 	"sluice/dataplane/protocol"
@@ -27,6 +28,12 @@ type flowState struct {
 	midstream bool
 	// macs are the link-layer addresses of each direction's senders.
 	macs [2][][6]byte
+	// hold is what is withheld by direction, trails how many open documents of a
+	// direction end with it. sentIn is the batch in which frames withheld were let
+	// on.
+	hold   [2]*hold
+	trails [2]int
+	sentIn [2]uint64
 	// tags are the packets still to be told after an alert.
 	tags []tag
 }
@@ -96,8 +103,11 @@ func (w *Worker) rawObject(f *flow.Flow, dir protocol.Dir, offset uint64, data [
 	}
 	st := w.ensure(f)
 	if st.raw[dir] == nil {
-		meta := &protocol.Object{Kind: protocol.KindStream, Dir: dir, Start: offset}
+		meta := &protocol.Object{Kind: protocol.KindStream, Dir: dir, Start: offset, UntilEnd: true}
 		st.raw[dir] = w.in.OpenObject(f, f.App.Proto(), meta, true, false)
+		if f.Proto == decode.ProtoTCP {
+			w.openSpool(st.raw[dir])
+		}
 		meta.Sink = st.raw[dir]
 	}
 	(*objectSink)(w).ObjectData(st.raw[dir].Meta, data)

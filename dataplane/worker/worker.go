@@ -7,7 +7,10 @@ package worker
 
 import (
 	"fmt"
+	"sync/atomic"
+	"time"
 
+	"sluice/classifiers/document"
 	"sluice/dataplane/capture"
 	"sluice/dataplane/decode"
 	"sluice/dataplane/enforce"
@@ -37,6 +40,16 @@ type Config struct {
 	Decode decode.Config
 	Flow   flow.Config
 	Stream stream.Config
+
+	// Documents reads what a scan of its bytes does not reach; nil scans bytes only.
+	Documents *document.Reader
+	// HeldTime bounds how long frames are withheld for the verdict on a document;
+	// HeldBytes what is kept of a flow beside the frames that complete it.
+	HeldTime  time.Duration
+	HeldBytes int
+	// Evidence takes an object that a policy wants kept and gives a name for its
+	// event; nil keeps none. Data is the callee's.
+	Evidence func(Evidence) string
 
 	// Inline tells that traffic is judged before it is forwarded; otherwise
 	// data is inspected once acknowledged and actions are only reported.
@@ -146,6 +159,27 @@ type Worker struct {
 	seq        uint32
 	nextExpiry int64
 
+	// documents are those being read; answers takes those that are done, from
+	// goroutines of the Reader, which call wake.
+	documents []*pendingDocument
+	answers   chan *pendingDocument
+	wake      atomic.Pointer[func()]
+	spools    []*document.Spool
+	// trails counts the open documents that end with their connections.
+	trails int
+	// holds are all that is withheld, sent the frames let on since the last batch,
+	// freed memory for frames. batch counts batches; sentIn is the last one in
+	// which something was let on.
+	holds         []*hold
+	sent          []*heldFrame
+	freed         [len(frameSizes)][]*heldFrame
+	batch, sentIn uint64
+	// keep is where the frame in work is withheld, later that it is not judged
+	// yet; parked tells that it is neither forwarded nor dropped. again tells that
+	// it was withheld before.
+	keep                 *hold
+	later, parked, again bool
+
 	crafter    enforce.Crafter
 	frames     [][]byte
 	injections []enforce.Injection
@@ -161,7 +195,13 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.Limits == nil {
 		cfg.Limits = protocol.DefaultLimits()
 	}
+	if cfg.HeldTime <= 0 {
+		cfg.HeldTime = 10 * time.Second
+	}
 	w := &Worker{cfg: cfg}
+	if cfg.Documents != nil {
+		w.answers = make(chan *pendingDocument, maxDocuments)
+	}
 	in, err := inspect.NewInspector(cfg.Set)
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
@@ -179,6 +219,8 @@ func New(cfg Config) (*Worker, error) {
 // frame i may go on; it must be as long as the batch.
 func (w *Worker) Process(b *capture.Batch, forward []bool) {
 	w.crafter.Recycle()
+	w.recycle()
+	w.batch++
 	for i := range b.Frames {
 		forward[i] = w.frame(&b.Frames[i])
 	}
@@ -189,14 +231,26 @@ func (w *Worker) Process(b *capture.Batch, forward []bool) {
 const expiryEvery = 100e6
 
 func (w *Worker) frame(f *capture.Frame) bool {
+	w.counters.Frames++
+	w.counters.Bytes += uint64(f.WireLen)
+	forward := w.judgeFrame(f)
+	if !forward && !w.parked {
+		w.counters.DroppedFrames++
+		w.counters.DroppedBytes += uint64(f.WireLen)
+	}
+	return forward
+}
+
+// judgeFrame carries a frame through the pipeline and reports whether it may go
+// on at once.
+func (w *Worker) judgeFrame(f *capture.Frame) bool {
+	w.keep, w.later, w.parked = nil, false, false
 	w.now, w.num, w.env.Now = f.Time, f.Num, f.Time
 	w.seq = 0
 	if w.now >= w.nextExpiry {
 		w.nextExpiry = w.now + expiryEvery
 		w.flows.Expire(w.now, w.flowEnd)
 	}
-	w.counters.Frames++
-	w.counters.Bytes += uint64(f.WireLen)
 	forward := true
 	pkts := w.decoder.Decode(f)
 	w.limited = w.decoder.DefragLimited()
@@ -206,11 +260,7 @@ func (w *Worker) frame(f *capture.Frame) bool {
 			forward = false
 		}
 	}
-	if !forward {
-		w.counters.DroppedFrames++
-		w.counters.DroppedBytes += uint64(f.WireLen)
-	}
-	return forward
+	return w.park(f, forward)
 }
 
 // Tick tells the worker the time while no traffic comes.
@@ -223,13 +273,22 @@ func (w *Worker) Tick(now int64) {
 		w.refreshOffload()
 		w.flows.Expire(w.now, w.flowEnd)
 	}
+	w.recycle()
+	if len(w.documents) > 0 {
+		w.tickDocuments()
+	}
+	if len(w.holds) > 0 {
+		w.tickHolds()
+	}
 	w.retire()
 }
 
 // Flush ends all flows, in the order of their start: the end of a capture file
-// or of the program.
+// or of the program. Documents that are being read are waited for, so that their
+// events come too.
 func (w *Worker) Flush() {
 	w.flows.Flush(w.flowEnd)
+	w.drain()
 	w.nextExpiry = 0
 }
 
@@ -279,7 +338,7 @@ func (w *Worker) retire() {
 }
 
 // Retiring reports whether a set that was swapped out is still in use.
-func (w *Worker) Retiring() bool { w.retire(); return len(w.old) > 0 }
+func (w *Worker) Retiring() bool { w.retire(); return len(w.old) > 0 || w.reading() }
 
 // Events gives the events since the last call, oldest first; they are the
 // caller's.

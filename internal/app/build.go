@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sluice/classifiers"
+	"sluice/classifiers/document"
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/inspect"
@@ -213,6 +214,8 @@ type Mode struct {
 	Workers int
 	// Types says which event types are written.
 	Types func(string) bool
+	// Documents reads documents; nil scans their bytes.
+	Documents *document.Reader
 }
 
 // Worker gives the configuration of one worker.
@@ -224,7 +227,8 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 		p.Expect = expect.NewTable(expect.Options{})
 	}
 	wc := worker.Config{Set: p.Set, Policy: p.Policy, Registry: p.Registry, Limits: p.Limits, Expect: p.Expect,
-		Inline: m.Inline, Live: m.Live, Monitor: m.Monitor, Ifaces: m.Ifaces}
+		Inline: m.Inline, Live: m.Live, Monitor: m.Monitor, Ifaces: m.Ifaces,
+		Documents: m.Documents, HeldTime: cfg.Limits.HeldTime.D(), HeldBytes: int(cfg.Limits.HeldBytes)}
 	switch cfg.Stream.Inline {
 	case "yes":
 		wc.Inline = true
@@ -261,6 +265,10 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 		// Whoever chose to fail open does not want a restart to end every
 		// connection there is.
 		wc.Exceptions.Midstream = worker.Ignore
+	}
+	if m.Live && cfg.Ports.Fail != "closed" && cfg.Limits.DocumentPolicy == config.Auto && cfg.ExceptionPolicy == config.Auto {
+		// Nor that a rush of documents ends what it cannot read.
+		wc.Exceptions.Document = worker.Ignore
 	}
 	wc.Report = report(cfg, m)
 	return wc, errors.Join(wc.Flow.Validate(), wc.Stream.Validate())
@@ -313,7 +321,7 @@ func exceptions(cfg *config.Config, inline bool) worker.Exceptions {
 	}
 	return worker.Exceptions{FlowMemcap: packet(of(cfg.Flow.MemcapPolicy)), DefragMemcap: packet(of(cfg.Defrag.MemcapPolicy)),
 		Midstream: midstream, StreamMemcap: of(cfg.Stream.MemcapPolicy), Reassembly: of(cfg.Stream.Reassembly.MemcapPolicy),
-		AppError: of(cfg.AppLayer.ErrorPolicy)}
+		AppError: of(cfg.AppLayer.ErrorPolicy), Document: documentException(of(cfg.Limits.DocumentPolicy))}
 }
 
 func timeouts(t config.Timeouts) flow.Timeouts {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/classifiers/document"
 	"sluice/dataplane/fastpath"
 	"sluice/dataplane/live"
 	"sluice/dataplane/worker"
@@ -40,6 +41,7 @@ type Daemon struct {
 	lock    *os.File
 	http    *metrics.Server
 	state   *signatures.State
+	docs    *document.Reader
 
 	mu        sync.Mutex
 	parts     *Parts
@@ -127,6 +129,7 @@ func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 	if n == 0 {
 		n = max(runtime.NumCPU()/max(len(cfg.Ports.Bridges)+len(cfg.Ports.Gateways)+min(len(cfg.Ports.Taps), 1), 1), 1)
 	}
+	d.docs = openDocuments(cfg, n)
 	for _, b := range cfg.Ports.Bridges {
 		if err := d.openBridge(b, n); err != nil {
 			return nil, err
@@ -217,6 +220,7 @@ func (d *Daemon) loadList(l config.BlockList) error {
 }
 
 func (d *Daemon) processors(m Mode) ([]*processor, error) {
+	m.Documents = d.docs
 	wc, err := d.parts.Worker(m)
 	if err != nil {
 		return nil, err
@@ -387,6 +391,9 @@ func (d *Daemon) Close() error {
 			p.w.Close()
 		}
 	}
+	if d.docs != nil {
+		errs = append(errs, d.docs.Close())
+	}
 	if d.fast != nil {
 		if d.drops != nil && d.out != nil {
 			d.out.Publish(0, d.drops.take(time.Now(), d.dropTotals(), true))
@@ -404,7 +411,7 @@ func (d *Daemon) Close() error {
 	if d.lock != nil {
 		errs = append(errs, d.lock.Close())
 	}
-	d.groups, d.control, d.fast, d.out, d.http, d.lock = nil, nil, nil, nil, nil, nil
+	d.groups, d.control, d.fast, d.out, d.http, d.lock, d.docs = nil, nil, nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 
@@ -424,6 +431,12 @@ func (p *processor) Tick(now int64) {
 	p.counters.Store(&c)
 	p.busy.Store(p.w.Retiring())
 }
+
+// SetWake and Urgent implement live.Waker.
+func (p *processor) SetWake(wake func()) { p.w.SetWake(wake) }
+
+// Urgent is described with SetWake.
+func (p *processor) Urgent() bool { return p.w.Urgent() }
 
 // Injections implements live.Processor.
 func (p *processor) Injections() []live.Injection { return p.w.Injections() }

@@ -60,7 +60,11 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 	}()
 	sum.LoadSeconds = parts.Elapsed.Seconds()
 	sum.RulesLoaded, sum.RulesRejected = parts.Report.Loaded, parts.Report.Rejected
-	wc, err := parts.Worker(Mode{Inline: o.Inline, NoChecksum: o.NoChecksum, Workers: o.Workers, Types: wants(cfg)})
+	docs := openDocuments(cfg, o.Workers)
+	if docs != nil {
+		defer docs.Close()
+	}
+	wc, err := parts.Worker(Mode{Inline: o.Inline, NoChecksum: o.NoChecksum, Workers: o.Workers, Types: wants(cfg), Documents: docs})
 	if err != nil {
 		return sum, err
 	}

@@ -205,9 +205,23 @@ type Limits struct {
 	MaxTx     int `yaml:"max-tx" min:"1"`
 	// MaxHeader bounds a header block or line.
 	MaxHeader Size `yaml:"max-header"`
-	// HeldBytes and HeldTime bound what is withheld while a verdict is computed.
+	// HeldBytes and HeldTime bound what is withheld of a flow while a verdict is
+	// computed: bytes beside the frames that complete the object, and how long.
 	HeldBytes Size     `yaml:"held-bytes"`
 	HeldTime  Duration `yaml:"held-time"`
+	// MaxDocument bounds the bytes of a document or archive that are kept to be
+	// read as a whole; larger ones are unscannable: too-large. DocumentMemcap
+	// bounds what is kept of all of them and of withheld frames.
+	MaxDocument    Size `yaml:"max-document"`
+	DocumentMemcap Size `yaml:"document-memcap"`
+	// DocumentReaders is how many documents are read at once, each in a process of
+	// its own; 0 means one a core, two at least. DocumentQueue is how many wait.
+	DocumentReaders int `yaml:"document-readers" min:"0" max:"64"`
+	DocumentQueue   int `yaml:"document-queue" min:"1"`
+	// DocumentPolicy is what happens to the flow of a document that is not read in
+	// time, or for want of room, where the policy has no rule for the reasons
+	// timeout and overload. Auto ignores it where ports.fail is open.
+	DocumentPolicy ExceptionPolicy `yaml:"document-policy"`
 }
 
 // Stats says how often counters are reported.

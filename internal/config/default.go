@@ -35,7 +35,8 @@ func Default() *Config {
 		AppLayer:        AppLayer{ErrorPolicy: Auto},
 		ExceptionPolicy: Auto,
 		Limits: Limits{MaxObject: 1 << 30, MaxDecompressed: 256 * mib, MaxRatio: 1024, MaxDepth: 8, MaxEntries: 10000,
-			MaxLayers: 4, MaxParts: 1000, MaxTx: 512, MaxHeader: 64 * kib, HeldBytes: 64 * kib, HeldTime: sec(10)},
+			MaxLayers: 4, MaxParts: 1000, MaxTx: 512, MaxHeader: 64 * kib, HeldBytes: 64 * kib, HeldTime: sec(10),
+			MaxDocument: 32 * mib, DocumentMemcap: 256 * mib, DocumentQueue: 256, DocumentPolicy: Auto},
 		Outputs: Outputs{
 			EVE: EVE{Filetype: "regular", Filename: "eve.json", Types: EVETypes{All: true}, Metadata: true,
 				XFF: XFF{Mode: "extra-data", Deployment: "reverse", Header: "X-Forwarded-For"}},

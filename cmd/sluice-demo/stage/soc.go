@@ -72,6 +72,7 @@ type DLP struct {
 		Name string `json:"name"`
 		Type string `json:"type"`
 		Size int    `json:"size"`
+		Path string `json:"path"`
 	} `json:"object"`
 	Findings []struct {
 		Detector string   `json:"detector"`

@@ -100,7 +100,7 @@ func (p *DataParser) open(env *protocol.Env, dir protocol.Dir) *side {
 		return s
 	}
 	tx, t := p.learn(env)
-	s.obj = &protocol.Object{Kind: protocol.KindFile, Dir: dir, Tx: tx, File: true}
+	s.obj = &protocol.Object{Kind: protocol.KindFile, Dir: dir, Tx: tx, File: true, UntilEnd: true}
 	if t != nil {
 		s.obj.Name, s.obj.File, s.obj.Start = t.Name, t.File, t.Start
 		if t.Deflated {

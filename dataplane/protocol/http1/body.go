@@ -76,6 +76,7 @@ func (p *parser) prepareBody(dir protocol.Dir, s *side) {
 	b.armed, b.chunks = true, false
 	b.useForm, b.deaf, b.gaps = false, false, false
 	b.obj.Name = ex.fileName(dir)
+	b.obj.UntilEnd = s.stage == stUntilEnd || s.stage == stMaybeBody && b.after == stUntilEnd
 	if ct, ok := m.get(kindContentType); ok {
 		b.obj.ContentType = string(ct)
 	}

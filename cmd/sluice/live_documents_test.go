@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"sluice/cmd/sluice-demo/stage"
+	"sluice/internal/netlab"
+)
+
+// tail is how much of a document's end must not have left when it is refused.
+const tail = 400
+
+// endArrived reports whether a server got a document to its end.
+func endArrived(got []byte, doc string) bool {
+	return bytes.Contains(got, []byte(doc[len(doc)-min(tail, len(doc)):]))
+}
+
+// liveDocuments uploads documents by HTTP: those with something in them are cut
+// before their end, their clean twins arrive byte by byte.
+func liveDocuments(r *rig) {
+	r.start()
+	for i, p := range papers(r, 11, 60000) {
+		for _, way := range []string{"put", "form"} {
+			path := fmt.Sprintf("/%s/%d", way, i)
+			send := func(doc, path string) stage.Reply {
+				file := r.write(p.name, doc)
+				if way == "put" {
+					return r.curl("-H", "Expect:", "-T", file, origin+path)
+				}
+				return r.curl("-H", "Expect:", "-F", "a=b", "-F", "file=@"+file, origin+path)
+			}
+			mark := r.soc.Mark()
+			reply := send(p.bad, path)
+			if reply.Code != 403 {
+				r.Errorf("%s by %s: the client saw %v", p.name, way, reply)
+			}
+			for _, q := range stage.Settled(r.ctx, r.origin, path) {
+				if q.Complete || endArrived(q.Body, p.bad) {
+					r.Errorf("%s by %s arrived: %d bytes of %d", p.name, way, len(q.Body), len(p.bad))
+				}
+			}
+			e := r.awaitBlock(mark, p.rule, "http-request")
+			inside := p.name != "report.docx" && p.name != "letter.pdf"
+			if e.DLP.Object.Size != len(p.bad) || inside != (e.DLP.Object.Path != "") || e.DLP.Released >= e.DLP.Object.Size {
+				r.Errorf("%s: %s", p.name, e.Raw)
+			}
+			if reply := send(p.clean, path+"/clean"); reply.Code != 200 {
+				r.Errorf("the clean %s by %s: %v", p.name, way, reply)
+			}
+			seen := stage.Settled(r.ctx, r.origin, path+"/clean")
+			if len(seen) != 1 || !seen[0].Complete || way == "put" && string(seen[0].Body) != p.clean || !bytes.Contains(seen[0].Body, []byte(p.clean)) {
+				r.Errorf("the clean %s by %s did not arrive as it was", p.name, way)
+			}
+		}
+	}
+	r.page("after the documents")
+}
+
+// liveDocumentMail sends documents by mail.
+func liveDocumentMail(r *rig) {
+	if _, err := exec.LookPath("swaks"); err != nil {
+		r.Skip("swaks is missing (deploy/setup.sh)")
+	}
+	server := stage.ServeMail(r.listen(netlab.Server4 + ":25"))
+	r.start()
+	for _, p := range papers(r, 12, 30000) {
+		send := func(doc string) (string, error) {
+			return r.lab.Client.Run(r.ctx, "swaks", "--server", netlab.Server4, "--from", "alice@example.org", "--to", "bob@example.net", "--helo", "client.example.org",
+				"--body", "hello", "--attach-name", p.name, "--attach", "@"+r.write(p.name, doc))
+		}
+		mark := r.soc.Mark()
+		out, err := send(p.bad)
+		if err == nil || !strings.Contains(out, " 5.7.1 ") {
+			r.Errorf("%s: swaks ended with %v\n%s", p.name, err, last(out))
+		}
+		if n := len(server.Taken()); n != 0 {
+			r.Errorf("%s was taken", p.name)
+		}
+		r.awaitBlock(mark, p.rule, "smtp")
+	}
+	for i, p := range papers(r, 12, 30000) {
+		out, err := r.lab.Client.Run(r.ctx, "swaks", "--server", netlab.Server4, "--from", "alice@example.org", "--to", "bob@example.net", "--helo", "client.example.org",
+			"--body", "hello", "--attach-name", p.name, "--attach", "@"+r.write(p.name, p.clean))
+		if err != nil {
+			r.Errorf("the clean %s: %v\n%s", p.name, err, last(out))
+		}
+		if taken := server.Taken(); len(taken) != i+1 || !strings.Contains(strings.ReplaceAll(taken[i], "\r\n", ""), strings.ReplaceAll(attached(p.clean), "\r\n", "")) {
+			r.Errorf("the clean %s did not arrive as it was", p.name)
+		}
+	}
+}
+
+// attached is a file as it is in a mail.
+func attached(doc string) string {
+	_, body, _ := strings.Cut(eml(fileIn{"x", doc}), "filename=\"x\"\r\n\r\n")
+	body, _, _ = strings.Cut(body, "--sep--")
+	return body
+}
+
+func last(s string) string { return s[max(0, len(s)-600):] }
+
+// liveDocumentFTP uploads documents by FTP, whose files end with their
+// connections.
+func liveDocumentFTP(r *rig) {
+	if _, err := exec.LookPath("lftp"); err != nil {
+		r.Skip("lftp is missing (deploy/setup.sh)")
+	}
+	server := serveFTP(r)
+	r.start()
+	put := func(name, doc string) error {
+		_, err := r.lab.Client.Run(r.ctx, "lftp", "-c", "set net:max-retries 1; set net:timeout 5; set net:reconnect-interval-base 1; set net:reconnect-interval-max 1; set ftp:ssl-allow no; set cmd:fail-exit yes; set ftp:use-mlsd no; set xfer:clobber yes; open -u alice,secret "+netlab.Server4+
+			"; put "+r.write(name, doc))
+		return err
+	}
+	for _, p := range papers(r, 13, 60000) {
+		mark := r.soc.Mark()
+		if err := put(p.name, p.bad); err == nil {
+			r.Errorf("%s: lftp saw nothing", p.name)
+		}
+		e := r.awaitBlock(mark, p.rule, "ftp-data")
+		if e.DLP.Released >= e.DLP.Object.Size {
+			r.Errorf("%s: %s", p.name, e.Raw)
+		}
+		for _, f := range server.took(p.name) {
+			if f.complete || endArrived(f.data, p.bad) {
+				r.Errorf("%s arrived: %d bytes of %d", p.name, len(f.data), len(p.bad))
+			}
+		}
+	}
+	for _, p := range papers(r, 13, 60000) {
+		name := "clean-" + p.name
+		if err := put(name, p.clean); err != nil {
+			r.Errorf("the clean %s: %v", p.name, err)
+		}
+		if got := server.took(name); len(got) != 1 || !got[0].complete || string(got[0].data) != p.clean {
+			r.Errorf("the clean %s did not arrive as it was", p.name)
+		}
+	}
+}
+
+// ftpServer takes files and keeps them.
+type ftpServer struct {
+	r     *rig
+	mu    sync.Mutex
+	files map[string][]ftpFile
+}
+
+// ftpFile is what arrived of an upload; complete tells that it ended as it ought.
+type ftpFile struct {
+	data     []byte
+	complete bool
+}
+
+func (s *ftpServer) took(name string) []ftpFile {
+	// The client may know of the end before the server has noted it.
+	for range 20 {
+		s.mu.Lock()
+		got := s.files[name]
+		s.mu.Unlock()
+		if len(got) > 0 {
+			return got
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
+}
+
+func serveFTP(r *rig) *ftpServer {
+	s := &ftpServer{r: r, files: map[string][]ftpFile{}}
+	l := r.listen(netlab.Server4 + ":21")
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go s.session(c)
+		}
+	}()
+	return s
+}
+
+// session speaks as much of RFC 959 as an upload takes.
+func (s *ftpServer) session(c net.Conn) {
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	in := bufio.NewReader(c)
+	say := func(line string) { _, _ = io.WriteString(c, line+"\r\n") }
+	say("220 ready")
+	var data net.Listener
+	defer func() {
+		if data != nil {
+			data.Close()
+		}
+	}()
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		verb, arg, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch strings.ToUpper(verb) {
+		case "USER":
+			say("331 password")
+		case "PASS":
+			say("230 in")
+		case "TYPE", "ALLO", "CWD":
+			say("200 ok")
+		case "PWD":
+			say(`257 "/"`)
+		case "PASV":
+			if data, err = s.r.lab.Server.Listen(netlab.Server4 + ":0"); err != nil {
+				return
+			}
+			port := data.Addr().(*net.TCPAddr).Port
+			say(fmt.Sprintf("227 entering (%s,%d,%d)", strings.ReplaceAll(netlab.Server4, ".", ","), port>>8, port&255))
+		case "STOR":
+			if data == nil {
+				say("425 no connection")
+				continue
+			}
+			say("150 go on")
+			d, err := data.Accept()
+			data.Close()
+			data = nil
+			if err != nil {
+				return
+			}
+			_ = d.SetDeadline(time.Now().Add(20 * time.Second))
+			got, err := io.ReadAll(d)
+			d.Close()
+			s.mu.Lock()
+			s.files[filepath.Base(arg)] = append(s.files[filepath.Base(arg)], ftpFile{got, err == nil})
+			s.mu.Unlock()
+			if err != nil {
+				say("426 cut off")
+				continue
+			}
+			say("226 taken")
+		case "QUIT":
+			say("221 bye")
+			return
+		default:
+			say("502 not here")
+		}
+	}
+}
+
+// liveDocumentDelay tells what a clean document costs a client in time.
+func liveDocumentDelay(r *rig) {
+	r.start()
+	doc := r.write("doc.docx", docx(r, noise(180000, 3)))
+	text := r.write("doc.txt", noise(110000, 4))
+	measure := func(file, path string) (all []time.Duration) {
+		for i := range 12 {
+			start := time.Now()
+			if p := r.curl("-H", "Expect:", "-T", file, fmt.Sprintf("%s%s/%d", origin, path, i)); p.Code != 200 {
+				r.Fatalf("%v", p)
+			}
+			all = append(all, time.Since(start))
+		}
+		return all
+	}
+	plain, held := median(measure(text, "/text")), median(measure(doc, "/doc"))
+	info, err := os.Stat(doc)
+	if err != nil {
+		r.Fatal(err)
+	}
+	st, err := r.daemon.Status(r.ctx)
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Logf("a text of 110 kB takes %v, a docx of %d kB %v", plain, info.Size()/1000, held)
+	if n := st.Counters["dlp.documents"]; n != 12 {
+		r.Errorf("%d documents were read", n)
+	}
+	// Without a way to wake the worker it would be a tick's 20 ms, and seconds if
+	// frames were not let on but waited for to come again.
+	if held > plain+time.Second {
+		r.Errorf("a document is late by %v", held-plain)
+	}
+}
+
+func median(all []time.Duration) time.Duration {
+	for i := range all {
+		for j := i; j > 0 && all[j] < all[j-1]; j-- {
+			all[j], all[j-1] = all[j-1], all[j]
+		}
+	}
+	return all[len(all)/2]
+}
+
