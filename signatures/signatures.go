@@ -55,9 +55,18 @@ type (
 	RuleError = rule.Error
 	// Action is what a rule asks for.
 	Action = rule.Action
+	// RuleStat is what a rule cost on one Matcher.
+	RuleStat = engine.RuleStat
+	// Trace follows one rule; Attempt is one try of it, made of Conditions that
+	// have a Result each; Outcome says what became of it.
+	Trace     = engine.Trace
+	Attempt   = engine.Attempt
+	Condition = engine.Condition
+	Result    = engine.Result
+	Outcome   = engine.Outcome
 )
 
-// The shared groups, kinds and actions.
+// The shared groups, kinds, results and actions.
 const (
 	GroupObject = engine.GroupObject
 	GroupStream = engine.GroupStream
@@ -66,6 +75,10 @@ const (
 	KindStream = engine.KindStream
 	KindTx     = engine.KindTx
 	KindObject = engine.KindObject
+
+	Held    = engine.Held
+	Failed  = engine.Failed
+	Skipped = engine.Skipped
 
 	Pass       = rule.Pass
 	Drop       = rule.Drop
