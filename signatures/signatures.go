@@ -147,8 +147,10 @@ type Report struct {
 type Ruleset struct {
 	// Rules are the ones that load, enabled or not, in the order of the files.
 	Rules []*Rule
-	cfg   Config
-	rep   *engine.Reputation
+	// Classes are the classtypes that are known.
+	Classes map[string]rule.Class
+	cfg     Config
+	rep     *engine.Reputation
 }
 
 // maxFile bounds a rule file.
@@ -207,7 +209,9 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 			fail(cfg.ReputationCategories, "%v", err)
 		}
 	}
-	p := rule.NewParser(rs.env(dirs, fail))
+	env := rs.env(dirs, fail)
+	rs.Classes = env.Classes
+	p := rule.NewParser(env)
 	var adjust *rule.Adjustments
 	if cfg.Thresholds != "" {
 		data, err := os.ReadFile(cfg.Thresholds)
@@ -237,10 +241,10 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 				if i, dup := seen[k]; dup {
 					old := rs.Rules[i]
 					if r.Rev <= old.Rev {
-						e = &RuleError{File: s.name, Line: l.Number, SID: r.SID, Keyword: "sid",
-							Message: fmt.Sprintf("is taken by %s:%d (rev %d)", old.File, old.Line, old.Rev)}
+						e = &RuleError{File: s.name, Line: l.Number, Column: r.ColumnOf("sid"), SID: r.SID, Keyword: "sid",
+							Message: fmt.Sprintf("is taken by %s:%d (rev %d)", old.File, old.Line, old.Rev), Remedy: "give it a sid of its own, or a higher rev to replace the other"}
 					} else {
-						rep.Errors = append(rep.Errors, RuleError{File: old.File, Line: old.Line, SID: old.SID, Keyword: "sid",
+						rep.Errors = append(rep.Errors, RuleError{File: old.File, Line: old.Line, Column: old.ColumnOf("sid"), SID: old.SID, Keyword: "sid", Remedy: "remove the older revision",
 							Message: fmt.Sprintf("is replaced by %s:%d (rev %d)", s.name, l.Number, r.Rev)})
 						rep.Rejected++
 						rep.Loaded--
@@ -275,7 +279,7 @@ func asError(r *Rule, err error) *RuleError {
 	e := &RuleError{File: r.File, Line: r.Line, SID: r.SID, Message: err.Error()}
 	var se *engine.SetError
 	if errors.As(err, &se) {
-		e.Keyword, e.Message = se.Keyword, se.Err.Error()
+		e.Keyword, e.Message, e.Column = se.Keyword, se.Err.Error(), r.ColumnOf(se.Keyword)
 	}
 	return e
 }

@@ -149,6 +149,9 @@ func (t *Trace) Looks() string {
 	case r.inTx:
 		return "transactions"
 	case r.onStream():
+		if len(r.classes()) > 1 {
+			return "the TCP stream, and packets of other protocols"
+		}
 		return "the TCP stream"
 	}
 	return "packets"
@@ -179,7 +182,7 @@ func listName(r *crule, k int) string {
 
 // onStream reports whether the payload's tests run on the reassembled stream.
 func (r *crule) onStream() bool {
-	return r.payload != nil && !r.packetOnly() && (r.Proto.Transport == rule.TCP || r.Proto.StreamOnly || r.Flow.OnlyStream)
+	return r.payload != nil && !r.packetOnly() && slices.Contains(r.classes(), classTCP)
 }
 
 func ruleName(r *rule.Rule) string { return fmt.Sprintf("%d:%d", r.GID, r.SID) }

@@ -29,6 +29,23 @@ func (r *Rule) OptionAt(col int) string {
 	return s
 }
 
+// ColumnOf gives the column of the first option of a name, 0 without one. Text in
+// quotes may mislead it: it is for messages.
+func (r *Rule) ColumnOf(keyword string) int {
+	for at := 0; ; {
+		i := strings.Index(r.Text[at:], keyword)
+		if i < 0 {
+			return 0
+		}
+		at += i
+		end := at + len(keyword)
+		if at > 0 && strings.IndexByte("; (\t", r.Text[at-1]) >= 0 && end < len(r.Text) && strings.IndexByte(":; ", r.Text[end]) >= 0 {
+			return at + 1
+		}
+		at = end
+	}
+}
+
 // KeywordAt gives the name of the option that begins at a column.
 func (r *Rule) KeywordAt(col int) string {
 	name, _, _ := strings.Cut(r.OptionAt(col), ":")
