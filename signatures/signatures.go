@@ -55,9 +55,18 @@ type (
 	RuleError = rule.Error
 	// Action is what a rule asks for.
 	Action = rule.Action
+	// RuleStat is what a rule cost on one Matcher.
+	RuleStat = engine.RuleStat
+	// Trace follows one rule; Attempt is one try of it, made of Conditions that
+	// have a Result each; Outcome says what became of it.
+	Trace     = engine.Trace
+	Attempt   = engine.Attempt
+	Condition = engine.Condition
+	Result    = engine.Result
+	Outcome   = engine.Outcome
 )
 
-// The shared groups, kinds and actions.
+// The shared groups, kinds, results and actions.
 const (
 	GroupObject = engine.GroupObject
 	GroupStream = engine.GroupStream
@@ -66,6 +75,10 @@ const (
 	KindStream = engine.KindStream
 	KindTx     = engine.KindTx
 	KindObject = engine.KindObject
+
+	Held    = engine.Held
+	Failed  = engine.Failed
+	Skipped = engine.Skipped
 
 	Pass       = rule.Pass
 	Drop       = rule.Drop
@@ -134,8 +147,10 @@ type Report struct {
 type Ruleset struct {
 	// Rules are the ones that load, enabled or not, in the order of the files.
 	Rules []*Rule
-	cfg   Config
-	rep   *engine.Reputation
+	// Classes are the classtypes that are known.
+	Classes map[string]rule.Class
+	cfg     Config
+	rep     *engine.Reputation
 }
 
 // maxFile bounds a rule file.
@@ -194,7 +209,9 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 			fail(cfg.ReputationCategories, "%v", err)
 		}
 	}
-	p := rule.NewParser(rs.env(dirs, fail))
+	env := rs.env(dirs, fail)
+	rs.Classes = env.Classes
+	p := rule.NewParser(env)
 	var adjust *rule.Adjustments
 	if cfg.Thresholds != "" {
 		data, err := os.ReadFile(cfg.Thresholds)
@@ -224,10 +241,10 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 				if i, dup := seen[k]; dup {
 					old := rs.Rules[i]
 					if r.Rev <= old.Rev {
-						e = &RuleError{File: s.name, Line: l.Number, SID: r.SID, Keyword: "sid",
-							Message: fmt.Sprintf("is taken by %s:%d (rev %d)", old.File, old.Line, old.Rev)}
+						e = &RuleError{File: s.name, Line: l.Number, Column: r.ColumnOf("sid"), SID: r.SID, Keyword: "sid",
+							Message: fmt.Sprintf("is taken by %s:%d (rev %d)", old.File, old.Line, old.Rev), Remedy: "give it a sid of its own, or a higher rev to replace the other"}
 					} else {
-						rep.Errors = append(rep.Errors, RuleError{File: old.File, Line: old.Line, SID: old.SID, Keyword: "sid",
+						rep.Errors = append(rep.Errors, RuleError{File: old.File, Line: old.Line, Column: old.ColumnOf("sid"), SID: old.SID, Keyword: "sid", Remedy: "remove the older revision",
 							Message: fmt.Sprintf("is replaced by %s:%d (rev %d)", s.name, l.Number, r.Rev)})
 						rep.Rejected++
 						rep.Loaded--
@@ -262,7 +279,7 @@ func asError(r *Rule, err error) *RuleError {
 	e := &RuleError{File: r.File, Line: r.Line, SID: r.SID, Message: err.Error()}
 	var se *engine.SetError
 	if errors.As(err, &se) {
-		e.Keyword, e.Message = se.Keyword, se.Err.Error()
+		e.Keyword, e.Message, e.Column = se.Keyword, se.Err.Error(), r.ColumnOf(se.Keyword)
 	}
 	return e
 }

@@ -19,7 +19,9 @@ type checkReport struct {
 		Rejected int `json:"rejected"`
 		Disabled int `json:"disabled"`
 	} `json:"rules"`
-	Errors []signatures.RuleError `json:"errors"`
+	Errors   []signatures.RuleError `json:"errors"`
+	Warnings []signatures.RuleError `json:"warnings"`
+	Compiled app.Compiled           `json:"compiled"`
 }
 
 func checkCommand() *cobra.Command {
@@ -29,8 +31,11 @@ func checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check rules, policy and configuration, and open nothing",
 		Long: `Check loads everything that a replay or the daemon would load and reports what
-is wrong with file, line, signature id and remedy. It exits with 1 when a rule is
-rejected and with 2 when the policy or the configuration cannot be used.`,
+is wrong with file, line, column, signature id, keyword and remedy. It warns of
+rules that can never match, that add nothing to another one, that are tried on
+nearly all traffic, and that cost much. It exits with 1 when a rule is rejected
+and with 2 when the policy or the configuration cannot be used; warnings do not
+change the exit code.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := f.load()
@@ -40,28 +45,20 @@ rejected and with 2 when the policy or the configuration cannot be used.`,
 			if err := finish(cfg); err != nil {
 				return err
 			}
-			if _, err := app.LoadPolicy(cfg); err != nil {
-				return err
-			}
-			reg, err := app.Registry()
+			checked, err := app.Check(cfg)
 			if err != nil {
 				return err
 			}
-			set, rep, err := app.LoadRules(cfg, reg)
-			if err != nil {
-				return err
-			}
-			if rep.Loaded > 0 {
-				if _, err := set.Compile(); err != nil {
-					return err
-				}
-			}
+			rep := checked.Report
 			out := c.OutOrStdout()
 			if asJSON {
-				r := checkReport{Errors: rep.Errors}
+				r := checkReport{Errors: rep.Errors, Warnings: checked.Warnings, Compiled: checked.Compiled}
 				r.Rules.Files, r.Rules.Total, r.Rules.Loaded, r.Rules.Rejected, r.Rules.Disabled = rep.Files, rep.Total, rep.Loaded, rep.Rejected, rep.Disabled
 				if r.Errors == nil {
 					r.Errors = []signatures.RuleError{}
+				}
+				if r.Warnings == nil {
+					r.Warnings = []signatures.RuleError{}
 				}
 				if err := json.NewEncoder(out).Encode(r); err != nil {
 					return err
@@ -70,7 +67,14 @@ rejected and with 2 when the policy or the configuration cannot be used.`,
 				for _, e := range rep.Errors {
 					fmt.Fprintln(out, e.Error())
 				}
-				fmt.Fprintf(out, "%d files, %d rules: %d loaded, %d disabled, %d rejected\n", rep.Files, rep.Total, rep.Loaded, rep.Disabled, rep.Rejected)
+				for _, e := range checked.Warnings {
+					e.Message = "warning: " + e.Message
+					fmt.Fprintln(out, e.Error())
+				}
+				fmt.Fprintf(out, "%d files, %d rules: %d loaded, %d disabled, %d rejected; %d warnings\n", rep.Files, rep.Total, rep.Loaded, rep.Disabled, rep.Rejected, len(checked.Warnings))
+				m := checked.Compiled
+				fmt.Fprintf(out, "compiled in %.2f s (all from the cache: %v): %d databases of %.1f MiB, Go heap %.1f MiB\n",
+					m.Seconds, m.Warm, m.Databases, float64(m.DatabaseBytes)/(1<<20), float64(m.HeapBytes)/(1<<20))
 			}
 			if rep.Rejected > 0 {
 				return &exitError{code: exitFindings}

@@ -77,6 +77,10 @@ type crule struct {
 	unfast bool
 	// head is a content of the payload that must be near its beginning.
 	head *item
+	// fast is the content whose bytes nominate the rule, in list fastList
+	// (payloadList for the payload); nil where nothing does.
+	fast     *item
+	fastList uint8
 	// once: at most one match per flow and direction.
 	once bool
 	// stateful: a match in a transaction is to be remembered, since the rule

@@ -14,13 +14,22 @@ type confirm struct {
 	steps int
 	end   int
 	vars  *[33]uint64
+	// note is told of each item's outcome where the rule is being traced; nil
+	// otherwise.
+	note *listNote
 }
 
 // list reports whether the items hold on a buffer.
 func (m *Matcher) list(items []item, buf []byte, abs uint64) bool {
 	m.c.m, m.c.buf, m.c.abs, m.c.steps, m.c.end, m.c.vars = m, buf, int(min(abs, 1<<62)), MaxSteps, 0, &m.vars
+	if m.watch != nil {
+		m.watch.list(m, items, buf)
+	}
 	ok := m.c.run(items, 0)
 	m.c.buf = nil
+	if m.c.note != nil {
+		m.watch.listed(m, ok)
+	}
 	if m.c.steps <= 0 {
 		m.Counters.Limited++
 	}
@@ -47,16 +56,29 @@ func (c *confirm) run(items []item, pos int) bool {
 		case rule.OpContent:
 			lo, hi, ok := c.region(it, pos)
 			if it.Neg {
-				if ok && c.search(it, lo, hi) >= 0 {
+				at := -1
+				if ok {
+					at = c.search(it, lo, hi)
+				}
+				if c.note != nil {
+					c.note.searched(it, lo, hi, at)
+				}
+				if at >= 0 {
 					return false
 				}
 				continue
 			}
 			if !ok {
+				if c.note != nil {
+					c.note.searched(it, lo, hi, -1)
+				}
 				return false
 			}
 			for {
 				at := c.search(it, lo, hi)
+				if c.note != nil {
+					c.note.searched(it, lo, hi, at)
+				}
 				if at < 0 {
 					return false
 				}
@@ -72,68 +94,62 @@ func (c *confirm) run(items []item, pos int) bool {
 			}
 		case rule.OpPCRE:
 			return c.pcre(items[i:], pos)
-		case rule.OpIsDataAt:
-			n := c.num(it.At)
-			var there bool
-			if it.Relative {
-				there = n+pos <= len(c.buf)
-			} else {
-				there = n < len(c.buf)+c.abs
+		default:
+			next, ok := c.step(it, pos)
+			if c.note != nil {
+				c.note.stepped(c, it, pos, ok)
 			}
-			if there == it.Neg {
-				return false
-			}
-		case rule.OpByteTest:
-			if !c.byteTest(it, pos) {
-				return false
-			}
-		case rule.OpByteJump:
-			var ok bool
-			if pos, ok = c.byteJump(it, pos); !ok {
-				return false
-			}
-			c.end = max(c.end, pos)
-		case rule.OpByteExtract:
-			var ok bool
-			if pos, ok = c.byteExtract(it, pos); !ok {
-				return false
-			}
-		case rule.OpByteMath:
-			var ok bool
-			if pos, ok = c.byteMath(it, pos); !ok {
-				return false
-			}
-		case rule.OpBsize:
-			if !it.Int.Match(uint64(len(c.buf) + c.abs)) {
-				return false
-			}
-		case rule.OpBase64:
-			if !c.base64(it, pos) {
-				return false
-			}
-		case rule.OpDataset:
-			mem, ok := it.set.test(it.Data, c.buf)
 			if !ok {
 				return false
 			}
-			if mem.context != "" {
-				c.m.noteContext(it.Data.ContextKey, mem.context)
-			}
-		case rule.OpEntropy:
-			if !entropyHolds(it.Ent, c.buf) {
-				return false
-			}
-		case rule.OpASN1:
-			if !c.asn1(it, pos) {
-				return false
-			}
-		case rule.OpFTPBounce:
-			if !c.m.ftpBounce(c.buf) {
-				return false
-			}
+			pos = next
 		}
 	}
 	return true
+}
+
+// step runs an item that is neither content nor pcre from a position, and gives
+// the position after it.
+func (c *confirm) step(it *item, pos int) (next int, ok bool) {
+	switch it.Op {
+	case rule.OpIsDataAt:
+		n := c.num(it.At)
+		var there bool
+		if it.Relative {
+			there = n+pos <= len(c.buf)
+		} else {
+			there = n < len(c.buf)+c.abs
+		}
+		return pos, there != it.Neg
+	case rule.OpByteTest:
+		return pos, c.byteTest(it, pos)
+	case rule.OpByteJump:
+		if next, ok = c.byteJump(it, pos); ok {
+			c.end = max(c.end, next)
+		}
+		return next, ok
+	case rule.OpByteExtract:
+		return c.byteExtract(it, pos)
+	case rule.OpByteMath:
+		return c.byteMath(it, pos)
+	case rule.OpBsize:
+		return pos, it.Int.Match(uint64(len(c.buf) + c.abs))
+	case rule.OpBase64:
+		return pos, c.base64(it, pos)
+	case rule.OpDataset:
+		mem, ok := it.set.test(it.Data, c.buf)
+		if ok && mem.context != "" {
+			c.m.noteContext(it.Data.ContextKey, mem.context)
+		}
+		return pos, ok
+	case rule.OpEntropy:
+		return pos, entropyHolds(it.Ent, c.buf)
+	case rule.OpASN1:
+		return pos, c.asn1(it, pos)
+	case rule.OpFTPBounce:
+		return pos, c.m.ftpBounce(c.buf)
+	}
+	return pos, true
 }
 
 // region gives the bytes in which a content must lie; ok is false where it
@@ -209,6 +225,9 @@ func (c *confirm) pcre(items []item, pos int) bool {
 			return false
 		}
 		from, to, ok := c.m.pcre.Match(it.PCRE.Re, sub, start)
+		if c.note != nil {
+			c.note.matched(it, base+start, base+from, base+to, ok)
+		}
 		if it.Neg {
 			return !ok && c.run(items[1:], pos)
 		}

@@ -200,60 +200,65 @@ func (m *Matcher) bitsHold(r *crule) bool {
 	}
 	fs := m.flowState(false)
 	for i := range r.bitTests {
-		b := &r.bitTests[i]
-		any := false
-		for _, id := range b.ids {
-			// An or-group of isnotset holds when one of them is not set.
-			if m.isSet(b, id, fs) == (b.op == "isset") {
-				any = true
-				break
-			}
-		}
-		if !any {
+		if !m.bitHolds(&r.bitTests[i], fs) {
 			return false
 		}
 	}
 	for i := range r.intTests {
-		t := &r.intTests[i]
-		var v uint32
-		ok := false
-		if fs != nil {
-			v, ok = fs.int(t.id)
-		}
-		want := t.Value
-		if t.from != 0 {
-			known := false
-			if fs != nil {
-				want, known = fs.int(t.from)
-			}
-			if !known {
-				return false
-			}
-		}
-		var hold bool
-		switch t.Op {
-		case "isset":
-			hold = ok
-		case "isnotset":
-			hold = !ok
-		case "<":
-			hold = ok && v < want
-		case "<=":
-			hold = ok && v <= want
-		case ">":
-			hold = ok && v > want
-		case ">=":
-			hold = ok && v >= want
-		case "==":
-			hold = ok && v == want
-		case "!=":
-			hold = ok && v != want
-		}
-		if !hold {
+		if !intHolds(&r.intTests[i], fs) {
 			return false
 		}
 	}
 	return true
+}
+
+// bitHolds tests one use of isset or isnotset.
+func (m *Matcher) bitHolds(b *bit, fs *flowState) bool {
+	for _, id := range b.ids {
+		// An or-group of isnotset holds when one of them is not set.
+		if m.isSet(b, id, fs) == (b.op == "isset") {
+			return true
+		}
+	}
+	return false
+}
+
+// intHolds tests one comparison of a flow's integer.
+func intHolds(t *flowInt, fs *flowState) bool {
+	var v uint32
+	ok := false
+	if fs != nil {
+		v, ok = fs.int(t.id)
+	}
+	want := t.Value
+	if t.from != 0 {
+		known := false
+		if fs != nil {
+			want, known = fs.int(t.from)
+		}
+		if !known {
+			return false
+		}
+	}
+	switch t.Op {
+	case "isset":
+		return ok
+	case "isnotset":
+		return !ok
+	case "<":
+		return ok && v < want
+	case "<=":
+		return ok && v <= want
+	case ">":
+		return ok && v > want
+	case ">=":
+		return ok && v >= want
+	case "==":
+		return ok && v == want
+	case "!=":
+		return ok && v != want
+	}
+	return false
 }
 
 // effects carries out the bits, variables and captures of a rule that holds.

@@ -137,6 +137,10 @@ type Matcher struct {
 	// contexts are what datasets gave to the rule at hand.
 	contexts []Context
 
+	// watch is told what becomes of rules while they are profiled or explained;
+	// nil otherwise.
+	watch *watch
+
 	Counters Counters
 }
 
@@ -191,6 +195,9 @@ func (m *Matcher) Matches() []Match {
 		if !x.Silent {
 			if loud == m.e.opt.MaxAlerts {
 				m.Counters.Overflow++
+				if m.watch != nil {
+					m.watch.overtaken(x, "the limit of alerts of a packet is reached: rules that are evaluated before it took all places")
+				}
 				if x.Rule.Action == rule.Alert {
 					continue
 				}
@@ -201,6 +208,9 @@ func (m *Matcher) Matches() []Match {
 		m.matches[n] = *x
 		n++
 		if x.Rule.Action == rule.Pass {
+			if m.watch != nil {
+				m.watch.passed(x.Rule, m.matches[i+1:])
+			}
 			break
 		}
 	}
@@ -351,6 +361,7 @@ func (m *Matcher) flowHolds(r *crule) (ok, unknown bool) {
 func (m *Matcher) fire(r *crule, x Match) {
 	m.Counters.Confirmed++
 	m.fired[r.idx] = m.round
+	m.tell(Matched)
 	m.effects(r)
 	x.Rule, x.idx = r.Rule, r.idx
 	if len(m.contexts) > 0 {
@@ -362,6 +373,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 	}
 	if len(r.Suppress) > 0 && m.suppressed(r) {
 		m.Counters.Suppressed++
+		m.tell(KeptSuppressed)
 		if r.Action == rule.Alert {
 			return
 		}
@@ -369,6 +381,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 	}
 	if r.limit != nil && !m.withinLimit(r, r.limit) {
 		m.Counters.Suppressed++
+		m.tell(KeptThreshold)
 		if r.limit.kind == "detection_filter" || r.Action == rule.Alert {
 			// A detection_filter that does not hold yet is no match at all.
 			return
@@ -376,6 +389,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 		x.Silent = true
 	}
 	if r.NoAlert {
+		m.tell(KeptNoAlert)
 		if r.Action == rule.Alert && !r.Filestore && !r.Bypass {
 			return
 		}

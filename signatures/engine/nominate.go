@@ -61,6 +61,9 @@ func (b *builder) index(c *crule) {
 		return
 	}
 	fp, ok := pick(c.payload)
+	if c.fastList = payloadList; ok {
+		c.fast = fp.item
+	}
 	for _, cl := range c.classes() {
 		if cl == classTCP && !c.packetOnly() {
 			b.e.streamRules = true
@@ -198,6 +201,7 @@ func (b *builder) indexTx(c *crule) {
 	}
 	if found {
 		l := &c.lists[bestList]
+		c.fast, c.fastList = best.item, uint8(bestList)
 		if l.body {
 			b.object.add(best, best.placedIn(cand{rule: c.idx, list: uint8(bestList)}, l.items))
 			return

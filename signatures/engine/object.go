@@ -28,6 +28,7 @@ const maxObjPend = 128
 // first byte.
 func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *protocol.Object, w Window, hits []hs.Hit, final bool) {
 	if f == nil || tx == nil || silenced(f) {
+		m.tellSilenced()
 		return
 	}
 	dir := o.Dir
@@ -41,6 +42,10 @@ func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *pro
 	// Rules of both directions are kept with the first.
 	both := dir == protocol.ToClient && m.txState(tx, protocol.ToServer, false).waiting()
 	if len(hits) == 0 && len(all) == 0 && !both && (st == nil || len(st.pend) == 0 && len(st.objs) == 0) {
+		if m.watch != nil {
+			m.begin(p, f, dir, true)
+			m.watch.object(m, tx, o, w, final)
+		}
 		return
 	}
 	m.begin(p, f, dir, true)
@@ -87,6 +92,9 @@ func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *pro
 		if final {
 			st.objs = slices.DeleteFunc(st.objs, func(x objState) bool { return x.o == o })
 		}
+	}
+	if m.watch != nil {
+		m.watch.object(m, tx, o, w, final)
 	}
 	m.parser = nil
 }

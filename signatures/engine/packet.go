@@ -25,6 +25,7 @@ func classOf(proto uint8) class {
 // f may be nil for a packet without flow; dir is ToServer then.
 func (m *Matcher) Packet(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 	if silenced(f) {
+		m.tellSilenced()
 		return
 	}
 	m.begin(p, f, dir, false)
@@ -40,12 +41,14 @@ func (m *Matcher) Packet(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 	if p.IPVersion != 0 {
 		m.collectPacket(p, f, dir)
 	}
-	if len(m.cands) == 0 {
-		return
+	if len(m.cands) > 0 {
+		slices.Sort(m.cands)
+		for _, r := range m.cands {
+			m.confirmPacket(&e.rules[r])
+		}
 	}
-	slices.Sort(m.cands)
-	for _, r := range m.cands {
-		m.confirmPacket(&e.rules[r])
+	if m.watch != nil {
+		m.watch.packet(m)
 	}
 }
 
@@ -150,17 +153,39 @@ func (m *Matcher) collectLoose(p *decode.Packet, dir protocol.Dir) {
 
 // confirmPacket tests a nominated rule on the packet at hand.
 func (m *Matcher) confirmPacket(r *crule) {
+	if m.watch == nil {
+		m.judgePacket(r)
+		return
+	}
+	m.watch.begin(m, r, try{kind: KindPacket})
+	m.judgePacket(r)
+	m.watch.end(m, r)
+}
+
+func (m *Matcher) judgePacket(r *crule) {
 	m.Counters.Candidates++
-	if m.fired[r.idx] == m.round || r.head != nil && !r.head.begins(m.p.PayloadBytes()) || !m.testsHold(r) || !m.header(r) {
+	if m.fired[r.idx] == m.round {
+		m.tell(FailedDone)
 		return
 	}
-	if ok, _ := m.flowHolds(r); !ok {
+	if r.head != nil && !r.head.begins(m.p.PayloadBytes()) {
+		m.tell(FailedHead)
 		return
 	}
-	if r.Flow.OnlyStream && m.p.Proto == decode.ProtoTCP {
+	if !m.testsHold(r) {
+		m.tell(FailedTests)
+		return
+	}
+	if !m.header(r) {
+		m.tell(FailedHeader)
+		return
+	}
+	if ok, _ := m.flowHolds(r); !ok || r.Flow.OnlyStream && m.p.Proto == decode.ProtoTCP {
+		m.tell(FailedFlow)
 		return
 	}
 	if !m.bitsHold(r) {
+		m.tell(FailedBits)
 		return
 	}
 	m.captured, m.contexts = m.captured[:0], m.contexts[:0]
@@ -178,6 +203,7 @@ func (m *Matcher) confirmPacket(r *crule) {
 		fs := m.flowState(true)
 		key := r.idx<<1 | uint32(m.dir)
 		if slices.Contains(fs.once, key) {
+			m.tell(FailedOnce)
 			return
 		}
 		if len(fs.once) < maxParts {

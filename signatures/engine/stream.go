@@ -25,12 +25,17 @@ const (
 // first byte. A rule matches once for any bytes; later bytes can match again.
 func (m *Matcher) Stream(p *decode.Packet, f *flow.Flow, dir protocol.Dir, w Window, hits []hs.Hit) {
 	if silenced(f) || f == nil {
+		m.tellSilenced()
 		return
 	}
 	m.win, m.winFlow, m.winDir = w, f, dir
 	all, extra := m.e.streamAt[dir].at(f.ServerPort)
 	fs, _ := f.Detect.(*flowState)
 	if len(hits) == 0 && len(all)+len(extra) == 0 && (fs == nil || len(fs.pend[dir]) == 0) {
+		if m.watch != nil {
+			m.begin(p, f, dir, true)
+			m.watch.stream(m, w)
+		}
 		return
 	}
 	m.begin(p, f, dir, true)
@@ -66,6 +71,9 @@ func (m *Matcher) Stream(p *decode.Packet, f *flow.Flow, dir protocol.Dir, w Win
 	for _, r := range m.cands {
 		m.confirmStream(&m.e.rules[r], w, hits)
 	}
+	if m.watch != nil {
+		m.watch.stream(m, w)
+	}
 	if fs = m.flowState(false); fs != nil && len(fs.pend[dir]) > 0 {
 		keep := fs.pend[dir][:0]
 		for _, n := range fs.pend[dir] {
@@ -99,23 +107,41 @@ func (m *Matcher) nominateStream(i uint32, dir protocol.Dir) {
 
 // confirmStream tests a nominated rule on the window.
 func (m *Matcher) confirmStream(r *crule, w Window, hits []hs.Hit) {
+	if m.watch == nil {
+		m.judgeStream(r, w, hits)
+		return
+	}
+	m.watch.begin(m, r, try{kind: KindStream, w: w})
+	m.judgeStream(r, w, hits)
+	m.watch.end(m, r)
+}
+
+func (m *Matcher) judgeStream(r *crule, w Window, hits []hs.Hit) {
 	m.Counters.Candidates++
 	if r.inTx {
 		// Only a part of a rule of transactions: note that it holds.
 		if m.header(r) && m.payloadHolds(r, w, 0) {
 			fs := m.flowState(true)
+			m.tell(Waits)
 			if d := m.dir; len(fs.parts[d]) < maxParts && !slices.Contains(fs.parts[d], r.idx) {
 				fs.parts[d] = append(fs.parts[d], r.idx)
 			}
 		}
 		return
 	}
-	if m.fired[r.idx] == m.round || !m.header(r) {
+	if m.fired[r.idx] == m.round {
+		m.tell(FailedDone)
+		return
+	}
+	if !m.header(r) {
+		m.tell(FailedHeader)
 		return
 	}
 	ok, unknown := m.flowHolds(r)
 	if !ok {
+		m.tell(FailedFlow)
 		if unknown {
+			m.tell(Waits)
 			m.pend(r, w, hits)
 		}
 		return
@@ -129,7 +155,12 @@ func (m *Matcher) confirmStream(r *crule, w Window, hits []hs.Hit) {
 			}
 		}
 	}
-	if !m.bitsHold(r) || !m.testsHold(r) {
+	if !m.bitsHold(r) {
+		m.tell(FailedBits)
+		return
+	}
+	if !m.testsHold(r) {
+		m.tell(FailedTests)
 		return
 	}
 	m.captured, m.contexts = m.captured[:0], m.contexts[:0]

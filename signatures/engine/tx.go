@@ -70,6 +70,9 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 		d.Inspected = to + 1
 	}
 	if def == nil || silenced(f) || !grown && !news {
+		if silenced(f) {
+			m.tellSilenced()
+		}
 		return
 	}
 	m.begin(p, f, dir, true)
@@ -111,6 +114,9 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 		for _, r := range m.cands {
 			m.confirmTx(&m.e.rules[r], def, tx, dir, nil, Window{}, false)
 		}
+	}
+	if m.watch != nil {
+		m.watch.tx(m, def, tx, from, to)
 	}
 	m.parser = nil
 }
@@ -199,6 +205,20 @@ func (m *Matcher) nominateHit(g *group, id uint32, to uint64, n int) {
 // confirmTx tests a nominated rule on a transaction, with an object where one
 // brought it up, and keeps what waits for more.
 func (m *Matcher) confirmTx(r *crule, def *protocol.Definition, tx *protocol.Tx, dir protocol.Dir, o *protocol.Object, w Window, final bool) outcome {
+	if m.watch == nil {
+		return m.judgeTx(r, def, tx, dir, o, w, final)
+	}
+	t := try{kind: KindTx, tx: tx, o: o, w: w}
+	if o != nil {
+		t.kind = KindObject
+	}
+	m.watch.begin(m, r, t)
+	res := m.judgeTx(r, def, tx, dir, o, w, final)
+	m.watch.end(m, r)
+	return res
+}
+
+func (m *Matcher) judgeTx(r *crule, def *protocol.Definition, tx *protocol.Tx, dir protocol.Dir, o *protocol.Object, w Window, final bool) outcome {
 	m.Counters.Candidates++
 	at := dir
 	if r.Transactional {
@@ -209,6 +229,7 @@ func (m *Matcher) confirmTx(r *crule, def *protocol.Definition, tx *protocol.Tx,
 	pend := -1
 	if st != nil {
 		if r.stateful && slices.Contains(st.done, r.idx) {
+			m.tell(FailedDone)
 			return fails
 		}
 		for i := range st.pend {
@@ -221,21 +242,36 @@ func (m *Matcher) confirmTx(r *crule, def *protocol.Definition, tx *protocol.Tx,
 	if len(r.AppEvents) > 0 {
 		// An event belongs to the transaction: one match, whichever way.
 		if o := m.txState(tx, at.Other(), false); o != nil && slices.Contains(o.done, r.idx) {
+			m.tell(FailedDone)
 			return fails
 		}
 	}
 	if def != nil && r.apps != 0 && r.apps>>def.ID&1 == 0 && !r.coversVia(def.ID) {
+		m.tell(FailedFlow)
 		return fails
 	}
 	m.captured, m.contexts = m.captured[:0], m.contexts[:0]
 	if pend >= 0 {
 		m.contexts = append(m.contexts, st.pend[pend].contexts...)
 	}
-	if !m.header(r) || !m.flowOfTx(r) || !m.bitsHold(r) || !m.localsHold(r) {
+	switch {
+	case !m.header(r):
+		m.tell(FailedHeader)
+		return fails
+	case !m.flowOfTx(r):
+		m.tell(FailedFlow)
+		return fails
+	case !m.bitsHold(r):
+		m.tell(FailedBits)
+		return fails
+	case !m.localsHold(r):
 		return fails
 	}
 	was := mask
 	res, mask := m.evalTx(r, tx, dir, mask, o, w, final)
+	if res == waits {
+		m.tell(Waits)
+	}
 	switch res {
 	case holds:
 		if pend >= 0 {
@@ -305,15 +341,21 @@ func (m *Matcher) evalTx(r *crule, tx *protocol.Tx, dir protocol.Dir, mask uint6
 	}
 	for i := range r.lists {
 		bitOf := uint64(1) << i
+		l := &r.lists[i]
 		if mask&bitOf != 0 {
+			if m.watch != nil {
+				m.watch.kept(l)
+			}
 			continue
 		}
-		l := &r.lists[i]
 		var x outcome
 		if l.body {
 			x = m.bodyList(l, tx, dir, o, w, final)
 		} else {
 			x = m.txList(r, l, tx, dir)
+		}
+		if m.watch != nil {
+			m.watch.buffer(l, x)
 		}
 		switch x {
 		case holds:
@@ -332,7 +374,11 @@ func (m *Matcher) evalTx(r *crule, tx *protocol.Tx, dir protocol.Dir, mask uint6
 		return fails, mask
 	}
 	for i := range r.Fields {
-		switch m.field(r, i, tx, dir) {
+		x := m.field(r, i, tx, dir)
+		if m.watch != nil {
+			m.watch.field(&r.Fields[i], x)
+		}
+		switch x {
 		case fails:
 			return fails, mask
 		case waits:
@@ -341,12 +387,14 @@ func (m *Matcher) evalTx(r *crule, tx *protocol.Tx, dir protocol.Dir, mask uint6
 	}
 	for i := range r.AppEvents {
 		if !slices.Contains(tx.Events, r.AppEvents[i].Name) {
+			m.tell(FailedEvent)
 			return fails, mask
 		}
 	}
 	if len(r.Files) > 0 {
 		switch m.filesHold(r, dir, o, final) {
 		case fails:
+			m.tell(FailedFile)
 			return fails, mask
 		case waits:
 			res = waits

@@ -16,6 +16,10 @@ type Error struct {
 	// Keyword is the keyword at fault, empty for the header.
 	Keyword string `json:"keyword,omitempty"`
 	Message string `json:"message"`
+	// Kind is the kind of a warning, empty for errors. Remedy says what to do
+	// where Message does not.
+	Kind   string `json:"kind,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
 	// Unevaluated tells that the rule is sound but needs something that this
 	// program knows and does not evaluate yet.
 	Unevaluated bool `json:"-"`
@@ -36,6 +40,9 @@ func (e *Error) Error() string {
 		b.WriteString(e.Keyword + ": ")
 	}
 	b.WriteString(e.Message)
+	if e.Remedy != "" {
+		b.WriteString("; " + e.Remedy)
+	}
 	return b.String()
 }
 
@@ -60,14 +67,25 @@ func unevaluated(what string) error {
 func nearest(s string, names []string) string {
 	best, dist := "", max(1, len(s)/3)+1
 	for _, n := range names {
-		if d := len(n) - len(s); d >= dist || -d >= dist {
+		if d := len(n) - len(s); d > dist || -d > dist {
 			continue
 		}
-		if d := editDistance(s, n, dist); d < dist || d == dist && best != "" && n < best {
+		// Of names equally near, the one that begins alike is meant.
+		d := editDistance(s, n, dist)
+		if d < dist || d == dist && best != "" && (alike(s, n) > alike(s, best) || alike(s, n) == alike(s, best) && n < best) {
 			best, dist = n, d
 		}
 	}
 	return best
+}
+
+// alike counts the bytes with which both begin.
+func alike(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // editDistance counts insertions, deletions, replacements and swaps of

@@ -108,7 +108,7 @@ func (c *context) finishProto() error {
 	for _, id := range c.needApps {
 		if len(r.Proto.Apps) > 0 {
 			if !compatible(r.Proto.Apps, id) {
-				return faultf("the rule is for %s, and its keywords for %s: it can never match", r.Proto.Name, id)
+				return c.atProto("the rule is for %s, and its keywords for %s: it can never match", r.Proto.Name, id)
 			}
 			// http as a header covers two protocols; a buffer may settle which.
 			var both []protocol.ID
@@ -125,14 +125,19 @@ func (c *context) finishProto() error {
 		switch r.Proto.Transport {
 		case AnyIP, TCP, UDP:
 		default:
-			return faultf("the rule is for %s, and its keywords for %s: it can never match", r.Proto.Name, id)
+			return c.atProto("the rule is for %s, and its keywords for %s: it can never match", r.Proto.Name, id)
 		}
 		if r.Proto.PacketOnly {
-			return faultf("tcp-pkt cannot be combined with keywords of %s", id)
+			return c.atProto("tcp-pkt cannot be combined with keywords of %s", id)
 		}
 		r.Proto.Apps = speakers(id)
 	}
 	return nil
+}
+
+// atProto is an error about the header's protocol.
+func (c *context) atProto(format string, args ...any) error {
+	return &fault{col: c.protoCol, msg: fmt.Sprintf(format, args...)}
 }
 
 // speakers gives the protocols that fill the buffers of id: HTTP/2 fills those of

@@ -132,7 +132,7 @@ func (c *context) xbits(_, val string) error {
 				b.Scope = BitTx
 				c.lack("xbits by transaction")
 			default:
-				return faultf("track %q: ip_src, ip_dst, ip_pair or tx", clip(arg))
+				return faultf("unknown track %q: ip_src, ip_dst, ip_pair or tx%s", clip(arg), didYouMean(arg, []string{"ip_src", "ip_dst", "ip_pair", "tx"}))
 			}
 		case "expire":
 			n, err := parseUint(arg, 1<<31)
@@ -163,7 +163,7 @@ func (c *context) hostbits(_, val string) error {
 		return nil
 	case "set", "unset", "toggle", "isset", "isnotset":
 	default:
-		return faultf("unknown operation %q", clip(b.Op))
+		return faultf("unknown operation %q%s", clip(b.Op), didYouMean(b.Op, []string{"noalert", "set", "unset", "toggle", "isset", "isnotset"}))
 	}
 	if len(parts) < 2 {
 		return faultf("needs a name")
@@ -219,7 +219,7 @@ func (c *context) flowint(_, val string) error {
 			f.From = parts[2]
 		}
 	default:
-		return faultf("unknown operation %q", clip(f.Op))
+		return faultf("unknown operation %q%s", clip(f.Op), didYouMean(f.Op, []string{"isset", "isnotset", "+", "-", "=", "<", "<=", ">", ">=", "==", "!="}))
 	}
 	c.r.FlowInts = append(c.r.FlowInts, f)
 	return nil

@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,6 +44,9 @@ func (t IntTest) Match(v uint64) bool {
 	return false
 }
 
+// isDigit reports whether a value begins as a number does.
+func isDigit(v string) bool { return v != "" && v[0] >= '0' && v[0] <= '9' }
+
 // parseInt reads N, =N, !N, <N, <=N, >N, >=N, A-B, A<>B, !A-B, &mask=value.
 // Names maps enumeration names, nil for none.
 func parseInt(s string, limit uint64, names map[string]uint64) (IntTest, error) {
@@ -51,6 +56,9 @@ func parseInt(s string, limit uint64, names map[string]uint64) (IntTest, error) 
 		if names != nil {
 			if n, ok := names[strings.ToLower(v)]; ok {
 				return n, nil
+			}
+			if hint := didYouMean(strings.ToLower(v), slices.Collect(maps.Keys(names))); hint != "" && !isDigit(v) {
+				return 0, faultf("unknown name %q%s", clip(v), hint)
 			}
 		}
 		return parseUint(v, limit)

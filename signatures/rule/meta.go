@@ -84,7 +84,7 @@ func (c *context) reference(_, val string) error {
 
 func (c *context) target(_, val string) error {
 	if val != "src_ip" && val != "dest_ip" {
-		return faultf("%q is neither src_ip nor dest_ip", clip(val))
+		return faultf("%q is neither src_ip nor dest_ip%s", clip(val), didYouMean(val, []string{"src_ip", "dest_ip"}))
 	}
 	c.r.Target = val
 	return nil

@@ -232,7 +232,7 @@ func (c *context) appProto(_, val string) error {
 		if knownProtos[name] || c.env.Proto == nil {
 			return unevaluated("protocol " + name)
 		}
-		return faultf("unknown protocol %q", clip(name))
+		return faultf("unknown protocol %q%s", clip(name), didYouMean(name, protocolNames()))
 	}
 	if !c.parsed([]protocol.ID{t.App}) && !t.Neg {
 		return unevaluated("protocol " + name)
@@ -260,6 +260,9 @@ func (c *context) appEvent(_, val string) error {
 		id, ok = c.env.Proto(proto)
 	}
 	if !ok {
+		if hint := didYouMean(proto, protocolNames()); hint != "" {
+			return faultf("unknown protocol %q%s", clip(proto), hint)
+		}
 		return unevaluated("events of " + clip(proto))
 	}
 	if !c.parsed([]protocol.ID{id}) {
@@ -291,7 +294,7 @@ func (c *context) event(name, val string) error {
 			return c.test(Test{Kind: kind, Event: e})
 		}
 	}
-	return unevaluated("event " + clip(v))
+	return noEvent(v)
 }
 
 func (c *context) checksum(name, val string) error {

@@ -113,6 +113,7 @@ type context struct {
 	// needApp collects what the buffers ask of the protocol.
 	needApps []protocol.ID
 	col      int
+	protoCol int
 	// missing is the first thing known and not evaluated: reported only when
 	// the rest of the rule is sound.
 	missing    error
@@ -207,6 +208,7 @@ func (c *context) header(h string) error {
 	if err := c.action(tok[0]); err != nil {
 		return at(0, err)
 	}
+	c.protoCol = cols[1]
 	if err := c.proto(tok[1]); err != nil {
 		return at(1, err)
 	}

@@ -168,7 +168,7 @@ func TestErrors(t *testing.T) {
 	o(`http.uri;`, `t.rules:7:31: sid 1: http.uri: no test follows this buffer`)
 	o(`http.uri; content:"a"; content:"b"; http_uri;`, `t.rules:7:67: sid 1: http_uri: cannot follow the sticky buffer http.uri: use `+"`http.uri;`"+` before the content`)
 	o(`content:"a"; to_lowercase; content:"b";`, `t.rules:7:44: sid 1: to_lowercase: needs a sticky buffer before it`)
-	o(`http.uri; content:"a"; tls.sni; content:"b";`, `t.rules:7: sid 1: the rule is for tcp, and its keywords for tls: it can never match`)
+	o(`http.uri; content:"a"; tls.sni; content:"b";`, `t.rules:7:7: sid 1: the rule is for tcp, and its keywords for tls: it can never match`)
 	o(`threshold:type limit, track by_srcs, seconds 1, count 1;`, `t.rules:7:31: sid 1: threshold: unknown track "by_srcs"; did you mean "by_src"?`)
 	o(`flags:SX;`, `t.rules:7:31: sid 1: flags: 'X' is no TCP flag: F S R P A U E C 1 2 or 0`)
 	o(`dsize:5<>6;`, `t.rules:7:31: sid 1: dsize: the range 5 to 6 holds no number (its ends are excluded)`)

@@ -1,0 +1,69 @@
+package regress
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// maxShown bounds what is shown of a value, in bytes.
+const maxShown = 160
+
+// nearest shows the event that passes most lines of a filter, and the lines
+// that it does not pass.
+func nearest(match map[string]any, evs []map[string]any) string {
+	best, most := -1, -1
+	for i, e := range evs {
+		n := 0
+		for k, want := range match {
+			if ok, err := holds(k, want, e); ok && err == nil {
+				n++
+				if k == "event_type" {
+					n += len(match) // an event of another type is never near
+				}
+			}
+		}
+		if n > most {
+			best, most = i, n
+		}
+	}
+	if best < 0 {
+		return "there are no events"
+	}
+	e := evs[best]
+	var b strings.Builder
+	fmt.Fprintf(&b, "nearest: event %d of %d", best+1, len(evs))
+	for _, k := range []string{"event_type", "pcap_cnt", "src_ip", "dest_ip"} {
+		if v := e[k]; v != nil {
+			fmt.Fprintf(&b, ", %s %v", k, v)
+		}
+	}
+	for _, k := range sortedNames(match) {
+		ok, err := holds(k, match[k], e)
+		if ok && err == nil {
+			continue
+		}
+		path, _ := split(k)
+		got := "(absent)"
+		if k == "has-key" || k == "not-has-key" {
+			got = "(otherwise)"
+		} else if v := lookup(path, e); v != nil {
+			got = show(v)
+		}
+		fmt.Fprintf(&b, "\n  - %s: %s\n  + %s: %s", k, show(match[k]), path, got)
+	}
+	return b.String()
+}
+
+// show gives a value as JSON, cut short.
+func show(v any) string {
+	data, err := json.Marshal(v)
+	s := string(data)
+	if err != nil {
+		s = fmt.Sprint(v)
+	}
+	if len(s) > maxShown {
+		s = s[:maxShown] + "…"
+	}
+	return s
+}
