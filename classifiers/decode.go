@@ -338,6 +338,9 @@ func utf16Block(b []byte) byte {
 	return 0
 }
 
+// zero is what every other byte of Latin text in UTF-16 is.
+var zero = []byte{0}
+
 func (s *Scanner) decodeUTF16(st *Stream, view []byte, base, limit uint64, eof bool) {
 	d := &st.dec
 	for {
@@ -357,7 +360,7 @@ func (s *Scanner) decodeUTF16(st *Stream, view []byte, base, limit uint64, eof b
 		}
 		b := view[at-base : at-base+n]
 		kind := byte(0)
-		if bytes.IndexByte(b, 0) >= 0 && n >= 16 {
+		if n >= 16 && bytes.Count(b, zero)*8 >= len(b)/2*6 {
 			kind = utf16Block(b)
 		}
 		d.u16next = at + n
