@@ -38,9 +38,15 @@ type wordTable struct {
 
 const spread = 0x9e3779b97f4a7c15 // 2^64 by the golden ratio
 
+// may reports whether a hash may be in the table.
+func (t *wordTable) may(key uint64) bool {
+	m := key * spread
+	return t.bits[m>>54]&(1<<(m>>48&63)) != 0
+}
+
 func (t *wordTable) get(key uint64) (uint16, bool) {
 	m := key * spread
-	if t.bits[m>>58<<4|m>>54&15]&(1<<(m>>48&63)) == 0 {
+	if t.bits[m>>54]&(1<<(m>>48&63)) == 0 {
 		return 0, false
 	}
 	for i := m >> 32; ; i++ {
@@ -65,7 +71,7 @@ func (t *wordTable) put(key uint64, val uint16) {
 		}
 	}
 	m := key * spread
-	t.bits[m>>58<<4|m>>54&15] |= 1 << (m >> 48 & 63)
+	t.bits[m>>54] |= 1 << (m >> 48 & 63)
 	for i := m >> 32; ; i++ {
 		at := i & uint64(len(t.keys)-1)
 		if t.keys[at] == 0 {
@@ -196,7 +202,7 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 	r := wordReader{b: b, pos: boundary(b, begin)}
 	stop := int(to - v.base)
 	for {
-		start, wend, h, ok := r.next()
+		start, wend, h, ok := r.nextOf(&x.first, stop)
 		if !ok || start >= stop {
 			break
 		}

@@ -111,6 +111,79 @@ func (r *wordReader) next() (start, end int, hash uint64, ok bool) {
 	return start, i, h, true
 }
 
+// lettersIn gives bits for the first 64 bytes of b that are beyond ASCII, that are
+// letters of ASCII, and that are small ones.
+func lettersIn(b []byte) (beyond, letters, small uint64) {
+	_ = b[63]
+	for i := 0; i < 64; i += 8 {
+		n, l, s := lettersOf(binary.LittleEndian.Uint64(b[i:]))
+		// The multiplication gathers the eight bits in the highest byte.
+		beyond |= (n >> 7 * gather >> 56) << i
+		letters |= (l >> 7 * gather >> 56) << i
+		small |= (s >> 7 * gather >> 56) << i
+	}
+	return
+}
+
+const gather = 0x0102040810204080
+
+// nextOf gives the next word that begins before stop, leaving out most of those that
+// the table has neither as they stand nor without a plural's s, where no hump follows
+// and no letters beyond ASCII are about.
+func (r *wordReader) nextOf(t *wordTable, stop int) (start, end int, hash uint64, ok bool) {
+blocks:
+	for r.pos < stop {
+		i := r.pos
+		if i+64+8 > len(r.b) {
+			return r.next()
+		}
+		b := r.b[i : i+64+8]
+		beyond, letters, small := lettersIn(b)
+		humps := letters &^ small & (small << 1)
+		starts, ends := letters&^(letters<<1)|humps, ^letters|humps
+		r.pos = i + 64
+		if beyond != 0 {
+			starts &= beyond&-beyond - 1
+			r.pos = i + bits.TrailingZeros64(beyond)
+		}
+		for ; starts != 0; starts &= starts - 1 {
+			k := bits.TrailingZeros64(starts)
+			n := 1 + bits.TrailingZeros64(ends>>k>>1)
+			if k+n > 63 || n >= maxWord || beyond>>(k+n)&1 != 0 {
+				r.pos = i + k
+				if k > 0 && beyond>>((k+n)&63)&1 == 0 {
+					continue blocks
+				}
+				return r.next()
+			}
+			h, at, left := uint64(hashSeed), k, n
+			for ; left > 8; left -= 8 {
+				h = hashChunk(h, binary.LittleEndian.Uint64(b[at:])|0x20*eachByte)
+				at += 8
+			}
+			w := binary.LittleEndian.Uint64(b[at:]) | 0x20*eachByte
+			whole := hashChunk(h, w&(^uint64(0)>>(64-8*left)))
+			if !t.may(whole) && humps>>(k+n)&1 == 0 {
+				if w>>(8*left-8)&0xff != 's' || n <= 3 {
+					continue
+				}
+				if left > 1 {
+					h = hashChunk(h, w&(^uint64(0)>>(72-8*left)))
+				}
+				if !t.may(h) {
+					continue
+				}
+			}
+			r.pos = i + k + n
+			return i + k, i + k + n, whole, true
+		}
+		if beyond != 0 {
+			return r.next()
+		}
+	}
+	return 0, 0, 0, false
+}
+
 // rest reads on at b[i] a word that has letters beyond ASCII, or is too long for any
 // lexicon.
 func (r *wordReader) rest(start, i int) (int, int, uint64, bool) {
