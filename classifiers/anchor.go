@@ -262,22 +262,25 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 	}
 	count = min(count, maxValue)
 	upto := uint64(1)<<(min(n, maxValue)+1) - 1
-	lens := ^uint64(0)
+	lens, weak := ^uint64(0), ^uint64(0)
+	v := around(view, base, i+1)
+	off := int(v.base - base)
 	if st.meta.MinConfidence >= Medium {
 		lens = s.c.strongLens[class][count]
 		if leads(view, l, r) != 0 || class == anyBeginning {
 			lens |= s.c.leadLens
 		}
-		if weak := s.c.weakLens[class][count]; weak&upto != 0 {
-			lens |= weak & s.nearLens(st, view, base, l)
+		if weak = s.c.weakLens[class][count] & upto; weak != 0 {
+			if weak &= s.nearLens(st, &v, l-off); weak != 0 {
+				weak &= s.closeLens(st, &v, l-off, r-off)
+			}
 		}
+		lens |= weak
 		if lens&upto == 0 {
 			return next
 		}
 	}
-	v := around(view, base, i+1)
-	off := int(v.base - base)
-	s.judgeSpans(st, &v, l-off, r-off, lens, false)
+	s.judgeSpans(st, &v, l-off, r-off, lens, weak, false)
 	return next
 }
 
@@ -422,52 +425,3 @@ func leftToken(b []byte, e, room int, kind byte) (int, int) {
 	}
 	return a, e
 }
-
-// nearLens gives the lengths of the values that a word or a column around view[at]
-// speaks for. It looks somewhat farther than context does, for a stretch
-// at once.
-func (s *Scanner) nearLens(st *Stream, view []byte, base uint64, at int) uint64 {
-	cell := (base+uint64(at))/cellSize + 1
-	if st.cell == cell {
-		return st.nearLens
-	}
-	st.cell = cell
-	from := (cell - 1) * cellSize
-	lo := uint64(0)
-	if from > contextBefore+maxSpan {
-		lo = from - contextBefore - maxSpan
-	}
-	hi := from + cellSize + maxSpan + contextAfter
-	v := window2{b: view, base: base}
-	if lo > base {
-		v = window2{b: view[lo-base:], base: lo}
-	}
-	st.ctx.cover(&s.c.words, &v, lo, hi)
-	st.near, st.nearLens = detSet{}, 0
-	for i := range st.ctx.m {
-		if m := &st.ctx.m[i]; m.at >= lo && m.at < hi {
-			set := &s.c.words.sets[m.list]
-			for k := range st.near {
-				st.near[k] |= set[k]
-			}
-			st.nearLens |= s.c.words.lens[m.list]
-		}
-	}
-	if st.csv.state == 0 {
-		st.csv.learn(&s.c.words, st.head)
-	}
-	if st.csv.state == 2 {
-		for k := range st.near {
-			st.near[k] |= st.csv.near[k]
-		}
-		st.nearLens |= st.csv.lens
-	}
-	return st.nearLens
-}
-
-const (
-	// cellSize is the stretch for which the words around are looked up at once.
-	cellSize = 256
-	// maxSpan bounds a value with its separators.
-	maxSpan = 128
-)

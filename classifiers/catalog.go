@@ -264,11 +264,13 @@ func (c *Catalog) compileShapes() {
 			if c.minLen == 0 || l < c.minLen {
 				c.minLen = l
 			}
-			sh := shape{digits: digits, letters: letters, num: uint16(i), det: c.numDet[i], lead: n.lead}
+			sh := shape{digits: digits, letters: letters, num: uint16(i), det: c.numDet[i], lead: n.lead, most: n.most()}
 			humble := max(n.plain, n.usual, n.odd) < 2 && n.judge == nil || n.humble
 			if humble || n.lead != 0 {
-				c.detLens[c.numDet[i]] |= 1 << l
-				c.weakLens.add(digits, letters, l)
+				// Without words about it, nothing can speak for it.
+				if c.detLens[c.numDet[i]] |= 1 << l; len(c.dets[c.numDet[i]].Context) > 0 {
+					c.weakLens.add(digits, letters, l)
+				}
 			}
 			switch {
 			case humble:

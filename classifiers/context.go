@@ -3,7 +3,6 @@ package classifiers
 import (
 	"bytes"
 	"slices"
-	"sort"
 )
 
 // lexicon finds the detectors' context words in text: whole words, split at
@@ -265,6 +264,19 @@ func boundary(b []byte, i int) int {
 	return i
 }
 
+// first gives the place of the first word at offset at or after it.
+func (c *contextMarks) first(at uint64) int {
+	lo, hi := 0, len(c.m)
+	for lo < hi {
+		if mid := (lo + hi) / 2; c.m[mid].at < at {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
 func (c *contextMarks) add(at uint64, n int, list uint16) {
 	if len(c.m) < maxMarks {
 		c.m = append(c.m, ctxMark{at, uint8(min(n, 255)), list})
@@ -295,8 +307,7 @@ func (s *Scanner) context(st *Stream, v *window2, det uint16, start, end int) (p
 	st.ctx.cover(&s.c.words, v, lo, to+contextAfter)
 	lists := s.c.words.lists
 	want := det << 1
-	first := sort.Search(len(st.ctx.m), func(i int) bool { return st.ctx.m[i].at >= lo })
-	for i := first; i < len(st.ctx.m); i++ {
+	for i := st.ctx.first(lo); i < len(st.ctx.m); i++ {
 		m := &st.ctx.m[i]
 		if m.at >= to+contextAfter {
 			break

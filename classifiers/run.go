@@ -123,7 +123,8 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 			s.judgeCoin(st, v, l, i)
 		}
 		if (l == 0 || !isAlnum(b[l-1])) && i-l <= maxToken && !nominated(b[l:i]) {
-			s.judgeSpans(st, v, l, i, s.allLens(st, v, l), true)
+			lens, weak := s.allLens(st, v, l, i)
+			s.judgeSpans(st, v, l, i, lens, weak, true)
 		}
 		for i < len(b) && isAlnum(b[i]) {
 			i++
@@ -131,18 +132,20 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 	}
 }
 
-// allLens gives the lengths worth trying at v.b[l], however values begin.
-func (s *Scanner) allLens(st *Stream, v *window2, l int) uint64 {
+// allLens gives the lengths worth trying at v.b[l], however values begin, and those
+// that a word speaks for.
+func (s *Scanner) allLens(st *Stream, v *window2, l, r int) (lens, weak uint64) {
 	if st.meta.MinConfidence < Medium {
-		return ^uint64(0)
+		return ^uint64(0), ^uint64(0)
 	}
-	return s.nearLens(st, v.b, v.base, l) | s.c.strongLens[anyBeginning][maxValue] | s.c.leadLens
+	weak = s.closeLens(st, v, l, r)
+	return weak | s.c.strongLens[anyBeginning][maxValue] | s.c.leadLens, weak
 }
 
 // judgeSpans tries the spans around the token b[l:r] that have one of the lengths
-// in lens; near is up to date when confidence matters. With alone, only spans
-// that begin with it and hold no nominated token.
-func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens uint64, alone bool) {
+// in lens, for what is of low confidence without a word about it one of those in
+// weakLens. With alone, only spans that begin with it and hold no nominated token.
+func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens, weakLens uint64, alone bool) {
 	b := v.b
 	parts := &s.parts
 	// Leftwards: tokens that nothing else nominates, up to the room there is.
@@ -231,9 +234,6 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens uint64, alon
 	}
 	s.cand = s.cand[:0]
 	sure := st.meta.MinConfidence >= Medium
-	if sure {
-		s.nearLens(st, b, v.base, l)
-	}
 	for i := first; i <= maxLeft; i++ {
 		for j := maxLeft; j <= last; j++ {
 			off := parts[i].off
@@ -249,6 +249,10 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens uint64, alon
 			va := &s.va
 			ready := false
 			strong, weak := s.c.strong[n], s.c.weak[n]
+			if weakLens&(1<<n) == 0 {
+				weak = nil
+			}
+			covered := v.base+uint64(parts[j].end) <= st.covered
 			for k := range len(strong) + len(weak) {
 				var sh *shape
 				if k < len(strong) {
@@ -259,10 +263,10 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens uint64, alon
 				if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
 					continue
 				}
-				if sure && k >= len(strong) && !st.near.has(sh.det) {
-					continue
+				if covered && sh.most < 3 {
+					continue // nothing that settleCandidates would report
 				}
-				if sure && sh.lead != 0 && sh.lead&leads(b, parts[i].start, parts[i].end) == 0 && !st.near.has(sh.det) {
+				if sure && (k >= len(strong) || sh.lead != 0 && sh.lead&leads(b, parts[i].start, parts[i].end) == 0) && !s.closeTo(st, v, l, r, sh.det) {
 					continue
 				}
 				if !ready {
@@ -368,7 +372,7 @@ func (s *Scanner) tryNumber(st *Stream, v *window2, num uint16, va *value, start
 	if spec.judge != nil {
 		score = spec.judge(va, score, pro)
 	}
-	if score <= 0 {
+	if score <= 0 || score < 2 && st.meta.MinConfidence >= Medium {
 		return
 	}
 	s.cand = append(s.cand, candidate{det: det, start: start, end: end, score: min(score, 3), level: spec.Level, off: off, n: n})
