@@ -193,6 +193,12 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 		v := around(view, base, r)
 		st.colonDone = v.base + uint64(s.judgeColons(st, &v))
 	}
+	sure := st.meta.MinConfidence >= Medium
+	if sure && r-l == 4 && timestamp(view[l:hi]) {
+		// No part of it is more than a date.
+		st.tokenDone = base + uint64(l) + timestampLen
+		return l + timestampLen
+	}
 	// How long the longest value could be that begins here: most digits end here.
 	leftSep := l > lo && (byteKind[view[l-1]]&(kindSep|kindLong) != 0 || view[l-1] >= 0x80)
 	if r-l < s.c.minLen && !leftSep && (r >= hi || byteKind[view[r]]&(kindSep|kindLong) == 0) {
@@ -265,7 +271,7 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 	lens, weak := ^uint64(0), ^uint64(0)
 	v := around(view, base, i+1)
 	off := int(v.base - base)
-	if st.meta.MinConfidence >= Medium {
+	if sure {
 		lens = s.c.strongLens[class][count]
 		if leads(view, l, r) != 0 || class == anyBeginning {
 			lens |= s.c.leadLens
@@ -276,12 +282,28 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 			}
 		}
 		lens |= weak
+		if base+uint64(at) <= st.covered {
+			// Within a value that was told already: only what is surer is news.
+			lens, weak = lens&s.c.surestLens, weak&s.c.surestLens
+		}
 		if lens&upto == 0 {
 			return next
 		}
 	}
 	s.judgeSpans(st, &v, l-off, r-off, lens, weak, false)
 	return next
+}
+
+// timestampLen is the length of a timestamp's date and hour.
+const timestampLen = 13
+
+// timestamp reports whether b begins with a date and an hour (ISO 8601), with minutes
+// after them.
+func timestamp(b []byte) bool {
+	if len(b) <= timestampLen || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' {
+		return false
+	}
+	return allDigits(b[:4]) && allDigits(b[5:7]) && allDigits(b[8:10]) && allDigits(b[11:13])
 }
 
 // tooWordy reports whether n letters of these kinds, beside sep, are a word rather

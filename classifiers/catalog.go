@@ -73,7 +73,9 @@ type Catalog struct {
 	strong, weak         [maxValue + 1][]shape
 	strongLens, weakLens reach
 	leadLens             uint64
-	pairs                pairs
+	// surestLens are the lengths of what may be of high confidence.
+	surestLens uint64
+	pairs      pairs
 	// detLens has a bit for each length of a detector's weak shapes.
 	detLens []uint64
 	// minLen is the least length of any.
@@ -271,6 +273,9 @@ func (c *Catalog) compileShapes() {
 				if c.detLens[c.numDet[i]] |= 1 << l; len(c.dets[c.numDet[i]].Context) > 0 {
 					c.weakLens.add(digits, letters, l)
 				}
+			}
+			if sh.most > 2 {
+				c.surestLens |= 1 << l
 			}
 			switch {
 			case humble:
