@@ -1,5 +1,7 @@
 package classifiers
 
+import "math/bits"
+
 // part is one token of a run: its place in the view, its place in the
 // normalised letters, and the separator before it.
 type part struct {
@@ -124,7 +126,9 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 		}
 		if (l == 0 || !isAlnum(b[l-1])) && i-l <= maxToken && !nominated(b[l:i]) {
 			lens, weak := s.allLens(st, v, l, i)
-			s.judgeSpans(st, v, l, i, lens, weak, true)
+			if n, _ := separator(b, i); n > 0 || lens&(1<<(i-l)) != 0 {
+				s.judgeSpans(st, v, l, i, lens, weak, true)
+			}
 		}
 		for i < len(b) && isAlnum(b[i]) {
 			i++
@@ -248,34 +252,42 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens, weakLens ui
 			d, a := digits>>off&m, letters>>off&m
 			va := &s.va
 			ready := false
-			strong, weak := s.c.strong[n], s.c.weak[n]
-			if weakLens&(1<<n) == 0 {
-				weak = nil
-			}
 			covered := v.base+uint64(parts[j].end) <= st.covered
-			for k := range len(strong) + len(weak) {
-				var sh *shape
-				if k < len(strong) {
-					sh = &strong[k]
-				} else {
-					sh = &weak[k-len(strong)]
+			try := func(shapes []shape, weak bool) {
+				for k := range shapes {
+					sh := &shapes[k]
+					if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
+						continue
+					}
+					if covered && sh.most < 3 {
+						continue // nothing that settleCandidates would report
+					}
+					if sure && !weak && sh.lead != 0 && sh.lead&leads(b, parts[i].start, parts[i].end) == 0 && !s.closeTo(st, v, l, r, sh.det) {
+						continue
+					}
+					if !ready {
+						ready = true
+						s.value(va, b, parts[:], i, j)
+						va.b = val[off : off+n]
+						va.lower = lower>>off&m != 0
+					}
+					s.tryNumber(st, v, sh.num, va, parts[i].start, parts[j].end, off, n)
 				}
-				if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
-					continue
+			}
+			try(s.c.strong[n], false)
+			switch {
+			case weakLens&(1<<n) == 0:
+			case !sure:
+				try(s.c.weak[n], true)
+			default:
+				s.closeLens(st, v, l, r)
+				w := &s.c.weakOf[n]
+				for k, dets := range w.dets {
+					for dets &= st.close[k]; dets != 0; dets &= dets - 1 {
+						det := k<<6 + bits.TrailingZeros64(dets)
+						try(s.c.weak[n][w.from[det]:w.to[det]], true)
+					}
 				}
-				if covered && sh.most < 3 {
-					continue // nothing that settleCandidates would report
-				}
-				if sure && (k >= len(strong) || sh.lead != 0 && sh.lead&leads(b, parts[i].start, parts[i].end) == 0) && !s.closeTo(st, v, l, r, sh.det) {
-					continue
-				}
-				if !ready {
-					ready = true
-					s.value(va, b, parts[:], i, j)
-					va.b = val[off : off+n]
-					va.lower = lower>>off&m != 0
-				}
-				s.tryNumber(st, v, sh.num, va, parts[i].start, parts[j].end, off, n)
 			}
 		}
 	}

@@ -73,6 +73,10 @@ func (r *wordReader) next() (start, end int, hash uint64, ok bool) {
 		if beyond&0x80 == 0 {
 			break
 		}
+		if b[i] < 0xc2 || i+1 < len(b) && b[i+1]&0xc0 != 0x80 {
+			i++ // begins no character
+			continue
+		}
 		ru, n := utf8.DecodeRune(b[i:])
 		if isWordRune(ru) {
 			break
@@ -111,18 +115,29 @@ func (r *wordReader) next() (start, end int, hash uint64, ok bool) {
 	return start, i, h, true
 }
 
-// lettersIn gives bits for the first 64 bytes of b that are beyond ASCII, that are
-// letters of ASCII, and that are small ones.
+// lettersIn gives bits for the first 64 bytes of b that begin a character beyond
+// ASCII, that are letters of ASCII, and that are small ones.
 func lettersIn(b []byte) (beyond, letters, small uint64) {
 	_ = b[63]
+	some := uint64(0)
 	for i := 0; i < 64; i += 8 {
 		n, l, s := lettersOf(binary.LittleEndian.Uint64(b[i:]))
 		// The multiplication gathers the eight bits in the highest byte.
-		beyond |= (n >> 7 * gather >> 56) << i
+		some |= n
 		letters |= (l >> 7 * gather >> 56) << i
 		small |= (s >> 7 * gather >> 56) << i
 	}
-	return
+	if some == 0 {
+		return 0, letters, small
+	}
+	more := uint64(1) << 63 // what follows the last byte is not known
+	for i := 0; i < 64; i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		first, next := w&(w<<1)&highBits, w&^(w<<1)&highBits
+		beyond |= (first >> 7 * gather >> 56) << i
+		more |= (next >> 7 * gather >> 56) << i >> 1
+	}
+	return beyond & more, letters, small
 }
 
 const gather = 0x0102040810204080
