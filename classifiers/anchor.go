@@ -23,32 +23,30 @@ func digitBytes(w uint64) uint64 {
 	return ^((w & lowBits) + (0x7f-9)*eachByte | w) & highBits
 }
 
+// dotBytes sets the high bit of each byte of w that is a dot.
+func dotBytes(w uint64) uint64 {
+	w ^= '.' * eachByte
+	return ^((w&lowBits + lowBits) | w) & highBits
+}
+
 // nextDigits gives the first place at or after i, before limit, where a digit or a
 // dot stands after a digit; limit when there is none. i is at least one.
 func nextDigits(b []byte, i, limit int) int {
 	b = b[:limit]
-	for i+16 <= len(b) {
-		x, y := digitBytes(binary.LittleEndian.Uint64(b[i-1:])), digitBytes(binary.LittleEndian.Uint64(b[i+7:]))
-		if x|y == 0 {
-			i += 16
+	for ; i+16 <= len(b); i += 16 {
+		v, w := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])
+		x, y := digitBytes(v), digitBytes(w)
+		if x|y == 0 && !isDigit(b[i-1]) {
 			continue
 		}
-		// Most digits stand alone or begin a row.
-		for x != 0 {
-			k := i + bits.TrailingZeros64(x)/8
-			if c := b[k]; isDigit(c) || c == '.' {
-				return k
-			}
-			x &= x - 1
+		before := uint64(b[i-1]) << 56
+		p := (x<<8 | digitBytes(before)>>56) & (x | dotBytes(v))
+		if p != 0 {
+			return i + bits.TrailingZeros64(p)/8
 		}
-		for y != 0 {
-			k := i + 8 + bits.TrailingZeros64(y)/8
-			if c := b[k]; isDigit(c) || c == '.' {
-				return k
-			}
-			y &= y - 1
+		if p = (y<<8 | x>>56) & (y | dotBytes(w)); p != 0 {
+			return i + 8 + bits.TrailingZeros64(p)/8
 		}
-		i += 16
 	}
 	for ; i < len(b); i++ {
 		if c := b[i]; (isDigit(c) || c == '.') && isDigit(b[i-1]) {

@@ -180,6 +180,9 @@ func base64Run(view []byte, at, floor int) (start int, ok bool) {
 	if r-l < minBase64 {
 		return 0, false
 	}
+	if csHex.run(view[l:r], 28) == 28 {
+		return 0, false // digits of a hash: what they decode to is no text
+	}
 	// What it decodes to must begin like text; the first characters may belong to
 	// something else.
 	for skip := range 4 {

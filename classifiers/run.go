@@ -125,8 +125,8 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 			s.judgeCoin(st, v, l, i)
 		}
 		if (l == 0 || !isAlnum(b[l-1])) && i-l <= maxToken && !nominated(b[l:i]) {
-			lens, weak := s.allLens(st, v, l, i)
-			if n, _ := separator(b, i); n > 0 || lens&(1<<(i-l)) != 0 {
+			if n, _ := separator(b, i); n > 0 || st.meta.MinConfidence < Medium || s.c.possible(b[l:i]) {
+				lens, weak := s.allLens(st, v, l, i)
 				s.judgeSpans(st, v, l, i, lens, weak, true)
 			}
 		}
@@ -134,6 +134,19 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 			i++
 		}
 	}
+}
+
+// possible reports whether a token could be a value by itself.
+func (c *Catalog) possible(b []byte) bool {
+	if len(b) < c.minLen || len(b) > maxValue {
+		return false
+	}
+	count := 0
+	for _, x := range b {
+		count += int(byteKind[x] & kindDigit)
+	}
+	class := int(byteKind[b[0]]&kindDigit^kindDigit) | int(byteKind[b[1]]&kindDigit^kindDigit)<<1
+	return (c.strongLens[class][count]|c.weakLens[class][count]|c.leadLens)&(1<<len(b)) != 0
 }
 
 // allLens gives the lengths worth trying at v.b[l], however values begin, and those
