@@ -23,32 +23,30 @@ func digitBytes(w uint64) uint64 {
 	return ^((w & lowBits) + (0x7f-9)*eachByte | w) & highBits
 }
 
+// dotBytes sets the high bit of each byte of w that is a dot.
+func dotBytes(w uint64) uint64 {
+	w ^= '.' * eachByte
+	return ^((w&lowBits + lowBits) | w) & highBits
+}
+
 // nextDigits gives the first place at or after i, before limit, where a digit or a
 // dot stands after a digit; limit when there is none. i is at least one.
 func nextDigits(b []byte, i, limit int) int {
 	b = b[:limit]
-	for i+16 <= len(b) {
-		x, y := digitBytes(binary.LittleEndian.Uint64(b[i-1:])), digitBytes(binary.LittleEndian.Uint64(b[i+7:]))
-		if x|y == 0 {
-			i += 16
+	for ; i+16 <= len(b); i += 16 {
+		v, w := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])
+		x, y := digitBytes(v), digitBytes(w)
+		if x|y == 0 && !isDigit(b[i-1]) {
 			continue
 		}
-		// Most digits stand alone or begin a row.
-		for x != 0 {
-			k := i + bits.TrailingZeros64(x)/8
-			if c := b[k]; isDigit(c) || c == '.' {
-				return k
-			}
-			x &= x - 1
+		before := uint64(b[i-1]) << 56
+		p := (x<<8 | digitBytes(before)>>56) & (x | dotBytes(v))
+		if p != 0 {
+			return i + bits.TrailingZeros64(p)/8
 		}
-		for y != 0 {
-			k := i + 8 + bits.TrailingZeros64(y)/8
-			if c := b[k]; isDigit(c) || c == '.' {
-				return k
-			}
-			y &= y - 1
+		if p = (y<<8 | x>>56) & (y | dotBytes(w)); p != 0 {
+			return i + 8 + bits.TrailingZeros64(p)/8
 		}
-		i += 16
 	}
 	for ; i < len(b); i++ {
 		if c := b[i]; (isDigit(c) || c == '.') && isDigit(b[i-1]) {
@@ -193,6 +191,12 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 		v := around(view, base, r)
 		st.colonDone = v.base + uint64(s.judgeColons(st, &v))
 	}
+	sure := st.meta.MinConfidence >= Medium
+	if sure && r-l == 4 && timestamp(view[l:hi]) {
+		// No part of it is more than a date.
+		st.tokenDone = base + uint64(l) + timestampLen
+		return l + timestampLen
+	}
 	// How long the longest value could be that begins here: most digits end here.
 	leftSep := l > lo && (byteKind[view[l-1]]&(kindSep|kindLong) != 0 || view[l-1] >= 0x80)
 	if r-l < s.c.minLen && !leftSep && (r >= hi || byteKind[view[r]]&(kindSep|kindLong) == 0) {
@@ -262,23 +266,42 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 	}
 	count = min(count, maxValue)
 	upto := uint64(1)<<(min(n, maxValue)+1) - 1
-	lens := ^uint64(0)
-	if st.meta.MinConfidence >= Medium {
+	lens, weak := ^uint64(0), ^uint64(0)
+	v := around(view, base, i+1)
+	off := int(v.base - base)
+	if sure {
 		lens = s.c.strongLens[class][count]
 		if leads(view, l, r) != 0 || class == anyBeginning {
 			lens |= s.c.leadLens
 		}
-		if weak := s.c.weakLens[class][count]; weak&upto != 0 {
-			lens |= weak & s.nearLens(st, view, base, l)
+		if weak = s.c.weakLens[class][count] & upto; weak != 0 {
+			if weak &= s.nearLens(st, &v, l-off); weak != 0 {
+				weak &= s.closeLens(st, &v, l-off, r-off)
+			}
+		}
+		lens |= weak
+		if base+uint64(at) <= st.covered {
+			// Within a value that was told already: only what is surer is news.
+			lens, weak = lens&s.c.surestLens, weak&s.c.surestLens
 		}
 		if lens&upto == 0 {
 			return next
 		}
 	}
-	v := around(view, base, i+1)
-	off := int(v.base - base)
-	s.judgeSpans(st, &v, l-off, r-off, lens, false)
+	s.judgeSpans(st, &v, l-off, r-off, lens, weak, false)
 	return next
+}
+
+// timestampLen is the length of a timestamp's date and hour.
+const timestampLen = 13
+
+// timestamp reports whether b begins with a date and an hour (ISO 8601), with minutes
+// after them.
+func timestamp(b []byte) bool {
+	if len(b) <= timestampLen || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' {
+		return false
+	}
+	return allDigits(b[:4]) && allDigits(b[5:7]) && allDigits(b[8:10]) && allDigits(b[11:13])
 }
 
 // tooWordy reports whether n letters of these kinds, beside sep, are a word rather
@@ -422,52 +445,3 @@ func leftToken(b []byte, e, room int, kind byte) (int, int) {
 	}
 	return a, e
 }
-
-// nearLens gives the lengths of the values that a word or a column around view[at]
-// speaks for. It looks somewhat farther than context does, for a stretch
-// at once.
-func (s *Scanner) nearLens(st *Stream, view []byte, base uint64, at int) uint64 {
-	cell := (base+uint64(at))/cellSize + 1
-	if st.cell == cell {
-		return st.nearLens
-	}
-	st.cell = cell
-	from := (cell - 1) * cellSize
-	lo := uint64(0)
-	if from > contextBefore+maxSpan {
-		lo = from - contextBefore - maxSpan
-	}
-	hi := from + cellSize + maxSpan + contextAfter
-	v := window2{b: view, base: base}
-	if lo > base {
-		v = window2{b: view[lo-base:], base: lo}
-	}
-	st.ctx.cover(&s.c.words, &v, lo, hi)
-	st.near, st.nearLens = detSet{}, 0
-	for i := range st.ctx.m {
-		if m := &st.ctx.m[i]; m.at >= lo && m.at < hi {
-			set := &s.c.words.sets[m.list]
-			for k := range st.near {
-				st.near[k] |= set[k]
-			}
-			st.nearLens |= s.c.words.lens[m.list]
-		}
-	}
-	if st.csv.state == 0 {
-		st.csv.learn(&s.c.words, st.head)
-	}
-	if st.csv.state == 2 {
-		for k := range st.near {
-			st.near[k] |= st.csv.near[k]
-		}
-		st.nearLens |= st.csv.lens
-	}
-	return st.nearLens
-}
-
-const (
-	// cellSize is the stretch for which the words around are looked up at once.
-	cellSize = 256
-	// maxSpan bounds a value with its separators.
-	maxSpan = 128
-)

@@ -85,24 +85,32 @@ func nameKind(name []byte) nameKindType {
 		return nameOther
 	}
 	var buf [80]byte
-	low := bytes.ToLower(append(buf[:0], name...))
-	has := func(s string) bool { return bytes.Contains(low, []byte(s)) }
-	for _, no := range [...]string{"public", "pubkey", "keyword", "keyboard", "keypress", "keymap", "monkey", "hotkey", "turkey", "tokenize", "tokenizer", "passport", "compass", "bypass", "passive", "passthrough", "passed", "primary_key", "primarykey", "foreign_key", "foreignkey", "sort_key", "partition_key", "cache_key", "keyframe", "keycode",
-		"keyname", "key_name", "secretname", "secret_name", "keyid", "key_id", "keytype", "key_type", "keysize", "key_size", "keystore_type", "token_type", "tokentype", "token_url", "tokenurl", "endpoint", "token_uri", "keyfile", "key_file", "key-file", "key_path", "keypath", "password_file", "passwordfile", "secretref", "secret_ref", "username", "keyvault", "keylen", "key_len"} {
-		if has(no) && !(no == "public" && has("secret")) {
-			return nameOther
-		}
+	low := appendLower(buf[:0], name)
+	m := maskOf(low)
+	if innocentNames.in(low, m) || publicNames.in(low, m) && !secretWord.in(low, m) {
+		return nameOther
 	}
 	switch {
-	case has("pass") || has("pwd"):
+	case passwordNames.in(low, m):
 		return namePassword
-	case has("secret") || has("token") || has("apikey") || has("api_key") || has("api-key") || has("accesskey") || has("access_key") || has("access-key") || has("authkey") || has("auth_key") || has("auth-key") || has("credential") || has("creds") || has("private_key") || has("privatekey") || has("nkey") || has("nonce"):
+	case secretNames.in(low, m):
 		return nameSecret
-	case has("key") || has("auth") || has("clientid") || has("client_id") || has("client-id"):
+	case keyNames.in(low, m):
 		return nameKey
 	}
 	return nameOther
 }
+
+// Names of what is no secret, and of what is, by what they contain.
+var (
+	innocentNames = needlesOf("pubkey", "keyword", "keyboard", "keypress", "keymap", "monkey", "hotkey", "turkey", "tokenize", "tokenizer", "passport", "compass", "bypass", "passive", "passthrough", "passed", "primary_key", "primarykey", "foreign_key", "foreignkey", "sort_key", "partition_key", "cache_key", "keyframe", "keycode",
+		"keyname", "key_name", "secretname", "secret_name", "keyid", "key_id", "keytype", "key_type", "keysize", "key_size", "keystore_type", "token_type", "tokentype", "token_url", "tokenurl", "endpoint", "token_uri", "keyfile", "key_file", "key-file", "key_path", "keypath", "password_file", "passwordfile", "secretref", "secret_ref", "username", "keyvault", "keylen", "key_len")
+	publicNames   = needlesOf("public")
+	secretWord    = needlesOf("secret")
+	passwordNames = needlesOf("pass", "pwd")
+	secretNames   = needlesOf("secret", "token", "apikey", "api_key", "api-key", "accesskey", "access_key", "access-key", "authkey", "auth_key", "auth-key", "credential", "creds", "private_key", "privatekey", "nkey", "nonce")
+	keyNames      = needlesOf("key", "auth", "clientid", "client_id", "client-id")
+)
 
 // What stands after a name, around its operator, and after a value without quotes.
 var (
@@ -269,7 +277,7 @@ func hexOnly(b []byte) bool {
 }
 
 // fillers are words that tell a value to be none.
-var fillers = [...]string{"example", "changeme", "change_me", "placeholder", "anoncvs", "anonymous", "redacted", "removed", "dummy", "password", "passwd", "secret", "insert", "replace", "your", "xxxx", "****", "....", "todo", "none", "null", "undefined", "default", "foobar", "foo", "letmein", "qwerty", "sample", "fake", "invalid", "hidden", "notreal", "admin", "token", "mock", "test", "abcdef", "enter_", "optional", "required", "string", "0x"}
+var fillers = needlesOf("example", "changeme", "change_me", "placeholder", "anoncvs", "anonymous", "redacted", "removed", "dummy", "password", "passwd", "secret", "insert", "replace", "your", "xxxx", "****", "....", "todo", "none", "null", "undefined", "default", "foobar", "foo", "letmein", "qwerty", "sample", "fake", "invalid", "hidden", "notreal", "admin", "token", "mock", "test", "abcdef", "enter_", "optional", "required", "string", "0x")
 
 // filler reports whether a value is one of the things that stand where a secret
 // would.
@@ -277,11 +285,19 @@ func filler(b []byte) bool {
 	if len(b) > 200 {
 		return false
 	}
+	m := maskOf(b)
 	var buf [200]byte
-	low := bytes.ToLower(append(buf[:0], b...))
-	for _, f := range fillers {
-		i := bytes.Index(low, []byte(f))
-		if i >= 0 && (len(f)*3 >= len(b) || i == 0 && len(f) > 4 || len(f) >= 6 && len(b) < 32) {
+	var low []byte
+	for i := range fillers {
+		f := &fillers[i]
+		if f.mask&^m != 0 {
+			continue
+		}
+		if low == nil {
+			low = appendLower(buf[:0], b)
+		}
+		at, n := bytes.Index(low, f.text), len(f.text)
+		if at >= 0 && (n*3 >= len(b) || at == 0 && n > 4 || n >= 6 && len(b) < 32) {
 			return true
 		}
 	}
@@ -297,10 +313,8 @@ func reference(b []byte, quoted bool) bool {
 			return true
 		}
 	}
-	for _, r := range [...]string{"${", "{{", "}}", "<%", "$(", "://", "()", "[]", "->", "::", "==", "&&", "||", "os.environ", "getenv", "ENV[", "process.env", "%s", "%v", "%d", "://"} {
-		if bytes.Contains(b, []byte(r)) {
-			return true
-		}
+	if codeMarks.in(b, maskOf(b)) {
+		return true
 	}
 	if !quoted {
 		if bytes.IndexByte(b, '(') >= 0 || bytes.IndexByte(b, '[') >= 0 || bytes.IndexByte(b, '{') >= 0 {
@@ -308,15 +322,18 @@ func reference(b []byte, quoted bool) bool {
 		}
 	}
 	// Dotted names: config.secretKey, application.properties.
-	dots := bytes.Count(b, []byte("."))
+	dots := bytes.Count(b, dot)
 	if dots > 0 {
 		_, _, digits, _ := classes(b)
 		if digits == 0 || dots >= 1 && digits*6 < len(b) && !quoted {
 			return true
 		}
 	}
-	return bytes.Count(b, []byte("/")) >= 2 && wordy(b)
+	return bytes.Count(b, slash) >= 2 && wordy(b)
 }
+
+// codeMarks stand in code and templates.
+var codeMarks = needlesOf("${", "{{", "}}", "<%", "$(", "://", "()", "[]", "->", "::", "==", "&&", "||", "os.environ", "getenv", "ENV[", "process.env", "%s", "%v", "%d", "://")
 
 // camel reports whether letters look like an identifier in camelCase.
 func camel(b []byte) bool {

@@ -16,6 +16,7 @@
 package classifiers
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -72,8 +73,12 @@ type Catalog struct {
 	// lengths worth trying, leadLens those of shapes that want a beginning.
 	strong, weak         [maxValue + 1][]shape
 	strongLens, weakLens reach
-	leadLens             uint64
-	pairs                pairs
+	// weakOf finds a detector's shapes in weak.
+	weakOf   [maxValue + 1]weakIndex
+	leadLens uint64
+	// surestLens are the lengths of what may be of high confidence.
+	surestLens uint64
+	pairs      pairs
 	// detLens has a bit for each length of a detector's weak shapes.
 	detLens []uint64
 	// minLen is the least length of any.
@@ -225,6 +230,7 @@ func New(cfg Config) (*Catalog, error) {
 		return nil, errors.New("every detector is disabled")
 	}
 	c.compileShapes()
+	c.indexWeak()
 	c.words.build(c.dets, c.detLens)
 	c.compilePatterns(cfg.Custom)
 	var err error
@@ -264,11 +270,16 @@ func (c *Catalog) compileShapes() {
 			if c.minLen == 0 || l < c.minLen {
 				c.minLen = l
 			}
-			sh := shape{digits: digits, letters: letters, num: uint16(i), det: c.numDet[i], lead: n.lead}
+			sh := shape{digits: digits, letters: letters, num: uint16(i), det: c.numDet[i], lead: n.lead, most: n.most()}
 			humble := max(n.plain, n.usual, n.odd) < 2 && n.judge == nil || n.humble
 			if humble || n.lead != 0 {
-				c.detLens[c.numDet[i]] |= 1 << l
-				c.weakLens.add(digits, letters, l)
+				// Without words about it, nothing can speak for it.
+				if c.detLens[c.numDet[i]] |= 1 << l; len(c.dets[c.numDet[i]].Context) > 0 {
+					c.weakLens.add(digits, letters, l)
+				}
+			}
+			if sh.most > 2 {
+				c.surestLens |= 1 << l
 			}
 			switch {
 			case humble:
@@ -293,6 +304,29 @@ func (c *Catalog) compileShapes() {
 			}
 		}
 	}
+}
+
+// indexWeak orders the weak shapes by detector, as few of them are asked at once.
+func (c *Catalog) indexWeak() {
+	for n := range c.weak {
+		slices.SortStableFunc(c.weak[n], func(a, b shape) int { return cmp.Compare(a.det, b.det) })
+		x := &c.weakOf[n]
+		x.from, x.to = make([]uint16, len(c.dets)), make([]uint16, len(c.dets))
+		for i, sh := range c.weak[n] {
+			if !x.dets.has(sh.det) {
+				x.dets.add(sh.det)
+				x.from[sh.det] = uint16(i)
+			}
+			x.to[sh.det] = uint16(i) + 1
+		}
+	}
+}
+
+// weakIndex tells which detectors have shapes of one length, and where their first
+// and the one after their last is.
+type weakIndex struct {
+	dets     detSet
+	from, to []uint16
 }
 
 // Close frees the databases. No Scanner may use the catalogue any more.

@@ -3,9 +3,6 @@ package classifiers
 import (
 	"bytes"
 	"slices"
-	"sort"
-	"unicode"
-	"unicode/utf8"
 )
 
 // lexicon finds the detectors' context words in text: whole words, split at
@@ -38,11 +35,17 @@ type wordTable struct {
 	n    int
 }
 
-const spread = 0x9e3779b97f4a7c15
+const spread = 0x9e3779b97f4a7c15 // 2^64 by the golden ratio
+
+// may reports whether a hash may be in the table.
+func (t *wordTable) may(key uint64) bool {
+	m := key * spread
+	return t.bits[m>>54]&(1<<(m>>48&63)) != 0
+}
 
 func (t *wordTable) get(key uint64) (uint16, bool) {
 	m := key * spread
-	if t.bits[m>>58<<4|m>>54&15]&(1<<(m>>48&63)) == 0 {
+	if t.bits[m>>54]&(1<<(m>>48&63)) == 0 {
 		return 0, false
 	}
 	for i := m >> 32; ; i++ {
@@ -67,7 +70,7 @@ func (t *wordTable) put(key uint64, val uint16) {
 		}
 	}
 	m := key * spread
-	t.bits[m>>58<<4|m>>54&15] |= 1 << (m >> 48 & 63)
+	t.bits[m>>54] |= 1 << (m >> 48 & 63)
 	for i := m >> 32; ; i++ {
 		at := i & uint64(len(t.keys)-1)
 		if t.keys[at] == 0 {
@@ -83,23 +86,6 @@ func (t *wordTable) put(key uint64, val uint16) {
 type denseWord struct {
 	text []byte
 	list uint16
-}
-
-// A word's hash is a polynomial of its letters: different for all words of up to
-// twelve, and quick to continue.
-const (
-	hashSeed  = 7
-	hashPrime = 31
-)
-
-func hashByte(h uint64, c byte) uint64 { return h*hashPrime + uint64(c) }
-
-func hashRune(h uint64, r rune) uint64 {
-	for r >= 0x80 {
-		h = hashByte(h, byte(r&0x7f|0x80))
-		r >>= 7
-	}
-	return hashByte(h, byte(r))
 }
 
 // build indexes the words of all detectors.
@@ -154,7 +140,7 @@ func (x *lexicon) build(dets []Detector, detLens []uint64) {
 // first word and the number of words.
 func phraseKey(s string) (key, first uint64, words uint8) {
 	r := wordReader{b: []byte(s)}
-	h := uint64(hashSeed)
+	h := uint64(0)
 	for {
 		_, _, wh, ok := r.next()
 		if !ok {
@@ -171,109 +157,6 @@ func phraseKey(s string) (key, first uint64, words uint8) {
 }
 
 func joinWords(a, b uint64) uint64 { return (a^b>>29)*spread ^ b }
-
-// wordReader splits text into words and hashes each.
-type wordReader struct {
-	b   []byte
-	pos int
-}
-
-// maxWord is the greatest length of a word in bytes; the rest of a longer one is
-// skipped.
-const maxWord = 48
-
-// next gives the next word's place and the hash of its lower-case letters.
-func (r *wordReader) next() (start, end int, hash uint64, ok bool) {
-	b, i := r.b, r.pos
-	for {
-		for i < len(b) && byteKind[b[i]]&(kindLower|kindUpper) == 0 && b[i] < 0x80 {
-			i++
-		}
-		if i >= len(b) {
-			r.pos = i
-			return 0, 0, 0, false
-		}
-		if b[i] < 0x80 {
-			break
-		}
-		ru, n := utf8.DecodeRune(b[i:])
-		if isWordRune(ru) {
-			break
-		}
-		i += n
-	}
-	start = i
-	h := uint64(hashSeed)
-	for i < len(b) && i-start < maxWord && b[i] >= 'A' && b[i] <= 'Z' {
-		h = hashByte(h, b[i]|0x20)
-		i++
-	}
-	n := i
-	for i < len(b) && i-start < maxWord && b[i] >= 'a' && b[i] <= 'z' {
-		h = hashByte(h, b[i])
-		i++
-	}
-	if i < len(b) && (b[i] >= 0x80 || i-start >= maxWord && byteKind[b[i]]&(kindLower|kindUpper) != 0) {
-		return r.rest(start, i, h, i > n)
-	}
-	r.pos = i
-	return start, i, h, true
-}
-
-// rest reads on a word that has letters beyond ASCII, or is too long for any
-// lexicon.
-func (r *wordReader) rest(start, i int, h uint64, prevLower bool) (int, int, uint64, bool) {
-	b := r.b
-loop:
-	for i < len(b) {
-		if i-start >= maxWord && !isDense(b[start:]) {
-			for i < len(b) && (b[i] >= 0x80 || b[i]|0x20 >= 'a' && b[i]|0x20 <= 'z') {
-				i++
-			}
-			h = 0
-			break
-		}
-		c := b[i]
-		switch {
-		case c >= 'a' && c <= 'z':
-			h = hashByte(h, c)
-			prevLower = true
-			i++
-		case c >= 'A' && c <= 'Z':
-			if prevLower {
-				break loop
-			}
-			h = hashByte(h, c|0x20)
-			i++
-		case c >= 0x80:
-			ru, n := utf8.DecodeRune(b[i:])
-			if !isWordRune(ru) {
-				break loop
-			}
-			h = hashRune(h, unicode.ToLower(ru))
-			prevLower = unicode.IsLower(ru)
-			i += n
-		default:
-			break loop
-		}
-	}
-	r.pos = i
-	return start, i, h, true
-}
-
-func isWordRune(r rune) bool {
-	return unicode.IsLetter(r) || unicode.Is(unicode.Mn, r)
-}
-
-// isDense reports whether text begins in a script that is written without
-// spaces between words (Thai, Chinese, Japanese, Korean).
-func isDense(b []byte) bool {
-	if len(b) < 3 || b[0] < 0xe0 || b[0] > 0xed {
-		return false
-	}
-	r, _ := utf8.DecodeRune(b)
-	return r >= 0x0e00 && r < 0x0e80 || r >= 0x3040 && r < 0xa000 || r >= 0xac00 && r < 0xd7b0
-}
 
 // ctxMark is a context word seen: where, how long, and which list.
 type ctxMark struct {
@@ -318,7 +201,7 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 	r := wordReader{b: b, pos: boundary(b, begin)}
 	stop := int(to - v.base)
 	for {
-		start, wend, h, ok := r.next()
+		start, wend, h, ok := r.nextOf(&x.first, stop)
 		if !ok || start >= stop {
 			break
 		}
@@ -333,7 +216,8 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 		// A plural counts as its word.
 		words, known := x.first.get(h)
 		if !known && wend-start > 3 && b[wend-1]|0x20 == 's' && h != 0 {
-			h = (h - 's') * inverseOfPrime
+			one := wordReader{b: b[start : wend-1]}
+			_, _, h, _ = one.next()
 			words, known = x.first.get(h)
 		}
 		if hump := wend < len(b) && b[wend] >= 'A' && b[wend] <= 'Z'; hump {
@@ -367,18 +251,6 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 	c.to = max(c.to, to)
 }
 
-// inverseOfPrime takes back a step of the hash.
-const inverseOfPrime = 0xef7bdef7bdef7bdf
-
-// wholeRun hashes the ASCII letters from start as one word.
-func wholeRun(b []byte, start int) (end int, h uint64) {
-	h = hashSeed
-	for end = start; end < len(b) && isAlpha(b[end]) && end-start < maxWord; end++ {
-		h = hashByte(h, b[end]|0x20)
-	}
-	return end, h
-}
-
 // boundary gives a place at or shortly before i where no word is cut.
 func boundary(b []byte, i int) int {
 	for k := i; k > 0 && k > i-64; k-- {
@@ -390,6 +262,19 @@ func boundary(b []byte, i int) int {
 		i--
 	}
 	return i
+}
+
+// first gives the place of the first word at offset at or after it.
+func (c *contextMarks) first(at uint64) int {
+	lo, hi := 0, len(c.m)
+	for lo < hi {
+		if mid := (lo + hi) / 2; c.m[mid].at < at {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
 }
 
 func (c *contextMarks) add(at uint64, n int, list uint16) {
@@ -422,8 +307,7 @@ func (s *Scanner) context(st *Stream, v *window2, det uint16, start, end int) (p
 	st.ctx.cover(&s.c.words, v, lo, to+contextAfter)
 	lists := s.c.words.lists
 	want := det << 1
-	first := sort.Search(len(st.ctx.m), func(i int) bool { return st.ctx.m[i].at >= lo })
-	for i := first; i < len(st.ctx.m); i++ {
+	for i := st.ctx.first(lo); i < len(st.ctx.m); i++ {
 		m := &st.ctx.m[i]
 		if m.at >= to+contextAfter {
 			break

@@ -180,17 +180,24 @@ func base64Run(view []byte, at, floor int) (start int, ok bool) {
 	if r-l < minBase64 {
 		return 0, false
 	}
+	if csHex.run(view[l:r], 28) == 28 {
+		return 0, false // digits of a hash: what they decode to is no text
+	}
 	// What it decodes to must begin like text; the first characters may belong to
 	// something else.
 	for skip := range 4 {
 		var out [24]byte
 		q := view[l+skip:]
-		for i := 0; i < len(out); i += 3 {
+		clean, some := true, false
+		for i := 0; i < len(out) && (clean || some || i < 6); i += 3 {
 			a, b, c, e := base64Value[q[0]], base64Value[q[1]], base64Value[q[2]], base64Value[q[3]]
 			out[i], out[i+1], out[i+2] = a<<2|b>>4, b<<4|c>>2, c<<6|e
 			q = q[4:]
+			for _, c := range out[i : i+3] {
+				clean, some = clean && !control(c), some || c == 0
+			}
 		}
-		if looksText(out[:]) {
+		if (clean || some) && looksText(out[:]) {
 			return l + skip, true
 		}
 	}
@@ -222,12 +229,17 @@ func looksText(b []byte) bool {
 			i += n
 			continue
 		}
-		if c < 0x20 && c != '\n' && c != '\r' && c != '\t' || c == 0x7f {
+		if control(c) {
 			return false
 		}
 		i++
 	}
 	return true
+}
+
+// control reports whether a byte does not stand in text.
+func control(c byte) bool {
+	return c < 0x20 && c != '\n' && c != '\r' && c != '\t' || c == 0x7f
 }
 
 // moreBase64 decodes on; it reports whether the run has ended.
@@ -338,6 +350,9 @@ func utf16Block(b []byte) byte {
 	return 0
 }
 
+// zero is what every other byte of Latin text in UTF-16 is.
+var zero = []byte{0}
+
 func (s *Scanner) decodeUTF16(st *Stream, view []byte, base, limit uint64, eof bool) {
 	d := &st.dec
 	for {
@@ -357,7 +372,7 @@ func (s *Scanner) decodeUTF16(st *Stream, view []byte, base, limit uint64, eof b
 		}
 		b := view[at-base : at-base+n]
 		kind := byte(0)
-		if bytes.IndexByte(b, 0) >= 0 && n >= 16 {
+		if n >= 16 && bytes.Count(b, zero)*8 >= len(b)/2*6 {
 			kind = utf16Block(b)
 		}
 		d.u16next = at + n

@@ -57,7 +57,8 @@ type number struct {
 	joined bool
 	// lead wants one of these beginnings, or a word that speaks for the detector.
 	lead lead
-	// humble tells that judge never raises a confidence without context.
+	// humble tells that judge never raises a confidence without context, and none
+	// to high.
 	humble bool
 	// judge may change the confidence at the end; nil leaves it.
 	judge func(v *value, score int8, ctx bool) int8
@@ -80,11 +81,21 @@ type value struct {
 	raw, before, after []byte
 }
 
+// most gives the greatest confidence that a value can have.
+func (n *number) most() int8 {
+	if n.judge != nil && !n.humble {
+		return 3
+	}
+	return min(3, max(max(n.plain, n.usual, n.odd)+1, n.withContext, 2))
+}
+
 // shape is one compiled form of a number detector.
 type shape struct {
 	digits, letters uint64
 	num, det        uint16
 	lead            lead
+	// most is the greatest confidence that a value can have.
+	most int8
 }
 
 // detSet is a set of detectors by their place in the catalogue.

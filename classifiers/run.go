@@ -1,5 +1,7 @@
 package classifiers
 
+import "math/bits"
+
 // part is one token of a run: its place in the view, its place in the
 // normalised letters, and the separator before it.
 type part struct {
@@ -123,7 +125,10 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 			s.judgeCoin(st, v, l, i)
 		}
 		if (l == 0 || !isAlnum(b[l-1])) && i-l <= maxToken && !nominated(b[l:i]) {
-			s.judgeSpans(st, v, l, i, s.allLens(st, v, l), true)
+			if n, _ := separator(b, i); n > 0 || st.meta.MinConfidence < Medium || s.c.possible(b[l:i]) {
+				lens, weak := s.allLens(st, v, l, i)
+				s.judgeSpans(st, v, l, i, lens, weak, true)
+			}
 		}
 		for i < len(b) && isAlnum(b[i]) {
 			i++
@@ -131,18 +136,33 @@ func (s *Scanner) judgeWords(st *Stream, v *window2, from, to int) {
 	}
 }
 
-// allLens gives the lengths worth trying at v.b[l], however values begin.
-func (s *Scanner) allLens(st *Stream, v *window2, l int) uint64 {
-	if st.meta.MinConfidence < Medium {
-		return ^uint64(0)
+// possible reports whether a token could be a value by itself.
+func (c *Catalog) possible(b []byte) bool {
+	if len(b) < c.minLen || len(b) > maxValue {
+		return false
 	}
-	return s.nearLens(st, v.b, v.base, l) | s.c.strongLens[anyBeginning][maxValue] | s.c.leadLens
+	count := 0
+	for _, x := range b {
+		count += int(byteKind[x] & kindDigit)
+	}
+	class := int(byteKind[b[0]]&kindDigit^kindDigit) | int(byteKind[b[1]]&kindDigit^kindDigit)<<1
+	return (c.strongLens[class][count]|c.weakLens[class][count]|c.leadLens)&(1<<len(b)) != 0
+}
+
+// allLens gives the lengths worth trying at v.b[l], however values begin, and those
+// that a word speaks for.
+func (s *Scanner) allLens(st *Stream, v *window2, l, r int) (lens, weak uint64) {
+	if st.meta.MinConfidence < Medium {
+		return ^uint64(0), ^uint64(0)
+	}
+	weak = s.closeLens(st, v, l, r)
+	return weak | s.c.strongLens[anyBeginning][maxValue] | s.c.leadLens, weak
 }
 
 // judgeSpans tries the spans around the token b[l:r] that have one of the lengths
-// in lens; near is up to date when confidence matters. With alone, only spans
-// that begin with it and hold no nominated token.
-func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens uint64, alone bool) {
+// in lens, for what is of low confidence without a word about it one of those in
+// weakLens. With alone, only spans that begin with it and hold no nominated token.
+func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens, weakLens uint64, alone bool) {
 	b := v.b
 	parts := &s.parts
 	// Leftwards: tokens that nothing else nominates, up to the room there is.
@@ -231,9 +251,6 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens uint64, alon
 	}
 	s.cand = s.cand[:0]
 	sure := st.meta.MinConfidence >= Medium
-	if sure {
-		s.nearLens(st, b, v.base, l)
-	}
 	for i := first; i <= maxLeft; i++ {
 		for j := maxLeft; j <= last; j++ {
 			off := parts[i].off
@@ -248,30 +265,42 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens uint64, alon
 			d, a := digits>>off&m, letters>>off&m
 			va := &s.va
 			ready := false
-			strong, weak := s.c.strong[n], s.c.weak[n]
-			for k := range len(strong) + len(weak) {
-				var sh *shape
-				if k < len(strong) {
-					sh = &strong[k]
-				} else {
-					sh = &weak[k-len(strong)]
+			covered := v.base+uint64(parts[j].end) <= st.covered
+			try := func(shapes []shape, weak bool) {
+				for k := range shapes {
+					sh := &shapes[k]
+					if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
+						continue
+					}
+					if covered && sh.most < 3 {
+						continue // nothing that settleCandidates would report
+					}
+					if sure && !weak && sh.lead != 0 && sh.lead&leads(b, parts[i].start, parts[i].end) == 0 && !s.closeTo(st, v, l, r, sh.det) {
+						continue
+					}
+					if !ready {
+						ready = true
+						s.value(va, b, parts[:], i, j)
+						va.b = val[off : off+n]
+						va.lower = lower>>off&m != 0
+					}
+					s.tryNumber(st, v, sh.num, va, parts[i].start, parts[j].end, off, n)
 				}
-				if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
-					continue
+			}
+			try(s.c.strong[n], false)
+			switch {
+			case weakLens&(1<<n) == 0:
+			case !sure:
+				try(s.c.weak[n], true)
+			default:
+				s.closeLens(st, v, l, r)
+				w := &s.c.weakOf[n]
+				for k, dets := range w.dets {
+					for dets &= st.close[k]; dets != 0; dets &= dets - 1 {
+						det := k<<6 + bits.TrailingZeros64(dets)
+						try(s.c.weak[n][w.from[det]:w.to[det]], true)
+					}
 				}
-				if sure && k >= len(strong) && !st.near.has(sh.det) {
-					continue
-				}
-				if sure && sh.lead != 0 && sh.lead&leads(b, parts[i].start, parts[i].end) == 0 && !st.near.has(sh.det) {
-					continue
-				}
-				if !ready {
-					ready = true
-					s.value(va, b, parts[:], i, j)
-					va.b = val[off : off+n]
-					va.lower = lower>>off&m != 0
-				}
-				s.tryNumber(st, v, sh.num, va, parts[i].start, parts[j].end, off, n)
 			}
 		}
 	}
@@ -368,7 +397,7 @@ func (s *Scanner) tryNumber(st *Stream, v *window2, num uint16, va *value, start
 	if spec.judge != nil {
 		score = spec.judge(va, score, pro)
 	}
-	if score <= 0 {
+	if score <= 0 || score < 2 && st.meta.MinConfidence >= Medium {
 		return
 	}
 	s.cand = append(s.cand, candidate{det: det, start: start, end: end, score: min(score, 3), level: spec.Level, off: off, n: n})

@@ -36,11 +36,13 @@ type Stream struct {
 	tokenDone, covered uint64
 	ctx                contextMarks
 	csv                header
-	// cell is the stretch, counted from one, that near and nearLens are about: the
-	// detectors that words nearby speak for, and the lengths worth trying.
-	cell     uint64
-	near     detSet
-	nearLens uint64
+	// cell is the stretch, counted from one, that nearLens is about: the lengths worth
+	// trying for the words nearby.
+	cell, nearLens uint64
+	// closeAt is one more than the token that close and closeLens are about: the
+	// detectors that words close by speak for, and the lengths of their values.
+	closeAt, closeLens uint64
+	close              detSet
 
 	// recent are the findings made last.
 	recent  [8]told
@@ -385,7 +387,7 @@ func (s *Scanner) Gap(st *Stream, n uint64) {
 	st.holed = true
 	st.scanned, st.dotted, st.tokenDone, st.covered = st.end, st.end, st.end, st.end
 	st.ctx = contextMarks{m: st.ctx.m[:0]}
-	st.cell, st.csv.line = 0, 0
+	st.cell, st.closeAt, st.csv.line = 0, 0, 0
 	d := &st.dec
 	d.b64next, d.b64done, d.u16next, d.pctnext = st.end, st.end, st.end, st.end
 	for i := range d.folds {

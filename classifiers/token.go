@@ -1,9 +1,5 @@
 package classifiers
 
-import (
-	"bytes"
-)
-
 // token is a detector of secrets that begin with a literal of their own.
 type token struct {
 	Detector
@@ -76,21 +72,26 @@ func placeholder(b []byte) bool {
 	if len(b) < 4 {
 		return false
 	}
-	var seen [256]bool
-	kinds := 0
-	for _, c := range b {
-		if !seen[c] {
-			seen[c] = true
-			kinds++
-		}
-	}
-	if kinds <= 2 && len(b) >= 6 {
+	if len(b) >= 6 && fewKinds(b) {
 		return true
 	}
-	for _, p := range [...]string{"xxxxx", "XXXXX", "EXAMPLE", "your_", "YOUR_", "<your", "example_"} {
-		if bytes.Contains(b, []byte(p)) {
-			return true
+	return placeholders.in(b, maskOf(b))
+}
+
+var placeholders = needlesOf("xxxxx", "XXXXX", "EXAMPLE", "your_", "YOUR_", "<your", "example_")
+
+// fewKinds reports whether b has two different bytes at most.
+func fewKinds(b []byte) bool {
+	x := b[0]
+	y := x
+	for _, c := range b[1:] {
+		switch {
+		case c == x || c == y:
+		case y == x:
+			y = c
+		default:
+			return false
 		}
 	}
-	return false
+	return true
 }

@@ -124,6 +124,15 @@ var named = []struct {
 }{{"nbsp;", ' '}, {"shy;", 0}, {"zwnj;", 0}, {"zwj;", 0}, {"lrm;", 0}, {"rlm;", 0}, {"ensp;", ' '}, {"emsp;", ' '}, {"thinsp;", ' '}, {"hyphen;", '-'}, {"dash;", '-'}, {"commat;", '@'}, {"period;", '.'},
 	{"sol;", '/'}, {"colon;", ':'}, {"lowbar;", '_'}, {"num;", '#'}, {"equals;", '='}, {"Tab;", '\t'}, {"NewLine;", '\n'}, {"amp;", '&'}, {"quot;", '"'}, {"apos;", '\''}, {"lt;", '<'}, {"gt;", '>'}}
 
+// entityFirst are the first letters of named.
+var entityFirst = func() *charset {
+	var letters []byte
+	for i := range named {
+		letters = append(letters, named[i].name[0])
+	}
+	return set(string(letters))
+}()
+
 // readEntity reads a character reference (HTML, 13.5) at b[0] == '&'; r is zero for
 // a character without width.
 func readEntity(b []byte) (r rune, width int) {
@@ -132,6 +141,9 @@ func readEntity(b []byte) (r rune, width int) {
 		return 0, 0
 	}
 	if b[1] != '#' {
+		if !entityFirst.has(b[1]) {
+			return 0, 0
+		}
 		for i := range named {
 			if bytes.HasPrefix(b[1:], []byte(named[i].name)) {
 				return named[i].r, 1 + len(named[i].name)
@@ -331,49 +343,65 @@ func letter26(n rune) rune {
 // ASCII with another one after it.
 func nextOdd(b []byte, i, to int) int {
 	for i < to {
-		c := b[i]
-		if c < 0x80 {
-			for i++; i+8 <= to && binary.LittleEndian.Uint64(b[i:])&highBits == 0; i += 8 {
-			}
-			continue
-		}
-		if oddLead[c] && i+1 < len(b) && oddSecond(c, b[i+1]) {
-			r, n := utf8.DecodeRune(b[i:])
-			p := plain(r)
-			switch {
-			case n < 2 || p == r:
-			case p == 0 && i > 0 && i+n < len(b) && isAlnum(b[i-1]) && (isAlnum(b[i+n]) || b[i+n] >= 0xc2):
-				return i
-			case p >= '0' && p <= '9':
-				if q, _ := utf8.DecodeRune(b[i+n:]); q >= 0x80 && isPlainDigit(q) {
-					return i
+		n := 1
+		if i+9 <= len(b) {
+			if binary.LittleEndian.Uint64(b[i:])&highBits == 0 {
+				for i += 8; i+16 <= to && (binary.LittleEndian.Uint64(b[i:])|binary.LittleEndian.Uint64(b[i+8:]))&highBits == 0; i += 16 {
 				}
+				continue
+			}
+			w := b[i : i+9]
+			if oddFirst[w[0]]&oddSecond[w[1]]|oddFirst[w[1]]&oddSecond[w[2]]|oddFirst[w[2]]&oddSecond[w[3]]|oddFirst[w[3]]&oddSecond[w[4]]|
+				oddFirst[w[4]]&oddSecond[w[5]]|oddFirst[w[5]]&oddSecond[w[6]]|oddFirst[w[6]]&oddSecond[w[7]]|oddFirst[w[7]]&oddSecond[w[8]] == 0 {
+				i += 8
+				continue
+			}
+			n = 8
+		}
+		for end := min(i+n, to); i < end; i++ {
+			if i+1 < len(b) && oddFirst[b[i]]&oddSecond[b[i+1]] != 0 && oddAt(b, i) {
+				return i
 			}
 		}
-		i++
 	}
 	return to
 }
 
-// oddLead are the first bytes of the characters that plain changes.
-var oddLead = [256]bool{0xc2: true, 0xd9: true, 0xdb: true, 0xdf: true, 0xe0: true, 0xe1: true, 0xe2: true, 0xef: true, 0xf0: true}
-
-// oddSecond leaves out most others by their second byte.
-func oddSecond(c, d byte) bool {
-	switch c {
-	case 0xc2:
-		return d == 0xad
-	case 0xe2:
-		return d == 0x80 || d == 0x81
-	case 0xef:
-		return d >= 0xb8
-	case 0xf0:
-		return d == 0x9d
-	case 0xd9, 0xdb, 0xdf:
-		return d >= 0x80 && d < 0xba
+// oddAt reports whether nextOdd's character stands at b[i].
+func oddAt(b []byte, i int) bool {
+	r, n := utf8.DecodeRune(b[i:])
+	p := plain(r)
+	switch {
+	case n < 2 || p == r:
+	case p == 0:
+		return i > 0 && i+n < len(b) && isAlnum(b[i-1]) && (isAlnum(b[i+n]) || b[i+n] >= 0xc2)
+	case p >= '0' && p <= '9':
+		q, _ := utf8.DecodeRune(b[i+n:])
+		return q >= 0x80 && isPlainDigit(q)
 	}
-	return d >= 0x80
+	return false
 }
+
+// oddFirst and oddSecond share a bit for the first and the second byte of a character
+// without width, or of a digit beyond ASCII.
+var oddFirst, oddSecond = func() (first, second [256]uint16) {
+	next := uint16(1)
+	for _, blocks := range [...][2]rune{{0xa0, 0x3000}, {0xfe00, 0xffff}, {0x1d7ce, 0x1d7ff}} {
+		for r := blocks[0]; r <= blocks[1]; r++ {
+			if p := plain(r); p == r || p != 0 && !(p >= '0' && p <= '9') {
+				continue
+			}
+			var b [4]byte
+			utf8.EncodeRune(b[:], r)
+			if first[b[0]] == 0 {
+				first[b[0]] = next
+				next <<= 1
+			}
+			second[b[1]] |= first[b[0]]
+		}
+	}
+	return first, second
+}()
 
 func isPlainDigit(r rune) bool { p := plain(r); return p == 0 || p >= '0' && p <= '9' }
 
