@@ -75,6 +75,10 @@ func (c *compiler) when(w *when, r *rule, where string) {
 	r.names = c.globs(w.FileNames, where+".file_names")
 	r.minSize = c.size(w.MinSize, where+".min_size")
 	r.maxSize = c.size(w.MaxSize, where+".max_size")
+	r.minReleased = c.size(w.MinReleased, where+".min_released")
+	if w.Gaps != nil {
+		r.hasGaps, r.gaps = true, *w.Gaps
+	}
 	r.unscannable = c.globs(w.Unscannable, where+".unscannable")
 	for i, u := range r.unscannable {
 		if u == "any" {
@@ -203,11 +207,37 @@ func (c *compiler) addHost(h *hostSet, s, where string, not bool, depth int) {
 		set.nets.Insert(p)
 		return
 	}
+	switch kind, value, _ := strings.Cut(s, ":"); {
+	case kind == "country" && validCountry(value):
+		set.countries = append(set.countries, strings.ToUpper(value))
+		return
+	case kind == "asn":
+		if n, err := strconv.ParseUint(value, 10, 32); err == nil && n > 0 {
+			set.asns = append(set.asns, uint32(n))
+			return
+		}
+		c.at(where, "write it as asn:64500", "%q is no network's number", s)
+		return
+	case kind == "country":
+		c.at(where, "write it as country:AT, with the two letters of ISO 3166", "%q is no country", s)
+		return
+	case kind == "user" && value != "":
+		set.users = append(set.users, c.globs(list{value}, where)...)
+		return
+	case strings.Contains(s, "@"):
+		set.mails = append(set.mails, c.globs(list{strings.ToLower(s)}, where)...)
+		return
+	}
 	if domain, ok := strings.CutPrefix(strings.ToLower(s), "*."); strings.Contains(s, ".") && validDomain(domain) {
 		set.domains = append(set.domains, domainPattern{domain, ok})
 		return
 	}
-	c.at(where, "a zone, a group, a destination, an address, a range or a domain", "%q names nothing", s)
+	c.at(where, "a zone, a group, a destination, an address, a range, a domain, a mail address, country:XX, asn:N or user:NAME", "%q names nothing", s)
+}
+
+func validCountry(s string) bool {
+	letter := func(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
+	return len(s) == 2 && letter(s[0]) && letter(s[1])
 }
 
 func validDomain(s string) bool {

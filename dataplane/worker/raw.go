@@ -27,6 +27,8 @@ type flowState struct {
 	midstream bool
 	// macs are the link-layer addresses of each direction's senders.
 	macs [2][][6]byte
+	// hello tells that the policy was asked about the TLS client hello.
+	hello bool
 	// tags are the packets still to be told after an alert.
 	tags []tag
 }

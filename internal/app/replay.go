@@ -20,6 +20,10 @@ type ReplayOptions struct {
 	Inline     bool
 	NoChecksum bool
 	Progress   func(bytes uint64)
+	// Begin, when set, is told of each file before it is read; Judged of each
+	// question to the policy, which wants one worker.
+	Begin  func(path string)
+	Judged func(worker.Judged)
 }
 
 // ReplaySummary is what `sluice replay` prints, and its --json object.
@@ -64,9 +68,10 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 	if err != nil {
 		return sum, err
 	}
+	wc.Judged = o.Judged
 	var last int64
 	res, err := replay.Run(ctx, replay.Options{
-		Files: o.Files, Workers: o.Workers, Progress: o.Progress,
+		Files: o.Files, Workers: o.Workers, Progress: o.Progress, Begin: o.Begin,
 		AutoChecksum: cfg.PcapFile.ChecksumChecks == "auto" && !o.NoChecksum,
 		New:          func(int) (*worker.Worker, error) { return worker.New(wc) },
 		Publish: func(evs []*events.Event) {
