@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"sluice/dataplane/policy"
 	"sluice/internal/app"
 	"sluice/signatures"
 )
@@ -20,6 +22,31 @@ type checkReport struct {
 		Disabled int `json:"disabled"`
 	} `json:"rules"`
 	Errors []signatures.RuleError `json:"errors"`
+	Policy struct {
+		Name     string         `json:"name"`
+		Rules    int            `json:"rules"`
+		Warnings []checkWarning `json:"warnings"`
+	} `json:"policy"`
+}
+
+// checkWarning is something in a policy that is allowed but probably not meant.
+type checkWarning struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// checkPolicy tells of the policy itself.
+func (r *checkReport) checkPolicy(p *policy.Policy) {
+	r.Policy.Warnings = []checkWarning{}
+	if p == nil {
+		return
+	}
+	r.Policy.Name, r.Policy.Rules = p.Name, len(p.RuleNames())
+	for _, w := range p.Warnings(time.Now()) {
+		r.Policy.Warnings = append(r.Policy.Warnings, checkWarning{w.File, w.Line, w.Msg, w.Remedy})
+	}
 }
 
 func checkCommand() *cobra.Command {
@@ -29,8 +56,9 @@ func checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check rules, policy and configuration, and open nothing",
 		Long: `Check loads everything that a replay or the daemon would load and reports what
-is wrong with file, line, signature id and remedy. It exits with 1 when a rule is
-rejected and with 2 when the policy or the configuration cannot be used.`,
+is wrong with file, line, signature id and remedy. It warns of policy exceptions
+that have expired and of policy rules that can never decide. It exits with 1 when
+a rule is rejected and with 2 when the policy or the configuration cannot be used.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := f.load()
@@ -40,7 +68,8 @@ rejected and with 2 when the policy or the configuration cannot be used.`,
 			if err := finish(cfg); err != nil {
 				return err
 			}
-			if _, err := app.LoadPolicy(cfg); err != nil {
+			pol, err := app.LoadPolicy(cfg)
+			if err != nil {
 				return err
 			}
 			reg, err := app.Registry()
@@ -57,8 +86,9 @@ rejected and with 2 when the policy or the configuration cannot be used.`,
 				}
 			}
 			out := c.OutOrStdout()
+			r := checkReport{Errors: rep.Errors}
+			r.checkPolicy(pol)
 			if asJSON {
-				r := checkReport{Errors: rep.Errors}
 				r.Rules.Files, r.Rules.Total, r.Rules.Loaded, r.Rules.Rejected, r.Rules.Disabled = rep.Files, rep.Total, rep.Loaded, rep.Rejected, rep.Disabled
 				if r.Errors == nil {
 					r.Errors = []signatures.RuleError{}
@@ -69,6 +99,12 @@ rejected and with 2 when the policy or the configuration cannot be used.`,
 			} else {
 				for _, e := range rep.Errors {
 					fmt.Fprintln(out, e.Error())
+				}
+				for _, w := range r.Policy.Warnings {
+					fmt.Fprintf(out, "%s:%d: warning: %s (%s)\n", w.File, w.Line, w.Message, w.Remedy)
+				}
+				if pol != nil {
+					fmt.Fprintf(out, "policy %s: %d rules, %d warnings\n", r.Policy.Name, r.Policy.Rules, len(r.Policy.Warnings))
 				}
 				fmt.Fprintf(out, "%d files, %d rules: %d loaded, %d disabled, %d rejected\n", rep.Files, rep.Total, rep.Loaded, rep.Disabled, rep.Rejected)
 			}
