@@ -67,7 +67,8 @@ type fileRule struct {
 type when struct {
 	// Direction is egress, ingress, internal or external; several mean any of them.
 	Direction list `yaml:"direction"`
-	// Channel is http-request, http-response, smtp, ftp, smb, raw …, with "*".
+	// Channel is http-request, http-response, smtp, ftp-data, smb, raw-tcp …, with "*";
+	// http, ftp and raw stand for all of theirs.
 	Channel list `yaml:"channel"`
 	// Source and Destination are names of groups, zones and destinations, addresses,
 	// ranges or domains; "!" before one excludes it.

@@ -104,10 +104,16 @@ func (r *rule) content(in *Input) Condition {
 		return CondGaps
 	case r.minReleased > 0 && in.Released < r.minReleased:
 		return CondReleased
-	case len(r.unscannable) > 0 && (in.Unscannable == "" || !anyGlob(r.unscannable, in.Unscannable)):
+	case len(r.unscannable) > 0 && (in.Unscannable == "" || !anyGlob(r.unscannable, reasonOf(in.Unscannable))):
 		return CondUnscannable
 	}
 	return CondNone
+}
+
+// reasonOf strips the way to the part that could not be read: "encrypted (a.zip)".
+func reasonOf(unscannable string) string {
+	reason, _, _ := strings.Cut(unscannable, " ")
+	return reason
 }
 
 // findings tries the conditions on what was found, and chooses the tier.

@@ -64,7 +64,7 @@ type Policy struct {
 // Input is what a decision is made from. Nothing of it is kept.
 type Input struct {
 	Direction Direction
-	// Channel is the way out: http-request, http-response, smtp, ftp, smb, raw …
+	// Channel is the way out: http-request, http-response, smtp, ftp-data, smb, raw-tcp …
 	Channel  string
 	Src, Dst netip.Addr
 	DstPort  uint16

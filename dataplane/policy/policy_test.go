@@ -209,6 +209,7 @@ func TestErrorsSayWhereAndWhatToDo(t *testing.T) {
 		{"rules:\n  - name: a\n    action: block\n  - name: a\n    action: block\n", `p.yaml:4:11: there are two rules named "a"`},
 		{"exceptions:\n  - name: x\nrules:\n  - {name: a, action: alert}\n", `has no owner (add owner`},
 		{"groups:\n  a: [b]\n  b: [a]\nrules:\n  - {name: r, action: alert}\n", `nested too deep`},
+		{"rules:\n  - name: a\n    action: block\n    when: {channel: [smtp, htp]}\n", `p.yaml:4:28: no channel is named "htp" (such as http-request`},
 		{"rules: []\n", `the policy has no rules`},
 		{"rules:\n  - name: a\n    action: block\n    when: {min_size: huge}\n", `"huge" is no size`},
 		{"rules: [\n", `p.yaml:`},

@@ -19,6 +19,9 @@ var actions = map[string]verdict.Action{"allow": verdict.None, "alert": verdict.
 
 var days = map[string]time.Weekday{"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
 
+// unscannableReasons are why content cannot be read.
+var unscannableReasons = [...]string{"encrypted", "damaged", "unsupported", "encoding", "gap", "too-deep", "too-large", "ratio", "entries", "timeout", "crashed", "scan-failed", "read-error"}
+
 func (c *compiler) when(w *when, r *rule, where string) {
 	for i, d := range w.Direction {
 		at := slices.Index(directionNames[:], d)
@@ -28,7 +31,7 @@ func (c *compiler) when(w *when, r *rule, where string) {
 		}
 		r.directions |= 1 << at
 	}
-	r.channels = c.globs(w.Channel, where+".channel")
+	r.channels = c.channels(w.Channel, where+".channel")
 	r.source = c.hosts(w.Source, where+".source")
 	r.dest = c.hosts(w.Destination, where+".destination")
 	r.ports = w.Port
@@ -48,7 +51,7 @@ func (c *compiler) when(w *when, r *rule, where string) {
 	for i, d := range w.Detectors {
 		id, not := strings.CutPrefix(d, "!")
 		own := slices.ContainsFunc(c.p.custom, func(x classifiers.Custom) bool { return classifiers.MatchID(id, x.ID) })
-		if !own && !slices.ContainsFunc(known, func(k string) bool { return classifiers.MatchID(id, k) }) && !future(id) {
+		if !own && !slices.ContainsFunc(known, func(k string) bool { return classifiers.MatchID(id, k) }) && id != "*" {
 			c.at(fmt.Sprintf("%s.detectors[%d]", where, i), "docs/policy.md tells the groups there are; a prefix ends in *", "no detector is named %q", id)
 		}
 		if not {
@@ -83,6 +86,8 @@ func (c *compiler) when(w *when, r *rule, where string) {
 	for i, u := range r.unscannable {
 		if u == "any" {
 			r.unscannable[i] = "*"
+		} else if !slices.ContainsFunc(unscannableReasons[:], func(n string) bool { return anyGlob([]string{u}, n) }) {
+			c.at(fmt.Sprintf("%s.unscannable[%d]", where, i), "use any, "+strings.Join(unscannableReasons[:], ", "), "unknown reason %q", u)
 		}
 	}
 	if w.Hours != "" {
@@ -107,16 +112,6 @@ func (c *compiler) when(w *when, r *rule, where string) {
 			c.at(where+".timezone", "use an IANA name such as Europe/Vienna", "unknown time zone %q", w.Timezone)
 		}
 	}
-}
-
-// future tells the ids of detectors that other parts of the program report.
-func future(id string) bool {
-	for _, p := range [...]string{"label.", "file.", "ip.", "cred.", "bulk.", "edm.", "idm."} {
-		if strings.HasPrefix(id, p) {
-			return true
-		}
-	}
-	return id == "*"
 }
 
 func (c *compiler) globs(l list, where string) []string {

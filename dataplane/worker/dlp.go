@@ -63,7 +63,7 @@ func (w *Worker) dlpEvent(f *flow.Flow, in policy.Input, o *protocol.Object, fac
 		Enforced: dec.Action.Withholds() && (w.enforced() || w.cuts(f, dec.Action) && !facts.final) && !shadow && !w.closing,
 		Channel:  in.Channel, Direction: in.Direction.String(), Reason: dec.Reason, BytesReleased: facts.released,
 		Object: events.DLPObject{Name: o.Name, Type: res.Type, Size: facts.size},
-		Shadow: shadow,
+		Shadow: shadow, Exception: dec.Exception, Owner: dec.Owner, Unscannable: res.Unscannable,
 	}
 	if !dec.Action.Withholds() || !w.judging() {
 		// Nothing was kept back: all that was seen has left.

@@ -181,6 +181,9 @@ func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts 
 			w.dlpEvent(f, in, o, facts, res, dec.Shadow[i], true)
 		}
 	}
+	if dec.Exception && facts.final && (len(res.Counts) > 0 || res.Unscannable != "") {
+		w.dlpEvent(f, in, o, facts, res, dec, false) // allowed, but not unseen
+	}
 	if !facts.final && !dec.Action.Withholds() || dec.Action == verdict.None {
 		return
 	}

@@ -231,7 +231,9 @@ func explained(path string, in policy.Input, d policy.Decision, steps []policy.S
 func Pretend(p *policy.Policy, channel, direction, source, destination, user, when string, port uint16, now time.Time) (in policy.Input, err error) {
 	in = policy.Input{Channel: "http-request", Direction: policy.Egress, DstPort: port, User: user, Time: now.UnixNano()}
 	if channel != "" {
-		in.Channel = channel
+		if in.Channel = channel; !policy.KnownChannel(channel) {
+			return in, fmt.Errorf("--channel: no channel is named %q (such as http-request, smtp, ftp-data, smb, tls)", channel)
+		}
 	}
 	if source != "" {
 		switch a, err := netip.ParseAddr(source); {
