@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -82,6 +83,7 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 		},
 	})
 	c := res.Counters
+	err = errors.Join(err, unknownLinks(c.Decode.UnknownLink, c.Frames, log))
 	if cfg.Stats.Enabled && wants(cfg)("stats") {
 		out.Publish(0, []*events.Event{statsEvent(last, 0, c, parts.Report)})
 	}
@@ -92,6 +94,19 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 		sum.Mbps = float64(c.Bytes) * 8 / sum.Seconds / 1e6
 	}
 	return sum, err
+}
+
+// unknownLinks tells of frames that were not inspected since their link type is
+// not known: an error where that were all.
+func unknownLinks(unknown, frames uint64, log *slog.Logger) error {
+	switch {
+	case unknown == 0:
+	case unknown == frames:
+		return fmt.Errorf("none of %d frames was inspected: their link type is not supported", frames)
+	default:
+		log.Warn("frames of link types that are not supported were not inspected", "frames", unknown, "of", frames)
+	}
+	return nil
 }
 
 // wants tells which event types any sink takes.
