@@ -108,7 +108,7 @@ func (x *explainer) print(e *app.Explained) error {
 		return nil
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", clean(e.Path), x.decision(&e.Decision))
+	fmt.Fprintf(&b, "%s: %s\n", scan.Clean(e.Path), x.decision(&e.Decision))
 	if e.Error != "" {
 		fmt.Fprintf(&b, "  cannot be read: %s\n", e.Error)
 	}
@@ -193,7 +193,7 @@ func describeObject(e *app.Explained) string {
 	o := &e.Object
 	var parts []string
 	if o.Name != "" && o.Name != e.Path {
-		parts = append(parts, clean(o.Name))
+		parts = append(parts, scan.Clean(o.Name))
 	}
 	if o.Type != "" {
 		parts = append(parts, o.Type)
@@ -233,18 +233,8 @@ func join(names ...string) string {
 	var parts []string
 	for _, n := range names {
 		if n != "" {
-			parts = append(parts, clean(n))
+			parts = append(parts, scan.Clean(n))
 		}
 	}
 	return strings.Join(parts, " ")
-}
-
-// clean keeps what a sender has named from moving the terminal's cursor.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }
