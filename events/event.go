@@ -451,7 +451,7 @@ type DLP struct {
 	Owner     string `json:"owner,omitempty"`
 	// Unscannable is why the content could not be read to the end.
 	Unscannable string `json:"unscannable,omitempty"`
-	Evidence      string       `json:"evidence,omitempty"`
+	Evidence    string `json:"evidence,omitempty"`
 }
 
 // DLPObject names the object that held the findings.

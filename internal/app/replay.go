@@ -111,10 +111,10 @@ func unknownLinks(unknown, frames uint64, log *slog.Logger) error {
 
 // wants tells which event types any sink takes.
 func wants(cfg *config.Config) func(string) bool {
-	eve, nats := cfg.Outputs.EVE, cfg.Outputs.NATS
+	eve, nats, ocsf := cfg.Outputs.EVE, cfg.Outputs.NATS, cfg.Outputs.OCSF.Enabled
 	toNATS := nats.URL != "" && nats.URL != NATSOff
 	return func(typ string) bool {
-		if eve.Enabled && eve.Types.Enabled(typ) {
+		if eve.Enabled && eve.Types.Enabled(typ) || ocsf && events.InOCSF(typ) {
 			return true
 		}
 		if !toNATS {
