@@ -459,6 +459,9 @@ func appendDLP(dst []byte, d *DLP) []byte {
 	dst = append(dst, ']')
 	dst = appendStrs(dst, "tags", d.Tags)
 	dst = appendTrue(dst, "shadow", d.Shadow)
+	dst = appendTrue(dst, "exception", d.Exception)
+	dst = appendStrOmit(dst, "owner", d.Owner)
+	dst = appendStrOmit(dst, "unscannable", d.Unscannable)
 	dst = appendStrOmit(dst, "evidence", d.Evidence)
 	return append(dst, '}')
 }

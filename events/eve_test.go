@@ -107,7 +107,7 @@ func samples() map[string]Event {
 			SHA256: "s2", Stored: true, FileID: 1, Size: 100, TxID: 2, Start: ptr(uint64(0)), End: ptr(uint64(99))}
 	})
 	add("dlp", "dlp", func(e *Event) {
-		e.DLP = &DLP{PolicyRule: "cards-out", Level: "restricted", Action: "block", Enforced: true, Channel: "http-request",
+		e.DLP = &DLP{Exception: true, Owner: "hr@example.com", Unscannable: "encrypted", PolicyRule: "cards-out", Level: "restricted", Action: "block", Enforced: true, Channel: "http-request",
 			Direction: "egress", Reason: "threshold", BytesReleased: 0,
 			Object: DLPObject{Name: "report.zip", Type: "application/zip", Size: 1000, SHA256: "ab", Path: "report.zip!/q3.xlsx!/Sheet1"},
 			Findings: []DLPFinding{{Detector: "card.pan", Count: 3, Unique: 2, Confidence: "high", Masked: []string{"************1111"}, Hashes: []string{"h"}, Path: "p"},

@@ -446,7 +446,12 @@ type DLP struct {
 	Findings      []DLPFinding `json:"findings"`
 	Tags          []string     `json:"tags,omitempty"`
 	Shadow        bool         `json:"shadow,omitempty"`
-	Evidence      string       `json:"evidence,omitempty"`
+	// Exception tells that the rule is one, and Owner who answers for it.
+	Exception bool   `json:"exception,omitempty"`
+	Owner     string `json:"owner,omitempty"`
+	// Unscannable is why the content could not be read to the end.
+	Unscannable string `json:"unscannable,omitempty"`
+	Evidence    string `json:"evidence,omitempty"`
 }
 
 // DLPObject names the object that held the findings.

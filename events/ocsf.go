@@ -17,6 +17,15 @@ const (
 	ocsfNetwork      = 4001
 )
 
+// InOCSF reports whether events of a type have a form in OCSF.
+func InOCSF(typ string) bool {
+	switch typ {
+	case "alert", "dlp", "flow", "drop":
+		return true
+	}
+	return false
+}
+
 // AppendOCSF appends e as one OCSF object: alerts as Detection Finding (2004),
 // dlp events as Data Security Finding (2006), flows and drops as Network
 // Activity (4001). For other types, which OCSF readers get no value from, it

@@ -1,6 +1,7 @@
 package signatures
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -94,6 +95,69 @@ func ping(n, size int) play {
 	}
 }
 
+// decoded is a packet of which decoding tells.
+func decoded(event string) play {
+	return func(r *rig) {
+		p := r.packet(decode.ProtoUDP, outside, inside, 40000, 53, nil)
+		e, ok := decode.EventByName(event)
+		if !ok {
+			r.t.Fatalf("no event %s", event)
+		}
+		p.EventList[0], p.NEvents = e, 1
+		r.m.Packet(p, nil, protocol.ToServer)
+		r.take()
+	}
+}
+
+// connection is a packet of which stream tracking tells.
+func connection(event string) play {
+	return func(r *rig) {
+		e, ok := decode.EventByName(event)
+		if !ok {
+			r.t.Fatalf("no event %s", event)
+		}
+		r.m.StreamEvents([]decode.Event{e})
+		r.m.Packet(r.packet(decode.ProtoTCP, outside, inside, 40000, 80, nil), r.flow(decode.ProtoTCP, 40000, 80), protocol.ToServer)
+		r.take()
+	}
+}
+
+// raised is a transaction of which its parser tells.
+func raised(first byte, event string) play {
+	return func(r *rig) {
+		f := r.flow(decode.ProtoTCP, 40000, 80)
+		tx := r.tx(r.speak(f, first), "http.method=GET")
+		tx.Events = append(tx.Events, event)
+		r.progress(f, tx, protocol.ToServer, atDone)
+	}
+}
+
+// speaks is a client of one protocol and a server of another.
+func speaks(client, server byte) play {
+	return func(r *rig) {
+		f := r.flow(decode.ProtoTCP, 40000, 80)
+		var limits protocol.Limits
+		env := &protocol.Env{Limits: &limits}
+		f.App.Data(r.reg, env, protocol.ToServer, []byte{client})
+		f.App.Data(r.reg, env, protocol.ToClient, []byte{server})
+		r.m.Packet(r.packet(decode.ProtoTCP, outside, inside, 80, 40000, nil), f, protocol.ToClient)
+		r.take()
+	}
+}
+
+func ssh(port uint16, proto string) play {
+	return func(r *rig) {
+		f := r.flow(decode.ProtoTCP, 40000, port)
+		r.progress(f, r.tx(r.speak(f, 'X'), "ssh.proto="+proto), protocol.ToServer, atDone)
+	}
+}
+
+func webOn(port uint16, pairs ...string) play {
+	return func(r *rig) { r.httpOn(r.flow(decode.ProtoTCP, 40000, port), pairs...) }
+}
+
+var loop = decode.AddrFrom(netip.MustParseAddr("127.0.0.1"))
+
 func TestBundledRules(t *testing.T) {
 	hex := strings.Repeat("0123456789abcdef", 4)[:60]
 	cases := map[uint32][2]play{
@@ -177,6 +241,25 @@ func TestBundledRules(t *testing.T) {
 		9000708: {web("http.method=PUT", "http.user_agent=curl/8.5"), web("http.method=GET", "http.user_agent=curl/8.5")},
 		9000709: {web("http.method=POST", "http.user_agent=python-requests/2", "request_body=PK\x03\x04rest"), web("http.method=POST", "http.user_agent=python-requests/2", "request_body=name=PK\x03\x04")},
 		9000710: {ping(20, 1000), ping(20, 64)},
+
+		9000901: {decoded("ipv4.frag_overlap"), decoded("ipv4.frag_ignored")},
+		9000902: {decoded("ipv6.frag_overlap"), decoded("ipv4.frag_overlap")},
+		9000903: {decoded("ipv6.rh_type_0"), decoded("ipv6.exthdr_dupl_rh")},
+		9000904: {decoded("ipv4.frag_pkt_too_large"), decoded("ipv4.trunc_pkt")},
+		9000905: {decoded("too_many_layers"), decoded("vlan.too_many_layers")},
+		9000906: {flags(1, decode.TCPSyn, inside, inside, 80), flags(1, decode.TCPSyn, loop, loop, 80)},
+		9000907: {connection("stream.reassembly_overlap_different_data"), connection("stream.pkt_retransmission")},
+		9000908: {connection("stream.suspected_rst_inject"), connection("stream.rst_invalid_ack")},
+		9000909: {connection("stream.3whs_ack_data_inject"), connection("stream.3whs_wrong_seq_wrong_ack")},
+		9000910: {connection("stream.3whs_synack_flood"), connection("stream.3whs_synack_resend_with_diff_seq")},
+		9000911: {raised('H', "invalid_transfer_encoding_value_in_request"), raised('H', "request_line_invalid")},
+		9000912: {raised('H', "host_header_ambiguous"), raised('H', "missing_host_header")},
+		9000913: {raised('H', "compression_bomb"), raised('H', "gzip_decompression_failed")},
+		9000914: {raised('T', "overflow_heartbeat_message"), raised('T', "heartbeat_message")},
+		9000915: {raised('T', "multiple_sni_extensions"), raised('T', "invalid_record_length")},
+		9000916: {speaks('H', 'X'), speaks('H', 'H')},
+		9000917: {ssh(443, "2.0"), ssh(22, "2.0")},
+		9000918: {webOn(443, "http.method=GET", "http.uri=/"), webOn(443, "http.method=CONNECT", "http.uri=x:443")},
 
 		9000801: {query(strings.Repeat(strings.Repeat("a", 50)+".", 3) + "example.com"), query("www.example.com")},
 		9000802: {query(hex+".t.example", hex+".t.example", hex+".t.example", hex+".t.example", hex+".t.example"), query("z" + hex + ".t.example")},

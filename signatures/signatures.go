@@ -47,6 +47,8 @@ type (
 	SharedGroup = engine.SharedGroup
 	// FieldFunc gives a number that a protocol keeps in a transaction.
 	FieldFunc = engine.FieldFunc
+	// Geo tells where addresses are registered.
+	Geo = engine.Geo
 	// FileFacts is what an object's sink may offer about its content.
 	FileFacts = engine.FileFacts
 	// Rule is a parsed rule.
@@ -113,6 +115,8 @@ type Config struct {
 	// empty for none.
 	ReputationCategories string
 	Reputations          []string
+	// Geo answers the geoip keyword; nil without a database.
+	Geo Geo
 	// State carries bits and thresholds over reloads; nil for a new one.
 	State *State
 	// Fields are the numbers of protocols by keyword.
@@ -350,6 +354,7 @@ func (rs *Ruleset) env(dirs []string, fail func(path, format string, args ...any
 		env.Buffer, env.Definition, env.Proto = cfg.Registry.Buffer, cfg.Registry.Definition, cfg.Registry.ByName
 	}
 	env.Category = rs.rep.Category
+	env.Countries = rs.cfg.Geo != nil
 	env.Field = func(k string) bool { return cfg.Fields[k] != nil }
 	classes, refs := rules.Classification, rules.References
 	parseClasses(classes, env.Classes)
@@ -410,7 +415,7 @@ func parseReferences(data string, into map[string]string) {
 // Compile makes an Engine of the rules that are enabled. It may take seconds
 // when the cache is cold.
 func (rs *Ruleset) Compile() (*Engine, error) {
-	return engine.Compile(rs.Rules, engine.Options{Registry: rs.cfg.Registry, CacheDir: rs.cfg.CacheDir, State: rs.cfg.State, Fields: rs.cfg.Fields, Reputation: rs.rep,
+	return engine.Compile(rs.Rules, engine.Options{Registry: rs.cfg.Registry, CacheDir: rs.cfg.CacheDir, State: rs.cfg.State, Fields: rs.cfg.Fields, Reputation: rs.rep, Geo: rs.cfg.Geo,
 		PCREMatchLimit: rs.cfg.PCREMatchLimit, PCREDepthLimit: rs.cfg.PCREDepthLimit, MaxAlerts: rs.cfg.MaxAlerts, Workers: rs.cfg.Workers})
 }
 

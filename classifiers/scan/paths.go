@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 
 	"sluice/classifiers"
@@ -31,6 +32,8 @@ type Options struct {
 	// Documents reads documents and archives in children; nil scans their bytes
 	// as they are.
 	Documents *extract.Pool
+	// Excerpts shows findings where they stand, for WriteText.
+	Excerpts bool
 	// Progress, when set, is called after each file, from one goroutine.
 	Progress func(done int, path string)
 }
@@ -39,8 +42,19 @@ type Options struct {
 type FileResult struct {
 	Path   string
 	Result classifiers.Result
+	// Excerpts are the surroundings of findings by their index, masked.
+	Excerpts map[int]string
+	// Action and Rule are what a policy says, where the caller has asked one.
+	Action, Rule string
 	// Err is why the file could not be read to the end, or nil.
 	Err error
+}
+
+// Reason gives why the file could not be read, as policies name it; empty where it
+// could. Result.Unscannable also says which part of a container it was.
+func (r *FileResult) Reason() string {
+	reason, _, _ := strings.Cut(r.Result.Unscannable, " (")
+	return reason
 }
 
 // ErrTooManyFiles is given when directories hold more files than allowed.
@@ -109,9 +123,9 @@ func ScanPaths(ctx context.Context, paths []string, o Options) ([]FileResult, er
 		go func() {
 			defer wg.Done()
 			for t := range tasks {
-				res, err := scanFile(ctx, s, t.path, &o)
+				r := scanFile(ctx, s, t.path, &o)
 				mu.Lock()
-				out[t.i].Result, out[t.i].Err = res, err
+				out[t.i] = r
 				done++
 				if o.Progress != nil {
 					o.Progress(done, t.path)
@@ -156,20 +170,27 @@ func walk(paths []string, add func(string) error) error {
 	return nil
 }
 
-func scanFile(ctx context.Context, s *classifiers.Scanner, path string, o *Options) (classifiers.Result, error) {
+func scanFile(ctx context.Context, s *classifiers.Scanner, path string, o *Options) (r FileResult) {
+	r.Path = path
 	meta := classifiers.ObjectMeta{Name: filepath.Base(path), MinConfidence: o.MinConfidence}
 	if path == "-" {
-		return s.ScanReader(o.Stdin, meta)
+		r.Result, r.Err = s.ScanReader(o.Stdin, meta)
+		return r
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return classifiers.Result{Unscannable: "read-error"}, err
+		r.Result.Unscannable, r.Err = "read-error", err
+		return r
 	}
 	defer f.Close()
 	if o.Documents != nil {
-		if res, ok, err := readDocument(ctx, s, o.Documents, f, meta); ok {
-			return res, err
+		var ok bool
+		if r.Result, ok, r.Err = readDocument(ctx, s, o.Documents, f, meta); ok {
+			return r
 		}
 	}
-	return s.ScanReader(f, meta)
+	if r.Result, r.Err = s.ScanReader(f, meta); r.Err == nil && o.Excerpts {
+		r.Excerpts = excerpts(s, f, r.Result.Findings)
+	}
+	return r
 }

@@ -23,7 +23,14 @@ type fileJSON struct {
 	Unscannable string      `json:"unscannable,omitempty"`
 	Counts      []countJSON `json:"counts"`
 	Findings    []Finding   `json:"findings"`
-	Error       string      `json:"error,omitempty"`
+	// Decision is what the policy would do if the file left by an upload.
+	Decision *decisionJSON `json:"decision,omitempty"`
+	Error    string        `json:"error,omitempty"`
+}
+
+type decisionJSON struct {
+	Action string `json:"action"`
+	Rule   string `json:"rule,omitempty"`
 }
 
 type countJSON struct {
@@ -44,6 +51,9 @@ func WriteJSON(w io.Writer, results []FileResult) error {
 		o := fileJSON{Path: r.Path, Type: r.Result.Type, Size: r.Result.Size, Level: r.Result.Level.String(), Unscannable: r.Result.Unscannable, Counts: []countJSON{}, Findings: Render(r.Result.Findings)}
 		for _, c := range r.Result.Counts {
 			o.Counts = append(o.Counts, countJSON{c.Detector, c.Level.String(), c.Confidence.String(), c.Total[0], c.Unique[0]})
+		}
+		if r.Action != "" {
+			o.Decision = &decisionJSON{r.Action, r.Rule}
 		}
 		if r.Err != nil {
 			o.Error = r.Err.Error()
@@ -82,21 +92,22 @@ func WriteText(w io.Writer, results []FileResult, colour bool) error {
 		r := &results[i]
 		if r.Err != nil {
 			failed++
-			fmt.Fprintf(b, "%s: %v\n", clean(r.Path), r.Err)
+			fmt.Fprintf(b, "%s: %v\n", Clean(r.Path), r.Err)
 		}
 		if r.Result.Unscannable != "" && r.Err == nil {
 			unscannable++
-			fmt.Fprintf(b, "%s: unscannable: %s\n", clean(r.Path), r.Result.Unscannable)
+			fmt.Fprintf(b, "%s: unscannable: %s\n", Clean(r.Path), r.Result.Unscannable)
 		}
 		if len(r.Result.Counts) == 0 {
+			decision(b, r)
 			continue
 		}
 		found++
-		fmt.Fprintf(b, "%s: %s (%s, %d bytes)\n", clean(r.Path), paint(r.Result.Level, strings.ToUpper(r.Result.Level.String())), r.Result.Type, r.Result.Size)
+		fmt.Fprintf(b, "%s: %s (%s, %d bytes)\n", Clean(r.Path), paint(r.Result.Level, strings.ToUpper(r.Result.Level.String())), r.Result.Type, r.Result.Size)
 		for _, c := range r.Result.Counts {
 			fmt.Fprintf(b, "  %-28s %-7s %d found, %d different\n", c.Detector, c.Confidence, c.Total[0], c.Unique[0])
 			shown := 0
-			for _, f := range r.Result.Findings {
+			for k, f := range r.Result.Findings {
 				if f.Detector != c.Detector || shown == maxShown {
 					continue
 				}
@@ -105,12 +116,17 @@ func WriteText(w io.Writer, results []FileResult, colour bool) error {
 				if f.Path != "" {
 					path = " in " + f.Path
 				}
-				fmt.Fprintf(b, "    at %d: %s%s\n", f.Start, paint(f.Level, f.Masked), path)
+				text := f.Masked
+				if x := r.Excerpts[k]; x != "" {
+					text = x
+				}
+				fmt.Fprintf(b, "    at %d: %s%s\n", f.Start, strings.ReplaceAll(text, f.Masked, paint(f.Level, f.Masked)), path)
 			}
 			if more := int(c.Total[0]) - shown; more > 0 {
 				fmt.Fprintf(b, "    … and %d more\n", more)
 			}
 		}
+		decision(b, r)
 	}
 	fmt.Fprintf(b, "%d files scanned, %d with findings, %d unscannable, %d not readable\n", len(results), found, unscannable, failed)
 	if err := b.Flush(); err != nil {
@@ -119,10 +135,18 @@ func WriteText(w io.Writer, results []FileResult, colour bool) error {
 	return nil
 }
 
-// clean keeps a file's name from moving the terminal's cursor.
-func clean(s string) string {
+// decision writes what the policy would do, where a rule matches.
+func decision(w io.Writer, r *FileResult) {
+	if r.Rule != "" {
+		fmt.Fprintf(w, "%s: as an upload: %s, by policy rule %s\n", Clean(r.Path), r.Action, r.Rule)
+	}
+}
+
+// Clean keeps what others have named or written from moving the terminal's
+// cursor.
+func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 {
 			return '?'
 		}
 		return r

@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"sluice/dataplane/policy"
 	"sluice/internal/app"
 	"sluice/signatures"
 )
@@ -22,6 +24,31 @@ type checkReport struct {
 	Errors   []signatures.RuleError `json:"errors"`
 	Warnings []signatures.RuleError `json:"warnings"`
 	Compiled app.Compiled           `json:"compiled"`
+	Policy   struct {
+		Name     string         `json:"name"`
+		Rules    int            `json:"rules"`
+		Warnings []checkWarning `json:"warnings"`
+	} `json:"policy"`
+}
+
+// checkWarning is something in a policy that is allowed but probably not meant.
+type checkWarning struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// checkPolicy tells of the policy itself.
+func (r *checkReport) checkPolicy(p *policy.Policy) {
+	r.Policy.Warnings = []checkWarning{}
+	if p == nil {
+		return
+	}
+	r.Policy.Name, r.Policy.Rules = p.Name, len(p.RuleNames())
+	for _, w := range p.Warnings(time.Now()) {
+		r.Policy.Warnings = append(r.Policy.Warnings, checkWarning{w.File, w.Line, w.Msg, w.Remedy})
+	}
 }
 
 func checkCommand() *cobra.Command {
@@ -33,7 +60,8 @@ func checkCommand() *cobra.Command {
 		Long: `Check loads everything that a replay or the daemon would load and reports what
 is wrong with file, line, column, signature id, keyword and remedy. It warns of
 rules that can never match, that add nothing to another one, that are tried on
-nearly all traffic, and that cost much. It exits with 1 when a rule is rejected
+nearly all traffic, and that cost much, of policy exceptions that have expired
+and of policy rules that can never decide. It exits with 1 when a rule is rejected
 and with 2 when the policy or the configuration cannot be used; warnings do not
 change the exit code.`,
 		Args: cobra.NoArgs,
@@ -45,14 +73,20 @@ change the exit code.`,
 			if err := finish(cfg); err != nil {
 				return err
 			}
+			pol, err := app.LoadPolicy(cfg)
+			if err != nil {
+				return err
+			}
 			checked, err := app.Check(cfg)
 			if err != nil {
 				return err
 			}
 			rep := checked.Report
 			out := c.OutOrStdout()
+			r := checkReport{Errors: rep.Errors}
+			r.checkPolicy(pol)
 			if asJSON {
-				r := checkReport{Errors: rep.Errors, Warnings: checked.Warnings, Compiled: checked.Compiled}
+				r.Warnings, r.Compiled = checked.Warnings, checked.Compiled
 				r.Rules.Files, r.Rules.Total, r.Rules.Loaded, r.Rules.Rejected, r.Rules.Disabled = rep.Files, rep.Total, rep.Loaded, rep.Rejected, rep.Disabled
 				if r.Errors == nil {
 					r.Errors = []signatures.RuleError{}
@@ -70,6 +104,12 @@ change the exit code.`,
 				for _, e := range checked.Warnings {
 					e.Message = "warning: " + e.Message
 					fmt.Fprintln(out, e.Error())
+				}
+				for _, w := range r.Policy.Warnings {
+					fmt.Fprintf(out, "%s:%d: warning: %s (%s)\n", w.File, w.Line, w.Message, w.Remedy)
+				}
+				if pol != nil {
+					fmt.Fprintf(out, "policy %s: %d rules, %d warnings\n", r.Policy.Name, r.Policy.Rules, len(r.Policy.Warnings))
 				}
 				fmt.Fprintf(out, "%d files, %d rules: %d loaded, %d disabled, %d rejected; %d warnings\n", rep.Files, rep.Total, rep.Loaded, rep.Disabled, rep.Rejected, len(checked.Warnings))
 				m := checked.Compiled

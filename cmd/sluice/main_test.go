@@ -27,7 +27,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("EXAMPLE", example)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"pcap": writePcap, "papers": writePapers},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"pcap": writePcap, "papers": writePapers, "mmdb": writeMMDB, "ng": writeBadPcap},
 	})
 }
 

@@ -24,7 +24,7 @@ func rulesCommand() *cobra.Command {
 			return fmt.Errorf("rules needs to be told what to do: explain or profile; see `sluice help rules`")
 		},
 	}
-	c.AddCommand(explainCommand(), profileCommand())
+	c.AddCommand(rulesExplainCommand(), profileCommand())
 	return c
 }
 
@@ -50,7 +50,7 @@ func (f *overPcaps) options(files []string) (app.ReplayOptions, error) {
 	return app.ReplayOptions{Files: files, Workers: 1, Inline: f.mode == "inline", NoChecksum: f.noChecksum}, nil
 }
 
-func explainCommand() *cobra.Command {
+func rulesExplainCommand() *cobra.Command {
 	var f overPcaps
 	var gid, sid uint32
 	var most int

@@ -3,10 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +31,8 @@ standard input (-), with the detectors that inspect live traffic, and says what
 the policy would do. Values are shown masked. With --jsonl it reads one object
 {"id":…,"text":…} a line and answers one a line, in order.
 
-It exits with 1 when something was found, and with 2 when a path cannot be read.`,
+It exits with 1 when something was found, and with 2 when a path cannot be read;
+with --jsonl, with 0 once all lines are answered.`,
 		Example: "  sluice scan report.csv\n  sluice scan --json --min-confidence high /srv/share\n  mysqldump db | sluice scan -",
 		RunE: func(c *cobra.Command, args []string) error {
 			min, err := classifiers.ParseConfidence(confidence)
@@ -78,7 +77,7 @@ It exits with 1 when something was found, and with 2 when a path cannot be read.
 func scanPaths(c *cobra.Command, args []string, cat *classifiers.Catalog, p *policy.Policy, min classifiers.Confidence, workers int, asJSON bool) error {
 	pool := &extract.Pool{Size: max(workers, runtime.NumCPU()), Args: []string{extractArg}}
 	defer pool.Close()
-	o := scan.Options{Catalog: cat, MinConfidence: min, Workers: workers, Stdin: c.InOrStdin(), Documents: pool}
+	o := scan.Options{Catalog: cat, MinConfidence: min, Workers: workers, Stdin: c.InOrStdin(), Documents: pool, Excerpts: !asJSON}
 	done := func() {}
 	if f, ok := c.ErrOrStderr().(*os.File); ok && scan.Colour(f) {
 		o.Progress, done = progress(f)
@@ -87,6 +86,9 @@ func scanPaths(c *cobra.Command, args []string, cat *classifiers.Catalog, p *pol
 	done()
 	if err != nil {
 		return err
+	}
+	for i := range results {
+		decide(p, &results[i])
 	}
 	out := c.OutOrStdout()
 	if asJSON {
@@ -103,9 +105,6 @@ func scanPaths(c *cobra.Command, args []string, cat *classifiers.Catalog, p *pol
 		r := &results[i]
 		found = found || len(r.Result.Counts) > 0
 		failed = failed || r.Err != nil
-		if p != nil && !asJSON {
-			printDecision(out, p, r)
-		}
 	}
 	switch {
 	case failed:
@@ -116,14 +115,14 @@ func scanPaths(c *cobra.Command, args []string, cat *classifiers.Catalog, p *pol
 	return nil
 }
 
-// printDecision says what the policy would do if the file left by an upload.
-func printDecision(out io.Writer, p *policy.Policy, r *scan.FileResult) {
-	reason, _, _ := strings.Cut(r.Result.Unscannable, " (") // without the way to it
-	d := p.Decide(policy.Input{Direction: policy.Egress, Channel: "http-request", Name: r.Path, Type: r.Result.Type, Size: r.Result.Size,
-		Counts: r.Result.Counts, Unscannable: reason, Time: time.Now().UnixNano(), Final: true})
-	if d.Matched() {
-		fmt.Fprintf(out, "%s: as an upload: %s, by policy rule %s\n", r.Path, policy.ActionName(d.Action), d.Rule)
+// decide says what the policy would do if the file left by an upload.
+func decide(p *policy.Policy, r *scan.FileResult) {
+	if p == nil {
+		return
 	}
+	d := p.Decide(policy.Input{Direction: policy.Egress, Channel: "http-request", Name: r.Path, Type: r.Result.Type, Size: r.Result.Size,
+		Counts: r.Result.Counts, Unscannable: r.Reason(), Time: time.Now().UnixNano(), Final: true})
+	r.Action, r.Rule = policy.ActionName(d.Action), d.Rule
 }
 
 // progress shows how many files are done while a terminal watches.

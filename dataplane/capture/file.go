@@ -76,6 +76,9 @@ type File struct {
 // empty file and one that is no capture give a *FormatError.
 func OpenFile(path string) (*File, error) {
 	in, err := openInput(path)
+	if errors.Is(err, errPacked) {
+		return nil, &FormatError{Path: path, Reason: err.Error(), Err: err}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open capture: %w", err)
 	}
@@ -179,6 +182,8 @@ func (f *File) more(need int) error {
 		return nil
 	case errors.Is(err, io.EOF) && have == 0 && len(f.in.buf) == f.in.pos:
 		return io.EOF
+	case errors.Is(f.in.readErr, io.ErrUnexpectedEOF):
+		return f.fail(f.in.base+int64(len(f.in.buf)), "truncated: the compressed data is cut short or followed by something else", err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return f.fail(f.in.base+int64(f.in.pos), fmt.Sprintf("truncated: record of at least %d bytes, %d left",
 			need, len(f.in.buf)-f.in.pos), io.ErrUnexpectedEOF)

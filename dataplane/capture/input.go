@@ -22,6 +22,9 @@ const (
 	zstdWindow = 128 << 20
 )
 
+// errPacked tells that a compressed file does not even begin well.
+var errPacked = errors.New("damaged compression")
+
 // input is the window of a capture's bytes: the whole file where it is mapped,
 // otherwise a buffer that slides over a stream.
 type input struct {
@@ -107,14 +110,14 @@ func (in *input) stream(r io.Reader) error {
 	case isGzip(magic):
 		z, err := gzip.NewReader(br)
 		if err != nil {
-			return fmt.Errorf("read gzip header: %w", err)
+			return fmt.Errorf("%w: gzip header: %w", errPacked, err)
 		}
 		in.r = z
 		in.closers = append(in.closers, z.Close)
 	case isZstd(magic):
 		z, err := zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
 		if err != nil {
-			return fmt.Errorf("read zstd header: %w", err)
+			return fmt.Errorf("%w: zstd header: %w", errPacked, err)
 		}
 		in.r = z
 		in.closers = append(in.closers, func() error { z.Close(); return nil })

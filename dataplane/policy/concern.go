@@ -25,13 +25,20 @@ func (r *rule) mayMatch(in *Input) bool {
 	case r.expires != 0 && in.Time >= r.expires,
 		r.directions != 0 && r.directions&(1<<in.Direction) == 0,
 		len(r.channels) > 0 && !anyGlob(r.channels, in.Channel),
-		r.source != nil && !r.source.has(in.Src, ""),
+		r.source != nil && !r.source.mayHave(party{in.Src, in.Sender, in.User}),
 		len(r.ports) > 0 && !slices.Contains(r.ports, in.DstPort):
 		return false
 	}
-	if d := r.dest; d != nil && !d.has(in.Dst, in.Domain) {
-		// A name may still make the receiver one that is meant.
-		return in.Domain == "" && len(d.yes.domains) > 0
+	return r.dest == nil || r.dest.mayHave(party{in.Dst, in.Domain, ""})
+}
+
+// mayHave reports whether the set may have a party of which only the address is
+// certain: names, users and where an address belongs may tell later.
+func (h *hostSet) mayHave(p party) bool {
+	if h.no.has(p, nil) {
+		return false
 	}
-	return true
+	y := &h.yes
+	return y.empty() || y.has(p, nil) || p.name == "" && len(y.domains)+len(y.mails) > 0 ||
+		p.user == "" && len(y.users) > 0 || len(y.countries)+len(y.asns) > 0
 }

@@ -27,10 +27,12 @@ type file struct {
 	Description string `yaml:"description"`
 	// Zones name address ranges. "inside" replaces HOME_NET for the direction.
 	Zones map[string][]string `yaml:"zones"`
-	// Groups name sets of senders: addresses, ranges, zones or other groups.
+	// Groups name sets of hosts and users: addresses, ranges, mail addresses, logins
+	// ("user:bob"), zones or other groups.
 	Groups map[string][]string `yaml:"groups"`
 	// Destinations name sets of receivers: addresses, ranges, domains
-	// ("example.com", "*.example.com"), zones.
+	// ("example.com", "*.example.com"), mail addresses, countries ("country:AT"),
+	// networks ("asn:64500"), zones.
 	Destinations map[string][]string `yaml:"destinations"`
 	// Detectors are the organisation's own; a rule names one as custom.NAME.
 	Detectors map[string]fileDetector `yaml:"detectors"`
@@ -65,7 +67,8 @@ type fileRule struct {
 type when struct {
 	// Direction is egress, ingress, internal or external; several mean any of them.
 	Direction list `yaml:"direction"`
-	// Channel is http-request, http-response, smtp, ftp, smb, raw …, with "*".
+	// Channel is http-request, http-response, smtp, ftp-data, smb, raw-tcp …, with "*";
+	// http, ftp and raw stand for all of theirs.
 	Channel list `yaml:"channel"`
 	// Source and Destination are names of groups, zones and destinations, addresses,
 	// ranges or domains; "!" before one excludes it.
@@ -92,6 +95,12 @@ type when struct {
 	// MinSize and MaxSize bound the object's size ("10MB").
 	MinSize string `yaml:"min_size"`
 	MaxSize string `yaml:"max_size"`
+	// Gaps asks for objects of which bytes were not seen (true) or which were seen
+	// whole (false).
+	Gaps *bool `yaml:"gaps"`
+	// MinReleased asks for objects of which at least so much had left before the
+	// decision ("64KB").
+	MinReleased string `yaml:"min_released"`
 	// Unscannable are reasons why content cannot be read, or "any".
 	Unscannable list `yaml:"unscannable"`
 	// Hours is a time of day ("08:00-18:00"), Days are mon … sun, both in Timezone
@@ -170,7 +179,7 @@ func Parse(data []byte, name string) (*Policy, error) {
 	if len(data) > MaxFile {
 		return nil, &Error{File: name, Msg: "the policy is too large", Remedy: "at most 4 MiB"}
 	}
-	c := &compiler{file: name, p: &Policy{}}
+	c := &compiler{file: name, p: &Policy{file: name}}
 	var f file
 	if err := c.decode(data, &f); err != nil {
 		return nil, err
@@ -238,20 +247,26 @@ func (c *compiler) at(where, remedy, format string, args ...any) {
 		return
 	}
 	e := &Error{File: c.file, Msg: fmt.Sprintf(format, args...), Remedy: remedy}
+	e.Line, e.Column = c.place(where)
+	c.errs = append(c.errs, e)
+}
+
+// place finds a place of the file, or the nearest above it that there is; zeros
+// when there is none.
+func (c *compiler) place(where string) (line, column int) {
 	defer func() {
-		if recover() != nil { // without a place, then
-			c.errs = append(c.errs, e)
+		if recover() != nil { // the library's: without a place, then
+			line, column = 0, 0
 		}
 	}()
 	for w := where; c.ast != nil && w != "$" && w != ""; w = parentPath(w) {
 		if p, err := yaml.PathString(w); err == nil {
 			if n, err := p.FilterFile(c.ast); err == nil && n != nil && n.GetToken() != nil && n.GetToken().Position != nil {
-				e.Line, e.Column = n.GetToken().Position.Line, n.GetToken().Position.Column
-				break
+				return n.GetToken().Position.Line, n.GetToken().Position.Column
 			}
 		}
 	}
-	c.errs = append(c.errs, e)
+	return 0, 0
 }
 
 func parentPath(w string) string {
@@ -350,6 +365,8 @@ func (c *compiler) rule(f *fileRule, where string, exception bool, seen map[stri
 	if f.Disabled {
 		return
 	}
+	r.said = &f.When
+	r.line, r.column = c.place(where + ".name")
 	r.allows = r.action == verdict.None && len(r.tiers) == 0
 	c.p.rules = append(c.p.rules, r)
 	if !r.wantsFindings && len(r.unscannable) == 0 {

@@ -5,11 +5,9 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
-	"path"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/gaissmai/bart"
 
@@ -39,108 +37,45 @@ func (d Direction) String() string {
 	return "invalid"
 }
 
+// ParseDirection reads a direction's name.
+func ParseDirection(s string) (Direction, error) {
+	if i := slices.Index(directionNames[:], s); i >= 0 {
+		return Direction(i), nil
+	}
+	return 0, fmt.Errorf("unknown direction %q (use egress, ingress, internal or external)", s)
+}
+
 // Policy is a compiled policy. It is immutable and safe for concurrent use.
 type Policy struct {
 	Name, Description string
-	rules             []rule
-	home              *bart.Lite
+	// file is where it was read from, for warnings.
+	file  string
+	rules []rule
+	home  *bart.Lite
 	// zoned tells that home comes from the policy's zone "inside".
 	zoned bool
 	// always tells that a rule may match without any finding.
 	always bool
 	custom []classifiers.Custom
-}
-
-type rule struct {
-	name, reason, owner     string
-	exception, shadow, keep bool
-	// allows tells that matching means nothing is withheld or told; noAction that
-	// only tiers act.
-	allows, noAction bool
-	expires          int64
-	action           verdict.Action
-	tiers            []compiledTier
-
-	directions   uint8
-	channels     []string
-	source, dest *hostSet
-	ports        []uint16
-
-	wantsFindings           bool
-	level                   classifiers.Level
-	minConf                 classifiers.Confidence
-	detectors, notDetectors []string
-	tags                    []string
-	unique, count           uint64
-
-	types, names     []string
-	minSize, maxSize uint64
-	unscannable      []string
-
-	hasHours bool
-	from, to int
-	days     uint8
-	zone     *time.Location
-}
-
-type compiledTier struct {
-	unique, count uint64
-	action        verdict.Action
-}
-
-// hostSet is a set of addresses and domains with exclusions.
-type hostSet struct{ yes, no hosts }
-
-type hosts struct {
-	any     bool
-	nets    *bart.Lite
-	domains []domainPattern
-}
-
-type domainPattern struct {
-	domain string
-	// sub tells that only names below it are meant ("*.").
-	sub bool
-}
-
-func (h *hosts) empty() bool { return !h.any && h.nets == nil && len(h.domains) == 0 }
-
-func (h *hosts) has(a netip.Addr, domain string) bool {
-	if h.any || h.nets != nil && a.IsValid() && h.nets.Contains(a.Unmap()) {
-		return true
-	}
-	if domain == "" {
-		return false
-	}
-	for i := range h.domains {
-		d := &h.domains[i]
-		n := len(domain) - len(d.domain)
-		switch {
-		case n == 0 && !d.sub && strings.EqualFold(domain, d.domain):
-			return true
-		case n > 0 && domain[n-1] == '.' && strings.EqualFold(domain[n:], d.domain):
-			return true
-		}
-	}
-	return false
-}
-
-func (h *hostSet) has(a netip.Addr, domain string) bool {
-	if h.no.has(a, domain) {
-		return false
-	}
-	return h.yes.empty() || h.yes.has(a, domain)
+	// geo tells countries and networks; nil without a database.
+	geo Geo
 }
 
 // Input is what a decision is made from. Nothing of it is kept.
 type Input struct {
 	Direction Direction
-	// Channel is the way out: http-request, http-response, smtp, ftp, smb, raw …
+	// Channel is the way out: http-request, http-response, smtp, ftp-data, smb, raw-tcp …
 	Channel  string
 	Src, Dst netip.Addr
 	DstPort  uint16
-	// Domain is the destination's name (SNI, Host, mail domain); may be empty.
+	// Domain is the destination's name (SNI, Host); may be empty.
 	Domain string
+	// Sender and Recipients are a mail's addresses, of its envelope. Where there are
+	// recipients, they stand in Domain's place.
+	Sender     string
+	Recipients []string
+	// User is who has logged in to send it; may be empty.
+	User string
 	// Name, Type and Size are the object's: as sent, by content, so far.
 	Name, Type string
 	Size       uint64
@@ -148,6 +83,10 @@ type Input struct {
 	Counts []classifiers.Count
 	// Unscannable is the reason why content cannot be read; empty when it can.
 	Unscannable string
+	// Gaps tells that bytes of the object were not seen; Released is how many had
+	// passed when the question is asked.
+	Gaps     bool
+	Released uint64
 	// Time is the packet's, in nanoseconds since the epoch.
 	Time int64
 	// Final tells that the object is complete. Before that, a rule that withholds
@@ -220,6 +159,9 @@ func (p *Policy) WithHome(prefixes []netip.Prefix) *Policy {
 // HasZone reports whether the policy's own zone "inside" says what is inside.
 func (p *Policy) HasZone() bool { return p.zoned }
 
+// Always reports whether a rule may match although nothing was found.
+func (p *Policy) Always() bool { return p.always }
+
 // Direction tells which way data from src to dst goes: by the policy's zone
 // "inside", else by the networks given to WithHome, else by private addresses.
 func (p *Policy) Direction(src, dst netip.Addr) Direction {
@@ -241,250 +183,66 @@ func (p *Policy) Direction(src, dst netip.Addr) Direction {
 	return External
 }
 
+// WithGeo gives the policy with a database for countries and networks.
+func (p *Policy) WithGeo(g Geo) *Policy {
+	q := *p
+	q.geo = g
+	return &q
+}
+
+// WantsGeo gives the name of the first rule that names a country or a network by
+// its number, for which WithGeo is needed; empty when none does.
+func (p *Policy) WantsGeo() string {
+	for i := range p.rules {
+		if r := &p.rules[i]; r.source.wantsGeo() || r.dest.wantsGeo() {
+			return r.name
+		}
+	}
+	return ""
+}
+
 // Decide gives the first matching rule's decision. It does not allocate when
 // nothing was found, nor when no shadow rule matches.
-func (p *Policy) Decide(in Input) Decision {
-	if len(in.Counts) == 0 && in.Unscannable == "" && !p.always {
+func (p *Policy) Decide(in Input) Decision { return p.decide(&in, nil) }
+
+// decide is Decide. A trace, where one is given, notes how every rule stood,
+// those after the deciding one too.
+func (p *Policy) decide(in *Input, tr *trace) (d Decision) {
+	if len(in.Counts) == 0 && in.Unscannable == "" && !p.always && tr == nil {
 		return Decision{}
 	}
 	var shadow []Decision
-	hold := false
+	hold, decided := false, false
 	for i := range p.rules {
 		r := &p.rules[i]
-		m := r.match(&in)
-		if m.result == no {
-			continue
+		m := r.match(in, p.geo)
+		// What is complete may turn out to be allowed.
+		held := m.result == yes && hold && !r.shadow && !in.Final && m.action.Withholds()
+		if tr != nil {
+			tr.note(r, in, &m, decided, held)
 		}
-		if m.result == maybe {
-			if r.allows && !r.shadow {
-				hold = true
+		switch {
+		case decided || m.result == no:
+		case m.result == maybe:
+			hold = hold || r.allows && !r.shadow
+		case r.shadow:
+			shadow = append(shadow, r.decision(&m))
+		default:
+			if !held {
+				d = r.decision(&m)
 			}
-			continue
+			decided = true
 		}
-		d := r.decision(&m)
-		if r.shadow {
-			shadow = append(shadow, d)
-			continue
+		if decided && tr == nil {
+			break
 		}
-		if hold && !in.Final && d.Action.Withholds() {
-			// What is complete may turn out to be allowed.
-			return Decision{Shadow: shadow}
-		}
-		d.Shadow = shadow
-		return d
 	}
-	return Decision{Shadow: shadow}
+	d.Shadow = shadow
+	return d
 }
 
 func (r *rule) decision(m *match) Decision {
 	return Decision{Action: m.action, Rule: r.name, Level: m.level, Reason: r.reason, KeepEvidence: r.keep, Exception: r.exception, Owner: r.owner}
-}
-
-type outcome uint8
-
-const (
-	no outcome = iota
-	maybe
-	yes
-)
-
-// match is how a rule stands to an input: why is the condition that failed.
-type match struct {
-	result outcome
-	action verdict.Action
-	level  classifiers.Level
-	unique uint64
-	why    string
-}
-
-// match tries a rule's conditions, what cannot change first.
-func (r *rule) match(in *Input) (m match) {
-	fail := func(why string) match { return match{why: why} }
-	if r.expires != 0 && in.Time >= r.expires {
-		return fail("it has expired")
-	}
-	if r.directions != 0 && r.directions&(1<<in.Direction) == 0 {
-		return fail("the direction differs")
-	}
-	if len(r.channels) > 0 && !anyGlob(r.channels, in.Channel) {
-		return fail("the channel differs")
-	}
-	if r.source != nil && !r.source.has(in.Src, "") {
-		return fail("the sender is not meant")
-	}
-	if r.dest != nil && !r.dest.has(in.Dst, in.Domain) {
-		return fail("the receiver is not meant")
-	}
-	if len(r.ports) > 0 && !slices.Contains(r.ports, in.DstPort) {
-		return fail("the port differs")
-	}
-	if (r.hasHours || r.days != 0) && !r.inTime(in.Time) {
-		return fail("the time differs")
-	}
-	if len(r.names) > 0 && !anyGlobFold(r.names, in.Name) {
-		return fail("the file's name differs")
-	}
-	if r.maxSize > 0 && in.Size > r.maxSize {
-		return fail("the object is too large")
-	}
-	later := func(why string) match {
-		if in.Final {
-			return fail(why)
-		}
-		return match{result: maybe, why: why + " so far"}
-	}
-	if len(r.types) > 0 && !anyGlob(r.types, in.Type) {
-		return later("the file's type differs")
-	}
-	if r.minSize > 0 && in.Size < r.minSize {
-		return later("the object is too small")
-	}
-	if r.maxSize > 0 && !in.Final {
-		return later("the object's size is not known")
-	}
-	if len(r.unscannable) > 0 && (in.Unscannable == "" || !anyGlob(r.unscannable, in.Unscannable)) {
-		return later("the content can be read")
-	}
-	m = match{result: yes, action: r.action}
-	if !r.wantsFindings {
-		for i := range in.Counts {
-			if in.Counts[i].Confidence >= r.minConf {
-				m.level = max(m.level, in.Counts[i].Level)
-			}
-		}
-		return m
-	}
-	var count uint64
-	some := false
-	for i := range in.Counts {
-		c := &in.Counts[i]
-		if c.Confidence < r.minConf || c.Level < r.level || !r.means(c) {
-			continue
-		}
-		some = true
-		m.unique += uint64(c.Unique[r.minConf])
-		count += uint64(c.Total[r.minConf])
-		m.level = max(m.level, c.Level)
-	}
-	if !some {
-		return later("nothing of what it is about was found")
-	}
-	if m.unique < r.unique || count < r.count {
-		return later("there are fewer values than its threshold")
-	}
-	reached := !r.noAction
-	for i := range r.tiers {
-		t := &r.tiers[i]
-		if m.unique >= t.unique && count >= t.count {
-			m.action, reached = t.action, true
-		}
-	}
-	if !reached {
-		return later("there are fewer values than its lowest tier")
-	}
-	return m
-}
-
-// means reports whether the rule is about a detector's findings.
-func (r *rule) means(c *classifiers.Count) bool {
-	for _, d := range r.notDetectors {
-		if classifiers.MatchID(d, c.Detector) {
-			return false
-		}
-	}
-	ok := len(r.detectors) == 0
-	for _, d := range r.detectors {
-		if classifiers.MatchID(d, c.Detector) {
-			ok = true
-			break
-		}
-	}
-	if !ok || len(r.tags) == 0 {
-		return ok
-	}
-	for _, t := range r.tags {
-		for _, have := range c.Tags {
-			if strings.EqualFold(t, have) || len(have) > len(t) && strings.EqualFold(have[:len(t)], t) && have[len(t)] == ' ' {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (r *rule) inTime(ns int64) bool {
-	t := time.Unix(0, ns).In(r.zone)
-	if r.days != 0 && r.days&(1<<t.Weekday()) == 0 {
-		return false
-	}
-	if !r.hasHours {
-		return true
-	}
-	m := t.Hour()*60 + t.Minute()
-	if r.from <= r.to {
-		return m >= r.from && m < r.to
-	}
-	return m >= r.from || m < r.to
-}
-
-func anyGlob(ps []string, s string) bool {
-	for _, p := range ps {
-		if p == s || p == "*" {
-			return true
-		}
-		if ok, _ := path.Match(p, s); ok {
-			return true
-		}
-	}
-	return false
-}
-
-func anyGlobFold(ps []string, s string) bool {
-	s = strings.ToLower(path.Base(strings.ReplaceAll(s, `\`, "/")))
-	for _, p := range ps {
-		if ok, _ := path.Match(strings.ToLower(p), s); ok {
-			return true
-		}
-	}
-	return false
-}
-
-// Step tells how one rule stood to an input.
-type Step struct {
-	Rule    string `json:"rule"`
-	Matched bool   `json:"matched"`
-	// Decided marks the rule whose action was taken.
-	Decided bool   `json:"decided"`
-	Shadow  bool   `json:"shadow,omitempty"`
-	Action  string `json:"action"`
-	// Why is the condition that failed, or what was met.
-	Why string `json:"why"`
-}
-
-// Explain tells of every rule, in order, whether it matched and why not. The
-// input is taken as final.
-func (p *Policy) Explain(in Input) []Step {
-	in.Final = true
-	out := make([]Step, 0, len(p.rules))
-	decided := false
-	for i := range p.rules {
-		r := &p.rules[i]
-		m := r.match(&in)
-		s := Step{Rule: r.name, Shadow: r.shadow, Action: ActionName(r.action), Why: m.why, Matched: m.result == yes}
-		if s.Matched {
-			s.Action = ActionName(m.action)
-			switch {
-			case r.shadow:
-				s.Why = "all conditions hold; shadow only"
-			case decided:
-				s.Why = "all conditions hold, but a rule before it decided"
-			default:
-				s.Why, s.Decided, decided = "all conditions hold", true, true
-			}
-		}
-		out = append(out, s)
-	}
-	return out
 }
 
 // RuleNames gives the names of the rules in order, exceptions first.

@@ -19,6 +19,9 @@ var actions = map[string]verdict.Action{"allow": verdict.None, "alert": verdict.
 
 var days = map[string]time.Weekday{"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
 
+// unscannableReasons are why content cannot be read.
+var unscannableReasons = [...]string{"encrypted", "damaged", "unsupported", "encoding", "gap", "too-deep", "too-large", "ratio", "entries", "timeout", "crashed", "scan-failed", "read-error"}
+
 func (c *compiler) when(w *when, r *rule, where string) {
 	for i, d := range w.Direction {
 		at := slices.Index(directionNames[:], d)
@@ -28,7 +31,7 @@ func (c *compiler) when(w *when, r *rule, where string) {
 		}
 		r.directions |= 1 << at
 	}
-	r.channels = c.globs(w.Channel, where+".channel")
+	r.channels = c.channels(w.Channel, where+".channel")
 	r.source = c.hosts(w.Source, where+".source")
 	r.dest = c.hosts(w.Destination, where+".destination")
 	r.ports = w.Port
@@ -48,7 +51,7 @@ func (c *compiler) when(w *when, r *rule, where string) {
 	for i, d := range w.Detectors {
 		id, not := strings.CutPrefix(d, "!")
 		own := slices.ContainsFunc(c.p.custom, func(x classifiers.Custom) bool { return classifiers.MatchID(id, x.ID) })
-		if !own && !slices.ContainsFunc(known, func(k string) bool { return classifiers.MatchID(id, k) }) && !future(id) {
+		if !own && !slices.ContainsFunc(known, func(k string) bool { return classifiers.MatchID(id, k) }) && id != "*" {
 			c.at(fmt.Sprintf("%s.detectors[%d]", where, i), "docs/policy.md tells the groups there are; a prefix ends in *", "no detector is named %q", id)
 		}
 		if not {
@@ -75,10 +78,16 @@ func (c *compiler) when(w *when, r *rule, where string) {
 	r.names = c.globs(w.FileNames, where+".file_names")
 	r.minSize = c.size(w.MinSize, where+".min_size")
 	r.maxSize = c.size(w.MaxSize, where+".max_size")
+	r.minReleased = c.size(w.MinReleased, where+".min_released")
+	if w.Gaps != nil {
+		r.hasGaps, r.gaps = true, *w.Gaps
+	}
 	r.unscannable = c.globs(w.Unscannable, where+".unscannable")
 	for i, u := range r.unscannable {
 		if u == "any" {
 			r.unscannable[i] = "*"
+		} else if !slices.ContainsFunc(unscannableReasons[:], func(n string) bool { return anyGlob([]string{u}, n) }) {
+			c.at(fmt.Sprintf("%s.unscannable[%d]", where, i), "use any, "+strings.Join(unscannableReasons[:], ", "), "unknown reason %q", u)
 		}
 	}
 	if w.Hours != "" {
@@ -103,16 +112,6 @@ func (c *compiler) when(w *when, r *rule, where string) {
 			c.at(where+".timezone", "use an IANA name such as Europe/Vienna", "unknown time zone %q", w.Timezone)
 		}
 	}
-}
-
-// future tells the ids of detectors that other parts of the program report.
-func future(id string) bool {
-	for _, p := range [...]string{"label.", "file.", "ip.", "cred.", "bulk.", "edm.", "idm."} {
-		if strings.HasPrefix(id, p) {
-			return true
-		}
-	}
-	return id == "*"
 }
 
 func (c *compiler) globs(l list, where string) []string {
@@ -203,11 +202,37 @@ func (c *compiler) addHost(h *hostSet, s, where string, not bool, depth int) {
 		set.nets.Insert(p)
 		return
 	}
+	switch kind, value, _ := strings.Cut(s, ":"); {
+	case kind == "country" && validCountry(value):
+		set.countries = append(set.countries, strings.ToUpper(value))
+		return
+	case kind == "asn":
+		if n, err := strconv.ParseUint(value, 10, 32); err == nil && n > 0 {
+			set.asns = append(set.asns, uint32(n))
+			return
+		}
+		c.at(where, "write it as asn:64500", "%q is no network's number", s)
+		return
+	case kind == "country":
+		c.at(where, "write it as country:AT, with the two letters of ISO 3166", "%q is no country", s)
+		return
+	case kind == "user" && value != "":
+		set.users = append(set.users, c.globs(list{value}, where)...)
+		return
+	case strings.Contains(s, "@"):
+		set.mails = append(set.mails, c.globs(list{strings.ToLower(s)}, where)...)
+		return
+	}
 	if domain, ok := strings.CutPrefix(strings.ToLower(s), "*."); strings.Contains(s, ".") && validDomain(domain) {
 		set.domains = append(set.domains, domainPattern{domain, ok})
 		return
 	}
-	c.at(where, "a zone, a group, a destination, an address, a range or a domain", "%q names nothing", s)
+	c.at(where, "a zone, a group, a destination, an address, a range, a domain, a mail address, country:XX, asn:N or user:NAME", "%q names nothing", s)
+}
+
+func validCountry(s string) bool {
+	letter := func(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
+	return len(s) == 2 && letter(s[0]) && letter(s[1])
 }
 
 func validDomain(s string) bool {

@@ -36,6 +36,8 @@ type Options struct {
 	AutoChecksum bool
 	// Progress, when set, is called now and then with the frames' bytes so far.
 	Progress func(bytes uint64)
+	// Begin, when set, is told of each file before its first frame is processed.
+	Begin func(path string)
 }
 
 // Summary is what a replay did.
@@ -86,6 +88,9 @@ func one(ctx context.Context, o Options, workers []*worker.Worker, path string) 
 	offloaded := o.AutoChecksum && checksumsOffloaded(path)
 	for _, w := range workers {
 		w.SetFile(filepath.Base(path), offloaded)
+	}
+	if o.Begin != nil {
+		o.Begin(path)
 	}
 	if len(workers) == 1 {
 		err = single(ctx, o, workers[0], f)

@@ -20,11 +20,14 @@ func (w *Worker) policyInput(f *flow.Flow, app protocol.ID, o *protocol.Object, 
 	in := policy.Input{
 		Channel: channel(app, o, f.Proto), Src: src.Netip(), Dst: dst.Netip(), DstPort: port,
 		Name: o.Name, Type: res.Type, Size: facts.size, Counts: res.Counts, Unscannable: res.Unscannable,
-		Time: w.now, Final: facts.final,
+		Time: w.now, Final: facts.final, Gaps: o.Gaps, Released: facts.released,
+	}
+	if !w.judging() {
+		in.Released = facts.size // nothing is kept back
 	}
 	in.Direction = w.direction(f, o.Dir, in.Src, in.Dst)
-	if o.Dir == protocol.ToServer && (len(res.Counts) > 0 || res.Unscannable != "") {
-		in.Domain = w.domain(f, o)
+	if o.Dir == protocol.ToServer && (len(res.Counts) > 0 || res.Unscannable != "" || w.cfg.Policy.Always()) {
+		w.names(f, o.Tx, &in)
 	}
 	return in
 }
@@ -39,23 +42,6 @@ func (w *Worker) direction(f *flow.Flow, dir protocol.Dir, src, dst netip.Addr) 
 		return policy.Egress
 	}
 	return policy.Ingress
-}
-
-// domain gives the name of the server that an object goes to.
-func (w *Worker) domain(f *flow.Flow, o *protocol.Object) string {
-	parser := f.App.Parser()
-	if parser == nil || o.Tx == nil {
-		return ""
-	}
-	var e events.Event
-	parser.Record(o.Tx, &e)
-	switch {
-	case e.HTTP != nil:
-		return e.HTTP.Hostname
-	case e.TLS != nil:
-		return e.TLS.SNI
-	}
-	return ""
 }
 
 // tell reports a decision about an object.
@@ -92,7 +78,8 @@ func (w *Worker) dlpPart(in policy.Input, facts objectFacts, res classifiers.Res
 	d := &events.DLP{
 		PolicyRule: dec.Rule, Level: dec.Level.String(), Action: policy.ActionName(dec.Action),
 		Channel: in.Channel, Direction: in.Direction.String(), Reason: dec.Reason, BytesReleased: facts.released,
-		Object: events.DLPObject{Name: in.Name, Type: res.Type, Size: facts.size, Path: facts.path},
+		Object:    events.DLPObject{Name: in.Name, Type: res.Type, Size: facts.size, Path: facts.path},
+		Exception: dec.Exception, Owner: dec.Owner, Unscannable: res.Unscannable,
 	}
 	if !dec.Action.Withholds() || !w.judging() {
 		// Nothing was kept back: all that was seen has left.

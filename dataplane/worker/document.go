@@ -71,7 +71,10 @@ func (w *Worker) readDocument(f *flow.Flow, app protocol.ID, o *protocol.Object,
 	d.job.Owner = d
 	d.job.Done = w.documentRead
 	d.in = w.policyInput(f, app, o, facts, raw)
-	d.in.Domain = w.domain(f, o)
+	if o.Dir == protocol.ToServer {
+		d.in.Recipients = nil
+		w.names(f, o.Tx, &d.in)
+	}
 	if w.cfg.Report.wants("dlp") {
 		d.event = w.dlpEvent(f, o)
 	}
@@ -221,7 +224,10 @@ func (w *Worker) settle(d *pendingDocument, doc document.Result) {
 	facts, f, h := d.facts, d.f, d.h
 	res := w.combine(d.raw.Unscannable, doc, d.raw, &facts)
 	in := d.in
-	in.Type, in.Counts, in.Unscannable = res.Type, res.Counts, res.Unscannable
+	in.Type, in.Counts, in.Unscannable, in.Released = res.Type, res.Counts, res.Unscannable, facts.released
+	if h == nil {
+		in.Released = facts.size
+	}
 	dec := d.policy.Decide(in)
 
 	w.p, w.f, w.dir, w.seq = &d.packet, f, d.dir, 0
@@ -232,8 +238,11 @@ func (w *Worker) settle(d *pendingDocument, doc document.Result) {
 	for i := range dec.Shadow {
 		w.tellDocument(d, in, facts, res, &dec.Shadow[i], true)
 	}
-	if dec.Action != verdict.None {
+	switch {
+	case dec.Action != verdict.None:
 		w.counters.Findings++
+		w.tellDocument(d, in, facts, res, &dec, false)
+	case dec.Exception && excused(res):
 		w.tellDocument(d, in, facts, res, &dec, false)
 	}
 	if f != nil {

@@ -205,10 +205,14 @@ func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts 
 	}
 	in := w.policyInput(f, app, o, facts, res)
 	dec := w.cfg.Policy.Decide(in)
+	w.judged(f, in, dec)
 	for i := range dec.Shadow {
 		if facts.final {
 			w.tell(f, in, o, facts, res, &dec.Shadow[i], true)
 		}
+	}
+	if dec.Exception && facts.final && excused(res) {
+		w.tell(f, in, o, facts, res, &dec, false)
 	}
 	if !facts.final && !dec.Action.Withholds() || dec.Action == verdict.None {
 		return dec.Matched()
@@ -223,6 +227,10 @@ func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts 
 	}
 	return true
 }
+
+// excused reports whether an exception that allows a result has anything to tell
+// of: what is allowed is not unseen.
+func excused(res classifiers.Result) bool { return len(res.Counts) > 0 || res.Unscannable != "" }
 
 // apply makes a verdict the flow's.
 func (w *Worker) apply(f *flow.Flow, v verdict.Verdict) {

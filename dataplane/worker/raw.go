@@ -34,6 +34,8 @@ type flowState struct {
 	hold   [2]*hold
 	trails [2]int
 	sentIn [2]uint64
+	// hello tells that the policy was asked about the TLS client hello.
+	hello bool
 	// tags are the packets still to be told after an alert.
 	tags []tag
 }

@@ -63,6 +63,9 @@ type Config struct {
 	Ifaces []string
 	// PcapFile is the capture file's name for events; empty when live.
 	PcapFile string
+	// Judged, when set, is told of what the policy was asked and answered, on the
+	// worker's goroutine; for tools. The input's slices are borrowed.
+	Judged func(Judged)
 	// Exceptions say what happens when limits are reached.
 	Exceptions Exceptions
 	// Report says what is told and how.

@@ -104,6 +104,7 @@ func load(cfg *config.Config, log *slog.Logger, state *signatures.State) (*Parts
 		return nil, err
 	}
 	if p.Policy != nil {
+		warnPolicy(p.Policy, log)
 		if p.Catalog, err = classifiers.New(classifiers.Config{CacheDir: cacheDir(cfg, log), Custom: p.Policy.Custom()}); err != nil {
 			return nil, fmt.Errorf("build detectors: %w", err)
 		}
@@ -129,7 +130,15 @@ func loadRules(cfg *config.Config, reg *protocol.Registry, state *signatures.Sta
 			return nil, nil, fmt.Errorf("rules: %w", err)
 		}
 	}
-	set, rep := signatures.Load(cfg.Rules.Paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state, Fields: fields(),
+	places, err := openPlaces(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	var geo signatures.Geo
+	if places != nil {
+		geo = places
+	}
+	set, rep := signatures.Load(cfg.Rules.Paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state, Fields: fields(), Geo: geo,
 		ReputationCategories: cfg.ReputationCategoriesFile, Reputations: reputations(cfg), Thresholds: cfg.ThresholdFile, Classification: cfg.ClassificationFile, References: cfg.ReferenceConfigFile, MaxAlerts: cfg.PacketAlertMax,
 		PCREMatchLimit: uint32(cfg.PCRE.MatchLimit), PCREDepthLimit: uint32(cfg.PCRE.MatchLimitRecursion)})
 	return set, rep, nil
@@ -165,7 +174,7 @@ func LoadPolicy(cfg *config.Config) (*policy.Policy, error) {
 	if nets := homeNets(cfg.Vars); len(nets) > 0 {
 		p = p.WithHome(nets)
 	}
-	return p, nil
+	return placePolicy(cfg, p)
 }
 
 // cacheDir gives the folder for compiled databases, or none where it cannot be

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -20,6 +21,10 @@ type ReplayOptions struct {
 	Inline     bool
 	NoChecksum bool
 	Progress   func(bytes uint64)
+	// Begin, when set, is told of each file before it is read; Judged of each
+	// question to the policy, which wants one worker.
+	Begin  func(path string)
+	Judged func(worker.Judged)
 }
 
 // ReplaySummary is what `sluice replay` prints, and its --json object.
@@ -68,9 +73,10 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 	if err != nil {
 		return sum, err
 	}
+	wc.Judged = o.Judged
 	var last int64
 	res, err := replay.Run(ctx, replay.Options{
-		Files: o.Files, Workers: o.Workers, Progress: o.Progress,
+		Files: o.Files, Workers: o.Workers, Progress: o.Progress, Begin: o.Begin,
 		AutoChecksum: cfg.PcapFile.ChecksumChecks == "auto" && !o.NoChecksum,
 		New:          func(int) (*worker.Worker, error) { return worker.New(wc) },
 		Publish: func(evs []*events.Event) {
@@ -81,6 +87,7 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 		},
 	})
 	c := res.Counters
+	err = errors.Join(err, unknownLinks(c.Decode.UnknownLink, c.Frames, log))
 	if cfg.Stats.Enabled && wants(cfg)("stats") {
 		out.Publish(0, []*events.Event{statsEvent(last, 0, c, parts.Report)})
 	}
@@ -93,12 +100,25 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 	return sum, err
 }
 
+// unknownLinks tells of frames that were not inspected since their link type is
+// not known: an error where that were all.
+func unknownLinks(unknown, frames uint64, log *slog.Logger) error {
+	switch {
+	case unknown == 0:
+	case unknown == frames:
+		return fmt.Errorf("none of %d frames was inspected: their link type is not supported", frames)
+	default:
+		log.Warn("frames of link types that are not supported were not inspected", "frames", unknown, "of", frames)
+	}
+	return nil
+}
+
 // wants tells which event types any sink takes.
 func wants(cfg *config.Config) func(string) bool {
-	eve, nats := cfg.Outputs.EVE, cfg.Outputs.NATS
+	eve, nats, ocsf := cfg.Outputs.EVE, cfg.Outputs.NATS, cfg.Outputs.OCSF.Enabled
 	toNATS := nats.URL != "" && nats.URL != NATSOff
 	return func(typ string) bool {
-		if eve.Enabled && eve.Types.Enabled(typ) {
+		if eve.Enabled && eve.Types.Enabled(typ) || ocsf && events.InOCSF(typ) {
 			return true
 		}
 		if !toNATS {

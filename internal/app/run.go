@@ -29,9 +29,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		for {
 			select {
 			case <-hup:
-				if d.out.EVE != nil {
-					d.out.EVE.Reopen()
-				}
+				d.out.Reopen()
 				rep, err := d.Reload()
 				if err != nil {
 					log.Error("reload refused: the running set goes on", "error", err)

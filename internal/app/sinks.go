@@ -19,8 +19,8 @@ import (
 // Output is the publisher with all it was built from.
 type Output struct {
 	*events.Publisher
-	// EVE and NATS are nil where they are off.
-	EVE    *evefile.Sink
+	// files are the EVE and OCSF files; NATS is nil where it is off.
+	files  []*evefile.Sink
 	NATS   *natssink.Sink
 	server *natsserver.Server
 	temp   string
@@ -43,17 +43,17 @@ func OpenOutput(cfg *config.Config, lossless bool, log *slog.Logger, extra ...ev
 	}()
 	sinks := extra
 	if eve := cfg.Outputs.EVE; eve.Enabled {
-		path := eve.Filename
-		if path != "-" && !filepath.IsAbs(path) && !strings.ContainsRune(path, filepath.Separator) && cfg.LogDir != "" && !lossless {
-			path = filepath.Join(cfg.LogDir, path)
-			if err := os.MkdirAll(cfg.LogDir, 0o750); err != nil {
-				return nil, fmt.Errorf("eve-log: %w", err)
-			}
-		}
-		if o.EVE, err = evefile.New(evefile.Config{Path: path, Wants: eve.Types.Enabled, Truncate: lossless}); err != nil {
+		if err := o.openFile(cfg, eve.Filename, evefile.Config{Wants: eve.Types.Enabled, Truncate: lossless}); err != nil {
 			return nil, fmt.Errorf("eve-log: %w", err)
 		}
-		sinks = append(sinks, o.EVE)
+	}
+	if ocsf := cfg.Outputs.OCSF; ocsf.Enabled {
+		if err := o.openFile(cfg, ocsf.Filename, evefile.Config{OCSF: true, Truncate: lossless}); err != nil {
+			return nil, fmt.Errorf("ocsf-log: %w", err)
+		}
+	}
+	for _, f := range o.files {
+		sinks = append(sinks, f)
 	}
 	if n := cfg.Outputs.NATS; n.URL != "" && n.URL != NATSOff {
 		if err := o.openNATS(cfg, lossless, log); err != nil {
@@ -66,6 +66,32 @@ func OpenOutput(cfg *config.Config, lossless bool, log *slog.Logger, extra ...ev
 	pc.Encoder = events.Encoder{CommunityID: orReplay(cfg.Outputs.EVE.CommunityID, Mode{Live: !lossless}), CommunityIDSeed: cfg.Outputs.EVE.CommunityIDSeed, Host: cfg.Sensor.Name}
 	o.Publisher = events.NewPublisher(pc, sinks...)
 	return o, nil
+}
+
+// openFile opens a file of events. One without a folder is put into the folder of
+// logs, in a daemon.
+func (o *Output) openFile(cfg *config.Config, path string, fc evefile.Config) error {
+	if path != "-" && !strings.ContainsRune(path, filepath.Separator) && cfg.LogDir != "" && !fc.Truncate {
+		path = filepath.Join(cfg.LogDir, path)
+		if err := os.MkdirAll(cfg.LogDir, 0o750); err != nil {
+			return err
+		}
+	}
+	fc.Path = path
+	f, err := evefile.New(fc)
+	if err != nil {
+		return err
+	}
+	o.files = append(o.files, f)
+	return nil
+}
+
+// Reopen opens the files of events anew, after a rotation has moved them. It may
+// be called at any time.
+func (o *Output) Reopen() {
+	for _, f := range o.files {
+		f.Reopen()
+	}
 }
 
 func (o *Output) openNATS(cfg *config.Config, temporary bool, log *slog.Logger) (err error) {

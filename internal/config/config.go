@@ -33,6 +33,11 @@ type Config struct {
 	ReputationCategoriesFile string   `yaml:"reputation-categories-file"`
 	ReputationFiles          []string `yaml:"reputation-files"`
 	DefaultReputationPath    string   `yaml:"default-reputation-path"`
+	// GeoIPDatabase (countries) and ASNDatabase (networks) are files in MaxMind's
+	// format for the geoip keyword and for country: and asn: in policies. One file
+	// may serve both.
+	GeoIPDatabase string `yaml:"geoip-database"`
+	ASNDatabase   string `yaml:"asn-database"`
 	// Datasets is for the dataset and datarep keywords.
 	Datasets Datasets `yaml:"datasets"`
 	// ActionOrder is the order in which rules of different actions are applied.

@@ -45,7 +45,7 @@ func nearest(key string, names []string, n int) []string {
 		}
 		k, w := strings.ToLower(key), strings.ToLower(name)
 		d := distance(k, w)
-		if d <= max(1, min(len(k), len(w))/3) || (d <= 3 && len(w) > 2 && strings.HasPrefix(k, w)) {
+		if d <= max(1, min(len(k), len(w))/3) || (d <= 3 && len(w) > 2 && strings.HasPrefix(k, w)) || strings.HasPrefix(w, k+"-") {
 			cs = append(cs, cand{name, d})
 		}
 	}

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"net/netip"
+
 	"sluice/dataplane/protocol"
 )
 
@@ -16,6 +18,12 @@ type FileFacts interface {
 	Magic() []byte
 }
 
+// Geo tells where an address is registered, by ISO 3166-1 codes in capitals;
+// empty when unknown. Implementations must be safe for concurrent use.
+type Geo interface {
+	Country(netip.Addr) string
+}
+
 // Options is what an Engine is built with.
 type Options struct {
 	Registry *protocol.Registry
@@ -25,6 +33,8 @@ type Options struct {
 	Fields map[string]FieldFunc
 	// Reputation answers the iprep keyword; nil without one.
 	Reputation *Reputation
+	// Geo answers the geoip keyword; nil without a database.
+	Geo Geo
 	// PCREMatchLimit and PCREDepthLimit bound an expression's backtracking; 0
 	// means 3500 and 1500.
 	PCREMatchLimit, PCREDepthLimit uint32

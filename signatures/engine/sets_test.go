@@ -118,4 +118,30 @@ func TestReputation(t *testing.T) {
 	}
 }
 
+// places is a Geo for tests.
+type places map[netip.Addr]string
+
+func (p places) Country(a netip.Addr) string { return p[a] }
+
+func TestGeoIP(t *testing.T) {
+	at, de, none := addr("192.0.2.1"), addr("192.0.2.2"), addr("198.51.100.1")
+	m := &Matcher{e: &Engine{opt: Options{Geo: places{at.Netip(): "AT", de.Netip(): "DE"}}}}
+	f := func(src, dst decode.Addr, which, what string, neg, want bool) {
+		t.Helper()
+		m.src, m.dst = &src, &dst
+		if got := m.test(&rule.Test{Kind: rule.TestGeoIP, Which: which, What: what, Neg: neg}); got != want {
+			t.Errorf("%s %s %v: %v", which, what, neg, got)
+		}
+	}
+	f(at, de, "src", "AT", false, true)
+	f(at, de, "dst", "AT", false, false)
+	f(at, de, "any", "CHDE", false, true)
+	f(at, de, "both", "ATDE", false, true)
+	f(at, de, "both", "AT", false, false)
+	f(at, none, "any", "TD", false, false)
+	f(at, de, "dst", "AT", true, true)
+	f(at, de, "src", "CHAT", true, false)
+	f(at, none, "dst", "AT", true, false)
+}
+
 func addr(s string) decode.Addr { return decode.AddrFrom(netip.MustParseAddr(s)) }

@@ -24,6 +24,8 @@ func (m *Matcher) test(t *rule.Test) bool {
 		return m.f != nil && m.flowTest(t)
 	case rule.TestIPRep:
 		return m.reputed(t)
+	case rule.TestGeoIP:
+		return m.located(t)
 	case rule.TestSameIP:
 		return *m.src == *m.dst
 	case rule.TestL3Proto:

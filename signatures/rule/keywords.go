@@ -72,7 +72,7 @@ func init() {
 		"itype": test(TestICMPType, 255, icmpTypes), "icode": test(TestICMPCode, 255, nil),
 		"icmp_id": test(TestICMPID, 65535, nil), "icmp_seq": test(TestICMPSeq, 65535, nil), "icmpv6.mtu": test(TestICMPv6MTU, 1<<32-1, nil),
 		"fragbits": need((*context).fragbits), "fragoffset": test(TestFragOffset, 65535, nil), "ip_proto": need((*context).ipProto),
-		"iprep": need((*context).iprep), "sameip": none((*context).sameip), "ipopts": need((*context).ipopts), "rpc": need((*context).rpc),
+		"iprep": need((*context).iprep), "geoip": need((*context).geoip), "sameip": none((*context).sameip), "ipopts": need((*context).ipopts), "rpc": need((*context).rpc),
 		"vlan.id": need((*context).vlan), "vlan.layers": test(TestVLANLayers, 3, nil), "l3_proto": need((*context).l3proto),
 
 		"app-layer-protocol": need((*context).appProto), "app-layer-event": need((*context).appEvent),
@@ -97,7 +97,7 @@ func init() {
 // knownKeywords are keywords of the language that are not evaluated yet.
 var knownKeywords = func() map[string]string {
 	m := map[string]string{}
-	for _, n := range strings.Fields(`lua luaxform geoip replace frame config rate_filter template2 geneve
+	for _, n := range strings.Fields(`lua luaxform replace frame config rate_filter template2 geneve
 		dce_iface dce_opnum dcerpc.iface dcerpc.opnum cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption mqtt.protocol_version mqtt.type mqtt.flags mqtt.qos mqtt.reason_code
 		mqtt.connack.session_present mqtt.connect.flags nfs_procedure nfs_version rfb.secresult rfb.sectype snmp.version snmp.pdu_type

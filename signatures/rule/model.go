@@ -371,6 +371,9 @@ const (
 	// TestIPRep: What is the category of reputation, Which the side (any, src,
 	// dst or both), Neg asks that there is no reputation at all.
 	TestIPRep
+	// TestGeoIP: What are two-letter country codes, one after the other, Which the
+	// side (any, src, dst or both), Neg asks for none of them.
+	TestGeoIP
 	// TestAppEvent: recognition of the protocol saw an anomaly; Option is the
 	// bit of protocol.SessionEvents.
 	TestAppEvent

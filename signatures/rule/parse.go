@@ -28,6 +28,8 @@ type Env struct {
 	FileFacts bool
 	// Category tells whether iprep knows a category; nil means none.
 	Category func(name string) bool
+	// Countries tells that there is a database for geoip.
+	Countries bool
 	// Classes and References are from classification.config and reference.config.
 	Classes    map[string]Class
 	References map[string]string

@@ -173,7 +173,9 @@ func TestErrors(t *testing.T) {
 	o(`flags:SX;`, `t.rules:7:31: sid 1: flags: 'X' is no TCP flag: F S R P A U E C 1 2 or 0`)
 	o(`dsize:5<>6;`, `t.rules:7:31: sid 1: dsize: the range 5 to 6 holds no number (its ends are excluded)`)
 	o(`lua:x.lua;`, `t.rules:7:31: sid 1: lua: keyword lua: known, not evaluated yet`)
-	o(`geoip:src,DE; badword;`, `t.rules:7:45: sid 1: badword: unknown keyword`)
+	o(`geoip:src,DE;`, `t.rules:7:31: sid 1: geoip: needs a database of countries: set geoip-database in the configuration`)
+	o(`geoip:src,Germany;`, `t.rules:7:31: sid 1: geoip: "Germany" is no country: two letters of ISO 3166, after any, src, dst or both`)
+	o(`replace:"x"; badword;`, `t.rules:7:44: sid 1: badword: unknown keyword`)
 	o(`flowbits:isset,a; flowbits:isnotset,a;`, `t.rules:7:49: sid 1: flowbits: isnotset contradicts isset of a`)
 }
 

@@ -208,15 +208,14 @@ func (s *Server) Close(ctx context.Context) error {
 	return err
 }
 
-// Sink counts published events by type, and dlp events by level and action. Its
+// Sink counts published events by type, and dlp events by level, action and rule. Its
 // zero value is ready; Emit is safe for concurrent use with Write.
 type Sink struct {
-	mu     sync.Mutex
-	types  map[string]uint64
-	levels map[string]uint64
+	mu                            sync.Mutex
+	types, levels, actions, rules map[string]uint64
 }
 
-// maxTypes bounds the event types told apart.
+// maxTypes bounds the event types, and the rules, told apart.
 const maxTypes = 64
 
 // Name gives "metrics".
@@ -227,12 +226,14 @@ func (s *Sink) Write(_ context.Context, records []events.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.types == nil {
-		s.types, s.levels = map[string]uint64{}, map[string]uint64{}
+		s.types, s.levels, s.actions, s.rules = map[string]uint64{}, map[string]uint64{}, map[string]uint64{}, map[string]uint64{}
 	}
 	for i := range records {
 		count(s.types, records[i].Type)
 		if e := records[i].Event; e != nil && e.DLP != nil {
-			count(s.levels, e.DLP.Level+"/"+e.DLP.Action)
+			count(s.levels, e.DLP.Level)
+			count(s.actions, e.DLP.Action)
+			count(s.rules, e.DLP.PolicyRule)
 		}
 	}
 	return nil
@@ -252,8 +253,14 @@ func (s *Sink) Emit(emit func(Sample)) {
 	for typ, n := range s.types {
 		emit(Sample{Name: "events", Label: "type", LabelValue: typ, Value: float64(n), Help: "Events published, by type."})
 	}
-	for la, n := range s.levels {
-		emit(Sample{Name: "dlp.events", Label: "level_action", LabelValue: la, Value: float64(n), Help: "Data-loss events, by level and action."})
+	for l, n := range s.levels {
+		emit(Sample{Name: "dlp.events", Label: "level", LabelValue: l, Value: float64(n), Help: "Data-loss events, by level."})
+	}
+	for a, n := range s.actions {
+		emit(Sample{Name: "dlp.actions", Label: "action", LabelValue: a, Value: float64(n), Help: "Data-loss events, by what the policy decided."})
+	}
+	for r, n := range s.rules {
+		emit(Sample{Name: "dlp.rules", Label: "rule", LabelValue: r, Value: float64(n), Help: "Data-loss events, by the policy's rule."})
 	}
 }
 

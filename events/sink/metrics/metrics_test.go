@@ -29,7 +29,7 @@ func scrape(t *testing.T, addr string) string {
 func TestServe(t *testing.T) {
 	sink := &Sink{}
 	if err := sink.Write(t.Context(), []events.Record{{Type: "alert"}, {Type: "alert"},
-		{Type: "dlp", Event: &events.Event{DLP: &events.DLP{Level: "restricted", Action: "block"}}}}); err != nil {
+		{Type: "dlp", Event: &events.Event{DLP: &events.DLP{PolicyRule: "cards", Level: "restricted", Action: "block"}}}}); err != nil {
 		t.Fatal(err)
 	}
 	var h events.Histogram
@@ -51,7 +51,7 @@ func TestServe(t *testing.T) {
 	got := scrape(t, s.Addr)
 	for _, want := range []string{
 		"sluice_decoder_pkts_total 7\n", "sluice_flow_active 3\n", `sluice_drops_total{reason="other"} 400`,
-		`sluice_events_total{type="alert"} 2`, `sluice_dlp_events_total{level_action="restricted/block"} 1`,
+		`sluice_events_total{type="alert"} 2`, `sluice_dlp_events_total{level="restricted"} 1`, `sluice_dlp_actions_total{action="block"} 1`, `sluice_dlp_rules_total{rule="cards"} 1`,
 		`sluice_event_latency_seconds_bucket{le="0.005"} 1`, "sluice_event_latency_seconds_count 1", "sluice_metrics_series_left_out 0",
 	} {
 		if !strings.Contains(got, want) {
