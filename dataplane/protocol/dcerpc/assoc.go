@@ -99,7 +99,13 @@ type Owner interface {
 
 // Association is the state of one connection or named pipe. The zero value is
 // ready.
+//
+// What dcerpc.stub_data holds is what rules have been written for: the object's
+// UUID, where there is one, and credentials count as stub data, and over TCP so do
+// the eight bytes before a response's (allocation hint, context, cancel count).
 type Association struct {
+	// Headed tells that responses keep those eight bytes.
+	Headed bool
 	in     [2]reader
 	ifaces []*Interface
 	open   []*Call
@@ -208,11 +214,7 @@ func (a *Association) request(env *protocol.Env, p *pdu, owner Owner) {
 			c.Context, c.Opnum = o.Uint16(b[4:]), o.Uint16(b[6:])
 			c.ifaces = a.context(c.Context)
 		}
-		b = b[8:]
-		if p.flags&flagObject != 0 {
-			b = b[min(16, len(b)):]
-		}
-		c.stub(protocol.ToServer, b)
+		c.stub(protocol.ToServer, b[8:])
 	}
 	if p.flags&flagLast != 0 || p.typ != typeRequest {
 		a.done(c, protocol.ToServer, owner)
@@ -235,8 +237,11 @@ func (a *Association) response(env *protocol.Env, p *pdu, owner Owner) {
 	c.Frags[protocol.ToClient]++
 	switch p.typ {
 	case typeResponse:
-		if len(p.body) >= 8 {
-			c.stub(protocol.ToClient, p.body[8:])
+		if b := p.body; len(b) >= 8 {
+			if !a.Headed {
+				b = b[8:]
+			}
+			c.stub(protocol.ToClient, b)
 		}
 	case typeBindAck, typeAlterResp:
 		c.answer(p)

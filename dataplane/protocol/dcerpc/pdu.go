@@ -30,23 +30,18 @@ func typeName(t byte) string {
 
 // The flags of connection-oriented PDUs.
 const (
-	flagFirst  = 0x01
-	flagLast   = 0x02
-	flagObject = 0x80
+	flagFirst = 0x01
+	flagLast  = 0x02
 )
 
-const (
-	headerLen = 16
-	// trailerLen is the security trailer before the credentials of a PDU.
-	trailerLen = 8
-)
+const headerLen = 16
 
 // pdu is one fragment of the connection-oriented protocol.
 type pdu struct {
 	typ, flags, minor byte
 	little            bool
 	call              uint32
-	// body is what follows the common header, without credentials.
+	// body is what follows the common header.
 	body []byte
 }
 
@@ -83,9 +78,6 @@ func parse(b []byte) pdu {
 	p := pdu{minor: b[1], typ: b[2], flags: b[3], little: b[4]&0x10 != 0, body: b[headerLen:]}
 	o := p.order()
 	p.call = o.Uint32(b[12:])
-	if auth := int(o.Uint16(b[10:])); auth > 0 {
-		p.body = p.body[:max(len(p.body)-auth-trailerLen, 0)]
-	}
 	return p
 }
 

@@ -223,9 +223,8 @@ func (p *Parser) request1(env *protocol.Env, s *side, words, data []byte, wide b
 			p.begins(env, s, w.file.way(protocol.ToServer), off, int(le.Uint16(words[22:])), n)
 		}
 	case cmd1Trans:
-		if !p.trans1(env, h, words, w) {
-			w.tx = p.request(env, &Transaction{})
-		}
+		p.trans1(env, h, words, w)
+	case cmd1Trans2:
 	case cmd1Rename:
 		r := &rename{}
 		if len(data) > 1 {
@@ -265,18 +264,17 @@ func (p *Parser) setup1(h, words, data []byte, wide bool) *Transaction {
 	return t
 }
 
-// trans1 reads a transaction on a named pipe (MS-CIFS §2.2.5.6). It reports
-// false for any other.
-func (p *Parser) trans1(env *protocol.Env, h, words []byte, w *pending) bool {
+// trans1 reads a transaction on a named pipe (MS-CIFS §2.2.5.6); others have no
+// record.
+func (p *Parser) trans1(env *protocol.Env, h, words []byte, w *pending) {
 	// The function and the file are setup words behind fourteen others.
 	if len(words) < 32 || le.Uint16(words[28:]) != 0x26 {
-		return false
+		return
 	}
 	w.sub = 0x26
 	w.file = p.file(fid(words[30:]))
 	w.file.pipe = true
 	p.content(env, w.file.way(protocol.ToServer), 0, slice(h, int(le.Uint16(words[24:])), int(le.Uint16(words[22:]))))
-	return true
 }
 
 // response1 takes a command of a response.

@@ -314,7 +314,10 @@ func (p *Parser) ioctl2(env *protocol.Env, h []byte, w *pending, last *pending) 
 		w.file = p.named(b[8:], last)
 		w.file.pipe = true
 		p.content(env, w.file.way(protocol.ToServer), 0, slice(h, int(le.Uint32(b[24:])), int(le.Uint32(b[28:]))))
-		return true
+		if !w.file.deaf {
+			return true
+		}
+		// No call: it has a record of its own.
 	}
 	w.tx = p.request(env, &Transaction{ioctl: &code})
 	return true
