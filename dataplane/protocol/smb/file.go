@@ -316,9 +316,6 @@ func (p *Parser) missing(env *protocol.Env, c *channel, off, n uint64) {
 // object too, which is classified but no file: a server calls a pipe what it
 // likes.
 func (p *Parser) message(env *protocol.Env, c *channel, b []byte) {
-	if !c.f.deaf {
-		c.f.deaf = !c.f.assoc.Feed(env, c.dir, b, p)
-	}
 	if c.obj == nil {
 		c.begun = true
 		c.obj = &protocol.Object{Kind: protocol.KindStream, Dir: c.dir, Name: c.f.name, Tx: p.aloof(env, &Transaction{
@@ -327,6 +324,9 @@ func (p *Parser) message(env *protocol.Env, c *channel, b []byte) {
 		env.Objects.OpenObject(c.obj)
 	}
 	env.Objects.ObjectData(c.obj, b)
+	if !c.f.deaf {
+		c.f.deaf = !c.f.assoc.Feed(env, c.dir, b, p)
+	}
 }
 
 // finish closes the objects of a channel; more content makes new ones.

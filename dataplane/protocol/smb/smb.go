@@ -200,7 +200,7 @@ func (p *Parser) add(env *protocol.Env, t *Transaction) *protocol.Tx {
 	if n := env.Limits.SMB.MaxTx; n > 0 {
 		limit = n
 	}
-	if limit <= 0 {
+	if limit <= 0 || len(p.txs.Live) <= limit {
 		return tx
 	}
 	over := 0
