@@ -293,9 +293,30 @@ type Limits struct {
 	MaxMIMEDepth int
 	// MailMD5 asks for the digests of a mail's subject and body in its event.
 	MailMD5 bool
+	// SMB bounds SMB.
+	SMB SMBLimits
+}
+
+// SMBLimits bound SMB's parser.
+type SMBLimits struct {
+	// MaxTx replaces Limits.MaxTx unless it is 0.
+	MaxTx int
+	// MaxRead and MaxWrite are the longest requests that are no anomaly; 0 is no
+	// bound.
+	MaxRead, MaxWrite int64
+	// Queue bounds the content of a file that came ahead of its place, by
+	// direction: writes, reads.
+	Queue [2]SMBQueue
+}
+
+// SMBQueue bounds content that is kept: bytes and pieces.
+type SMBQueue struct {
+	Size  int64
+	Count int
 }
 
 // DefaultLimits gives the limits used where none are configured.
 func DefaultLimits() *Limits {
-	return &Limits{MaxTx: 512, MaxHeader: 64 << 10, MaxDecompressed: 256 << 20, MaxRatio: 1024, MaxLayers: 4, MaxParts: 1000}
+	return &Limits{MaxTx: 512, MaxHeader: 64 << 10, MaxDecompressed: 256 << 20, MaxRatio: 1024, MaxLayers: 4, MaxParts: 1000,
+		SMB: SMBLimits{Queue: [2]SMBQueue{{Size: 4 << 20, Count: 64}, {Size: 4 << 20, Count: 64}}}}
 }

@@ -90,7 +90,9 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 		e.Direction = x.Dir.String()
 		e.Flow = flowPart(f)
 		tx := x.Tx
-		if tx == nil && w.cfg.Report.GuessTx && f.App.Parser() != nil {
+		// A datagram of a protocol that the rule names belongs to what it began.
+		guess := w.cfg.Report.GuessTx || f.Proto == decode.ProtoUDP && len(r.Proto.Apps) > 0
+		if tx == nil && guess && f.App.Parser() != nil {
 			if live := f.App.Parser().Txs().Live; len(live) == 1 {
 				tx = live[0]
 			}

@@ -41,10 +41,18 @@ func scope(f *flow.Flow) uint64 {
 // not have been read yet (data is inspected once acknowledged).
 func (w *Worker) expected(f *flow.Flow) {
 	t := w.cfg.Expect
-	if t == nil || f.App.Proto() != protocol.Unknown || f.App.Offset(protocol.ToServer)|f.App.Offset(protocol.ToClient) != 0 || f.Proto != decode.ProtoTCP {
+	if t == nil || f.App.Proto() != protocol.Unknown || f.App.Offset(protocol.ToServer)|f.App.Offset(protocol.ToClient) != 0 {
 		return
 	}
-	if h := t.Lookup(scope(f), f.Client.Netip(), f.Server.Netip(), f.ClientPort, f.ServerPort, w.env.Now); h != nil {
-		f.App.Begin(w.cfg.Registry, &w.env, protocol.FTPData, h)
+	id := protocol.FTPData
+	switch f.Proto {
+	case decode.ProtoUDP:
+		id = protocol.TFTP
+	case decode.ProtoTCP:
+	default:
+		return
+	}
+	if h := t.Lookup(scope(f), f.Proto == decode.ProtoUDP, f.Client.Netip(), f.Server.Netip(), f.ClientPort, f.ServerPort, w.env.Now); h != nil {
+		f.App.Begin(w.cfg.Registry, &w.env, id, h)
 	}
 }

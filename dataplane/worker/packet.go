@@ -222,6 +222,7 @@ func (w *Worker) datagram(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 	if len(data) == 0 {
 		return
 	}
+	w.expected(f)
 	off := f.App.Offset(dir)
 	st := f.App.Datagram(w.cfg.Registry, &w.env, dir, data)
 	if st == protocol.Error {

@@ -22,6 +22,7 @@ import (
 	"sluice/dataplane/inspect"
 	"sluice/dataplane/policy"
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/dcerpc"
 	"sluice/dataplane/protocol/dns"
 	"sluice/dataplane/protocol/expect"
 	"sluice/dataplane/protocol/ftp"
@@ -29,8 +30,10 @@ import (
 	"sluice/dataplane/protocol/http2"
 	"sluice/dataplane/protocol/imap"
 	"sluice/dataplane/protocol/pop3"
+	"sluice/dataplane/protocol/smb"
 	"sluice/dataplane/protocol/smtp"
 	"sluice/dataplane/protocol/ssh"
+	"sluice/dataplane/protocol/tftp"
 	"sluice/dataplane/protocol/tls"
 	"sluice/dataplane/stream"
 	"sluice/dataplane/worker"
@@ -62,7 +65,8 @@ type Parts struct {
 // Registry gives the protocols of the program.
 func Registry() (*protocol.Registry, error) {
 	return protocol.NewRegistry(http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
-		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition())
+		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
+		smb.Definition(), dcerpc.Definition(), tftp.Definition())
 }
 
 // PolicyNone as a policy file switches classification off.
@@ -206,7 +210,7 @@ func cacheDir(cfg *config.Config, log *slog.Logger) string {
 func limits(cfg *config.Config) *protocol.Limits {
 	l := cfg.Limits
 	return &protocol.Limits{MaxTx: l.MaxTx, MaxHeader: int(l.MaxHeader), MaxDecompressed: int64(l.MaxDecompressed),
-		MaxRatio: l.MaxRatio, MaxLayers: l.MaxLayers, MaxParts: l.MaxParts}
+		MaxRatio: l.MaxRatio, MaxLayers: l.MaxLayers, MaxParts: l.MaxParts, SMB: smbLimits(cfg)}
 }
 
 // Mode is how traffic reaches the workers and what becomes of verdicts.

@@ -30,6 +30,14 @@ func fields() map[string]signatures.FieldFunc {
 		"http2.frametype": streamField("http2.frametype"), "http2.errorcode": streamField("http2.errorcode"),
 		"ftp.mode": streamField("ftp.mode"), "ftp.dynamic_port": streamField("ftp.dynamic_port"), "ftp.reply_received": streamField("ftp.reply_received"),
 		"ftp.reply_code": streamField("ftp.reply_code"), "ftpdata_command": streamField("ftpdata_command"),
+		"smb.version": streamField("smb.version"), "dcerpc.opnum": streamField("dcerpc.opnum"),
+		"ssl_state": func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
+			h, ok := tx.State.(*tls.Handshake)
+			if !ok || i >= len(h.States(dir)) {
+				return 0, false
+			}
+			return uint64(h.States(dir)[i]), true
+		},
 		"http2.priority": streamField("http2.priority"), "http2.window": streamField("http2.window"), "http2.size_update": streamField("http2.size_update"),
 		"tls.version": func(tx *protocol.Tx, _ protocol.Dir, i int) (uint64, bool) {
 			h, ok := tx.State.(*tls.Handshake)

@@ -23,7 +23,7 @@ func (c *confirm) number(b *rule.ByteOp, at int) (v uint64, next int, ok bool) {
 		if n > 8 {
 			return 0, 0, false
 		}
-		if b.Endian == rule.Little {
+		if b.Endian == rule.Little || b.DCE && c.little {
 			for i := n - 1; i >= 0; i-- {
 				v = v<<8 | uint64(p[i])
 			}

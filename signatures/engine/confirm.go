@@ -13,7 +13,9 @@ type confirm struct {
 	// steps counts down; end is the last byte that a positive test used.
 	steps int
 	end   int
-	vars  *[33]uint64
+	// little is the byte order of the transaction in work, for the dce option.
+	little bool
+	vars   *[33]uint64
 	// note is told of each item's outcome where the rule is being traced; nil
 	// otherwise.
 	note *listNote

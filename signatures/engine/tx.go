@@ -78,10 +78,9 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 	m.begin(p, f, dir, true)
 	m.parser = parser
 	m.complete = to >= def.Complete[dir]
-	if grown && def.ID == protocol.HTTP2 {
-		// Its parser fills the buffers of HTTP/1 too, under their own ids; the
-		// rules' protocols are compared when they are confirmed.
-		if pl := m.e.plans[protocol.HTTP1][dir]; pl != nil {
+	if also := fillsToo(def.ID); grown && also != protocol.Unknown {
+		// The rules' protocols are compared when they are confirmed.
+		if pl := m.e.plans[also][dir]; pl != nil {
 			m.scanTx(pl, parser, tx, dir, from, to)
 		}
 	}
@@ -119,6 +118,18 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 		m.watch.tx(m, def, tx, from, to)
 	}
 	m.parser = nil
+}
+
+// fillsToo gives the protocol whose buffers a protocol's parser fills besides its
+// own, under their own ids: HTTP/2 those of HTTP/1, SMB those of DCE/RPC.
+func fillsToo(id protocol.ID) protocol.ID {
+	switch id {
+	case protocol.HTTP2:
+		return protocol.HTTP1
+	case protocol.SMB:
+		return protocol.DCERPC
+	}
+	return protocol.Unknown
 }
 
 // scanTx scans the buffers that became final with a progress of from to to.
@@ -268,7 +279,9 @@ func (m *Matcher) judgeTx(r *crule, def *protocol.Definition, tx *protocol.Tx, d
 		return fails
 	}
 	was := mask
+	m.c.little = sentLittle(tx, dir)
 	res, mask := m.evalTx(r, tx, dir, mask, o, w, final)
+	m.c.little = false
 	if res == waits {
 		m.tell(Waits)
 	}
@@ -404,6 +417,13 @@ func (m *Matcher) evalTx(r *crule, tx *protocol.Tx, dir protocol.Dir, mask uint6
 		res = waits
 	}
 	return res, mask
+}
+
+// sentLittle reports whether the sender of a direction of a transaction writes
+// numbers in little-endian order, as the dce option of byte keywords asks.
+func sentLittle(tx *protocol.Tx, dir protocol.Dir) bool {
+	o, ok := tx.State.(interface{ LittleEndian(protocol.Dir) bool })
+	return ok && o.LittleEndian(dir)
 }
 
 // partHolds reports whether the payload tests of a rule of transactions have

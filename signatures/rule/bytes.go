@@ -50,7 +50,7 @@ func (c *context) byteOption(b *ByteOp, it *Item, s string) (bool, error) {
 		b.Base = 8
 	case "dce":
 		b.DCE = true
-		c.lack("byte order dce")
+		return true, c.needProto("dcerpc")
 	case "bitmask":
 		m, err := parseUint(hexed(arg), 1<<32-1)
 		if err != nil || m == 0 {

@@ -234,7 +234,8 @@ func (c *context) tlsVersion(_, val string) error {
 	return nil
 }
 
-// The states of ssl_state as bits of the field of that name.
+// The states of ssl_state: each instance of the field of that name is one of
+// them, a message that was seen in the direction.
 const (
 	StateClientHello = 1 << iota
 	StateServerHello
@@ -262,11 +263,20 @@ func (c *context) sslState(_, val string) error {
 		}
 		mask |= s
 	}
-	t := IntTest{Op: '|', A: mask}
 	if neg {
-		t.Op = '&'
+		// What is none of the states listed is one of the others.
+		mask ^= 1<<5 - 1
 	}
-	c.r.Fields = append(c.r.Fields, FieldTest{Keyword: "ssl_state", Int: t, Col: c.col})
+	t := FieldTest{Keyword: "ssl_state", Col: c.col}
+	for _, s := range [...]uint64{StateClientHello, StateServerHello, StateClientKeyx, StateServerKeyx, StateUnknown} {
+		if mask&s != 0 {
+			t.Any = append(t.Any, IntTest{Op: '=', A: s})
+		}
+	}
+	if len(t.Any) == 0 {
+		return faultf("excludes every state: it can never match")
+	}
+	c.r.Fields = append(c.r.Fields, t)
 	if c.env.Field == nil || !c.env.Field("ssl_state") {
 		return unevaluated("keyword ssl_state")
 	}

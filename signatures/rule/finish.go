@@ -141,10 +141,13 @@ func (c *context) atProto(format string, args ...any) error {
 }
 
 // speakers gives the protocols that fill the buffers of id: HTTP/2 fills those of
-// HTTP/1.
+// HTTP/1, and SMB those of DCE/RPC.
 func speakers(id protocol.ID) []protocol.ID {
 	if id == protocol.HTTP1 {
 		return []protocol.ID{protocol.HTTP1, protocol.HTTP2}
+	}
+	if id == protocol.DCERPC {
+		return []protocol.ID{protocol.DCERPC, protocol.SMB}
 	}
 	return []protocol.ID{id}
 }

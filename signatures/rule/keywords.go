@@ -84,6 +84,7 @@ func init() {
 		"filemd5": need((*context).file), "filesha1": need((*context).file), "filesha256": need((*context).file),
 
 		"tls.version": need((*context).tlsVersion), "ssl_version": need((*context).tlsVersion), "ssl_state": need((*context).sslState),
+		"dcerpc.iface": need((*context).dceIface), "dce_iface": need((*context).dceIface), "dcerpc.opnum": need((*context).dceOpnum), "dce_opnum": need((*context).dceOpnum),
 		"tls_cert_notbefore": need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
 	}
 	for name := range transforms {
@@ -98,7 +99,7 @@ func init() {
 var knownKeywords = func() map[string]string {
 	m := map[string]string{}
 	for _, n := range strings.Fields(`lua luaxform replace frame config rate_filter template2 geneve
-		dce_iface dce_opnum dcerpc.iface dcerpc.opnum cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
+		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption mqtt.protocol_version mqtt.type mqtt.flags mqtt.qos mqtt.reason_code
 		mqtt.connack.session_present mqtt.connect.flags nfs_procedure nfs_version rfb.secresult rfb.sectype snmp.version snmp.pdu_type
 		ike.exchtype ike.chosen_sa_attribute ike.key_exchange_payload_length ike.nonce_payload_length websocket.opcode websocket.mask websocket.flags

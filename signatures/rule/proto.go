@@ -66,6 +66,8 @@ func (c *context) proto(s string) error {
 		apps = []protocol.ID{protocol.HTTP1, protocol.HTTP2}
 	case id == protocol.DNS:
 		apps = []protocol.ID{protocol.DNS, protocol.DoH2}
+	case id == protocol.DCERPC:
+		apps = speakers(id) // a pipe of SMB carries it as well
 	}
 	c.r.Proto.Apps = apps
 	if !c.parsed(apps) {

@@ -1,5 +1,5 @@
 // Package expect remembers connections that one flow announces and another
-// flow will be: the data connections of FTP. The parser of the announcing flow
+// flow will be: the data connections of FTP, the flows of TFTP's files. The parser of the announcing flow
 // gives announcements, the worker adds addresses and asks the table at a TCP
 // flow's first bytes: at its first packet the announcement may not have been
 // read, where data is inspected once it is acknowledged. It knows no protocol
@@ -58,6 +58,9 @@ type Announcement struct {
 	Addr netip.Addr
 	// Port is where the listener listens.
 	Port uint16
+	// UDP tells that datagrams are expected rather than a connection: files of
+	// TFTP.
+	UDP bool
 	// Hint is what the expected flow's parser gets; not nil. A hint is announced
 	// once; a new announcement takes a new hint.
 	Hint *Hint

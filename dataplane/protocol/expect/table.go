@@ -52,6 +52,7 @@ type key struct {
 	listener, peer [16]byte
 	scope          uint64
 	port           uint16
+	udp            bool
 }
 
 type entry struct {
@@ -94,7 +95,7 @@ func (t *Table) Announce(c Control, a Announcement, now int64) {
 		return
 	}
 	a.Hint.parent.Store(c.Flow)
-	k := key{listener: listener.As16(), peer: peer.As16(), scope: c.Scope, port: a.Port}
+	k := key{listener: listener.As16(), peer: peer.As16(), scope: c.Scope, port: a.Port, udp: a.UDP}
 	a.Hint.keys[0], a.Hint.n = k, 1
 	t.add(k, a.Hint, now)
 	if other := a.Addr; other.IsValid() && other.Unmap() != listener.Unmap() && !other.IsUnspecified() && !other.IsMulticast() {
@@ -134,15 +135,15 @@ func (t *Table) Withdraw(h *Hint) {
 // one that nobody expects. Which end is taken for the flow's client does not
 // matter: a capture may begin with the answer. An empty table costs one atomic load. What was announced
 // stays until it expires or is withdrawn, since a first attempt may fail.
-func (t *Table) Lookup(scope uint64, src, dst netip.Addr, srcPort, dstPort uint16, now int64) *Hint {
+func (t *Table) Lookup(scope uint64, udp bool, src, dst netip.Addr, srcPort, dstPort uint16, now int64) *Hint {
 	if t.size.Load() == 0 || !src.IsValid() || !dst.IsValid() {
 		return nil
 	}
 	a, b := src.As16(), dst.As16()
-	if h := t.find(key{listener: b, peer: a, scope: scope, port: dstPort}, now); h != nil {
+	if h := t.find(key{listener: b, peer: a, scope: scope, port: dstPort, udp: udp}, now); h != nil {
 		return h
 	}
-	return t.find(key{listener: a, peer: b, scope: scope, port: srcPort}, now)
+	return t.find(key{listener: a, peer: b, scope: scope, port: srcPort, udp: udp}, now)
 }
 
 func (t *Table) find(k key, now int64) *Hint {

@@ -23,7 +23,7 @@ func TestLookup(t *testing.T) {
 		tab := NewTable(Options{})
 		a.Hint = new(Hint)
 		tab.Announce(c, a, 100*sec)
-		got := tab.Lookup(0, src, dst, sport, dport, now)
+		got := tab.Lookup(0, false, src, dst, sport, dport, now)
 		if (got == a.Hint) != want || !want && got != nil {
 			t.Errorf("%s: %v", name, got)
 		}
@@ -55,7 +55,7 @@ func TestLifetime(t *testing.T) {
 	tab := NewTable(Options{Lifetime: 10 * time.Second})
 	c := Control{Client: client, Server: server}
 	h := new(Hint)
-	look := func(now int64) bool { return tab.Lookup(0, client, server, 1, 5000, now) != nil }
+	look := func(now int64) bool { return tab.Lookup(0, false, client, server, 1, 5000, now) != nil }
 	tab.Announce(c, Announcement{Passive: true, Port: 5000, Addr: third, Hint: h}, 0)
 	if tab.Len() != 2 || !look(10*sec) {
 		t.Fatalf("%d expected", tab.Len())
@@ -67,7 +67,7 @@ func TestLifetime(t *testing.T) {
 	newer := new(Hint)
 	tab.Announce(c, Announcement{Passive: true, Port: 5000, Hint: newer}, 10*sec)
 	tab.Withdraw(h) // its address is the newer one's by now
-	if tab.Len() != 1 || tab.Lookup(0, client, server, 1, 5000, 10*sec) != newer {
+	if tab.Len() != 1 || tab.Lookup(0, false, client, server, 1, 5000, 10*sec) != newer {
 		t.Error("a newer announcement was withdrawn")
 	}
 	if look(21*sec) || tab.Len() != 0 {
@@ -83,7 +83,7 @@ func TestBound(t *testing.T) {
 	if tab.Len() > 64 || tab.Evicted() != uint64(10000-tab.Len()) {
 		t.Errorf("%d expected, %d evicted", tab.Len(), tab.Evicted())
 	}
-	if tab.Lookup(0, client, server, 1, 11023, 10000) == nil {
+	if tab.Lookup(0, false, client, server, 1, 11023, 10000) == nil {
 		t.Error("the newest was evicted")
 	}
 	for i := range tab.shards {
@@ -108,7 +108,7 @@ func TestConcurrent(t *testing.T) {
 				h, port := new(Hint), uint16(2000+(i+w)%300)
 				tab.Announce(Control{Client: client, Server: server}, Announcement{Passive: i%2 == 0, Port: port, Hint: h}, int64(i))
 				h.SetTransfer(&Transfer{Command: "RETR"})
-				if x := tab.Lookup(0, client, server, 1, port, int64(i)); x != nil {
+				if x := tab.Lookup(0, false, client, server, 1, port, int64(i)); x != nil {
 					x.Transfer()
 				}
 				tab.Renew(h, int64(i))
@@ -127,7 +127,7 @@ func TestConcurrent(t *testing.T) {
 func TestLookupDoesNotAllocate(t *testing.T) {
 	tab := NewTable(Options{})
 	tab.Announce(Control{Client: client, Server: server}, Announcement{Passive: true, Port: 5000, Hint: new(Hint)}, 0)
-	if n := testing.AllocsPerRun(100, func() { tab.Lookup(0, client, server, 1, 5001, 0) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { tab.Lookup(0, false, client, server, 1, 5001, 0) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

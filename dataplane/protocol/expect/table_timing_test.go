@@ -11,7 +11,7 @@ func BenchmarkLookup(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				t.Lookup(0, client, server, 40000, port, 0)
+				t.Lookup(0, false, client, server, 40000, port, 0)
 			}
 		})
 	}

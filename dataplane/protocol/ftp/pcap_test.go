@@ -91,7 +91,7 @@ func follow(t *testing.T, path string) []*conn {
 			c.sink = &tableSink{table: table, c: c}
 			if c.serverPort == 21 {
 				c.def = Definition()
-			} else if h := table.Lookup(0, a, b, c.clientPort, c.serverPort, now); h != nil {
+			} else if h := table.Lookup(0, false, a, b, c.clientPort, c.serverPort, now); h != nil {
 				c.def = expected(h)
 			} else {
 				c.skip = true

@@ -13,7 +13,41 @@ type Handshake struct {
 	retried        bool
 	hasRecord      bool
 	recordVersion  uint16
+	// states are the messages seen that the keyword ssl_state asks for.
+	states [2][maxStates]State
+	seen   [2]uint8
 }
+
+// State is a step of the handshake, as the keyword ssl_state has it.
+type State uint8
+
+// The steps. StateUnknown is a direction that began with none of the messages.
+const (
+	StateClientHello State = 1 << iota
+	StateServerHello
+	StateClientKey
+	StateServerKey
+	StateUnknown
+)
+
+// maxStates bounds the steps of a direction: a hello, a key, or neither.
+const maxStates = 3
+
+// reached notes a step, once.
+func (h *Handshake) reached(dir protocol.Dir, s State) {
+	for _, old := range h.States(dir) {
+		if old == s {
+			return
+		}
+	}
+	if n := h.seen[dir]; n < maxStates {
+		h.states[dir][n] = s
+		h.seen[dir]++
+	}
+}
+
+// States gives the steps that a direction's sender has taken.
+func (h *Handshake) States(dir protocol.Dir) []State { return h.states[dir][:h.seen[dir]] }
 
 // Client gives the client's hello, nil before it came.
 func (h *Handshake) Client() *Hello {

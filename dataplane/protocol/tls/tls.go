@@ -291,6 +291,9 @@ func (p *Parser) record(h *half, dir protocol.Dir) bool {
 func (p *Parser) finish(h *half, dir protocol.Dir) {
 	h.done = true
 	h.msg = nil
+	if p.hs.seen[dir] == 0 {
+		p.hs.reached(dir, StateUnknown)
+	}
 	if dir == protocol.ToServer {
 		p.tx.Progress[dir] = ClientFinished
 	} else {
@@ -307,6 +310,7 @@ func (p *Parser) body(env *protocol.Env, h *half, dir protocol.Dir, b []byte) bo
 		h.msg = append(h.msg, b...)
 		if h.left == 0 {
 			p.hs.client.parseSSL2(h.msg)
+			p.hs.reached(dir, StateClientHello)
 			p.advance(dir, ClientHelloDone)
 			h.msg, h.ssl2 = nil, false
 		}
@@ -387,6 +391,7 @@ const (
 	typeClientHello     = 1
 	typeServerHello     = 2
 	typeCertificate     = 11
+	typeServerKey       = 12
 	typeServerHelloDone = 14
 	typeClientKey       = 16
 )
@@ -399,6 +404,7 @@ func (p *Parser) message(dir protocol.Dir, kind byte, b []byte) {
 		if hs.client.seen {
 			return // a second one answers a retry request and adds nothing
 		}
+		hs.reached(dir, StateClientHello)
 		if !hs.client.parse(b, true, p.tx) {
 			p.tx.AddEvent("invalid_handshake_message")
 		}
@@ -412,6 +418,7 @@ func (p *Parser) message(dir protocol.Dir, kind byte, b []byte) {
 			hs.retried = true
 			return
 		}
+		hs.reached(dir, StateServerHello)
 		hs.server = hello
 		hs.retried = hs.retried && hello.Version() >= versionTLS13
 		p.advance(dir, ServerHello)
@@ -427,7 +434,10 @@ func (p *Parser) message(dir protocol.Dir, kind byte, b []byte) {
 		p.advance(dir, ServerCertDone)
 	case kind == typeServerHelloDone && dir == protocol.ToClient:
 		p.advance(dir, ServerHelloDone)
+	case kind == typeServerKey && dir == protocol.ToClient:
+		hs.reached(dir, StateServerKey)
 	case kind == typeClientKey && dir == protocol.ToServer:
+		hs.reached(dir, StateClientKey)
 		p.advance(dir, ClientHandshakeDone)
 	case kind > 24 && kind != 67 && kind != 254:
 		p.tx.AddEvent("invalid_handshake_message")

@@ -1,0 +1,168 @@
+package smb
+
+import "fmt"
+
+// The commands of version 2 (MS-SMB2 §2.2.1.2).
+const (
+	cmdNegotiate    = 0
+	cmdSessionSetup = 1
+	cmdTreeConnect  = 3
+	cmdCreate       = 5
+	cmdClose        = 6
+	cmdRead         = 8
+	cmdWrite        = 9
+	cmdIoctl        = 11
+	cmdCancel       = 12
+	cmdGetInfo      = 16
+	cmdSetInfo      = 17
+	cmdOplockBreak  = 18
+)
+
+var names2 = [...]string{
+	"NEGOTIATE_PROTOCOL", "SESSION_SETUP", "SESSION_LOGOFF", "TREE_CONNECT", "TREE_DISCONNECT", "CREATE", "CLOSE", "FLUSH", "READ", "WRITE",
+	"LOCK", "IOCTL", "CANCEL", "KEEPALIVE", "FIND", "CHANGE_NOTIFY", "GET_INFO", "SET_INFO", "OPLOCK_BREAK",
+}
+
+// The commands of version 1 that are looked at (MS-CIFS §2.2.2.1).
+const (
+	cmd1Close        = 0x04
+	cmd1Rename       = 0x07
+	cmd1Read         = 0x0a
+	cmd1Write        = 0x0b
+	cmd1Trans        = 0x25
+	cmd1WriteClose   = 0x2c
+	cmd1OpenAndX     = 0x2d
+	cmd1ReadAndX     = 0x2e
+	cmd1WriteAndX    = 0x2f
+	cmd1Trans2       = 0x32
+	cmd1TreeDisc     = 0x71
+	cmd1Negotiate    = 0x72
+	cmd1SessionSetup = 0x73
+	cmd1LogoffAndX   = 0x74
+	cmd1TreeConnect  = 0x75
+	cmd1NTTrans      = 0xa0
+	cmd1NTCreate     = 0xa2
+)
+
+var names1 = map[uint16]string{
+	0x00: "CREATE_DIRECTORY", 0x01: "DELETE_DIRECTORY", 0x02: "OPEN", 0x03: "CREATE", 0x04: "CLOSE", 0x05: "FLUSH", 0x06: "DELETE", 0x07: "RENAME",
+	0x08: "QUERY_INFORMATION", 0x09: "SET_INFORMATION", 0x0a: "READ", 0x0b: "WRITE", 0x0c: "LOCK_BYTE_RANGE", 0x0d: "UNLOCK_BYTE_RANGE",
+	0x0e: "CREATE_TEMPORARY", 0x0f: "CREATE_NEW", 0x10: "CHECK_DIRECTORY", 0x11: "PROCESS_EXIT", 0x12: "SEEK", 0x13: "LOCK_AND_READ",
+	0x14: "WRITE_AND_UNLOCK", 0x1a: "READ_RAW", 0x1b: "READ_MPX", 0x1c: "READ_MPX_SECONDARY", 0x1d: "WRITE_RAW", 0x1e: "WRITE_MPX",
+	0x1f: "WRITE_MPX_SECONDARY", 0x20: "WRITE_COMPLETE", 0x21: "QUERY_SERVER", 0x22: "SET_INFORMATION2", 0x23: "QUERY_INFORMATION2",
+	0x24: "LOCKING_ANDX", 0x25: "TRANS", 0x26: "TRANS_SECONDARY", 0x27: "IOCTL", 0x28: "IOCTL_SECONDARY", 0x29: "COPY", 0x2a: "MOVE",
+	0x2b: "ECHO", 0x2c: "WRITE_AND_CLOSE", 0x2d: "OPEN_ANDX", 0x2e: "READ_ANDX", 0x2f: "WRITE_ANDX", 0x30: "NEW_FILE_SIZE",
+	0x31: "CLOSE_AND_TREE_DISC", 0x32: "TRANS2", 0x33: "TRANS2_SECONDARY", 0x34: "FIND_CLOSE2", 0x35: "FIND_NOTIFY_CLOSE",
+	0x70: "TREE_CONNECT", 0x71: "TREE_DISCONNECT", 0x72: "NEGOTIATE_PROTOCOL", 0x73: "SESSION_SETUP_ANDX", 0x74: "LOGOFF_ANDX",
+	0x75: "TREE_CONNECT_ANDX", 0x80: "QUERY_INFO_DISK", 0x81: "SEARCH", 0x82: "FIND", 0x83: "FIND_UNIQUE", 0x84: "FIND_CLOSE",
+	0xa0: "NT_TRANS", 0xa1: "NT_TRANS_SECONDARY", 0xa2: "NT_CREATE_ANDX", 0xa4: "NT_CANCEL", 0xa5: "NT_RENAME", 0xc0: "OPEN_PRINT_FILE",
+	0xc1: "WRITE_PRINT_FILE", 0xc2: "CLOSE_PRINT_FILE", 0xc3: "GET_PRINT_QUEUE", 0xd8: "READ_BULK", 0xd9: "WRITE_BULK", 0xda: "WRITE_BULK_DATA",
+}
+
+func commandName(version uint8, command uint16) string {
+	if version == 1 {
+		if n, ok := names1[command]; ok {
+			return "SMB1_COMMAND_" + n
+		}
+		return fmt.Sprintf("SMB1_COMMAND_UNKNOWN_%d", command)
+	}
+	if int(command) < len(names2) {
+		return "SMB2_COMMAND_" + names2[command]
+	}
+	return fmt.Sprintf("SMB2_COMMAND_UNKNOWN_%d", command)
+}
+
+// The status values that change what is done.
+const (
+	statusSuccess        = 0
+	statusPending        = 0x103
+	statusBufferOverflow = 0x80000005
+	statusMoreProcessing = 0xc0000016
+)
+
+// statusNames are the values of MS-ERREF that servers of files give.
+var statusNames = map[uint32]string{
+	0x00000000: "SUCCESS", 0x00000102: "TIMEOUT", 0x00000103: "PENDING", 0x0000010b: "NOTIFY_CLEANUP", 0x0000010c: "NOTIFY_ENUM_DIR",
+	0x80000005: "BUFFER_OVERFLOW", 0x80000006: "NO_MORE_FILES", 0x8000002d: "STOPPED_ON_SYMLINK", 0x80000014: "EA_LIST_INCONSISTENT", 0x8000001a: "NO_MORE_ENTRIES",
+	0xc0000001: "UNSUCCESSFUL", 0xc0000002: "NOT_IMPLEMENTED", 0xc0000003: "INVALID_INFO_CLASS", 0xc0000004: "INFO_LENGTH_MISMATCH",
+	0xc0000008: "INVALID_HANDLE", 0xc000000d: "INVALID_PARAMETER", 0xc000000e: "NO_SUCH_DEVICE", 0xc000000f: "NO_SUCH_FILE",
+	0xc0000010: "INVALID_DEVICE_REQUEST", 0xc0000011: "END_OF_FILE", 0xc0000012: "WRONG_VOLUME", 0xc0000013: "NO_MEDIA_IN_DEVICE",
+	0xc0000016: "MORE_PROCESSING_REQUIRED", 0xc0000017: "NO_MEMORY", 0xc000001e: "INVALID_LOCK_SEQUENCE", 0xc0000022: "ACCESS_DENIED", 0xc0000023: "BUFFER_TOO_SMALL",
+	0xc0000024: "OBJECT_TYPE_MISMATCH", 0xc0000033: "OBJECT_NAME_INVALID", 0xc0000034: "OBJECT_NAME_NOT_FOUND", 0xc0000035: "OBJECT_NAME_COLLISION",
+	0xc0000039: "OBJECT_PATH_INVALID", 0xc000003a: "OBJECT_PATH_NOT_FOUND", 0xc000003b: "OBJECT_PATH_SYNTAX_BAD", 0xc000003e: "DATA_ERROR",
+	0xc0000043: "SHARING_VIOLATION", 0xc0000044: "QUOTA_EXCEEDED", 0xc000004f: "EAS_NOT_SUPPORTED", 0xc0000054: "FILE_LOCK_CONFLICT",
+	0xc0000055: "LOCK_NOT_GRANTED", 0xc0000056: "DELETE_PENDING", 0xc000005e: "NO_LOGON_SERVERS", 0xc0000061: "PRIVILEGE_NOT_HELD", 0xc0000064: "NO_SUCH_USER",
+	0xc000006a: "WRONG_PASSWORD", 0xc000006d: "LOGON_FAILURE", 0xc000006e: "ACCOUNT_RESTRICTION", 0xc000006f: "INVALID_LOGON_HOURS",
+	0xc0000070: "INVALID_WORKSTATION", 0xc0000071: "PASSWORD_EXPIRED", 0xc0000072: "ACCOUNT_DISABLED", 0xc000007e: "RANGE_NOT_LOCKED", 0xc000007f: "DISK_FULL",
+	0xc000009a: "INSUFFICIENT_RESOURCES", 0xc00000a2: "MEDIA_WRITE_PROTECTED", 0xc00000ac: "PIPE_NOT_AVAILABLE", 0xc00000ae: "PIPE_BUSY", 0xc00000b0: "PIPE_DISCONNECTED",
+	0xc00000b1: "PIPE_CLOSING", 0xc00000b3: "PIPE_LISTENING", 0xc00000b5: "IO_TIMEOUT", 0xc00000ba: "FILE_IS_A_DIRECTORY",
+	0xc00000bb: "NOT_SUPPORTED", 0xc00000be: "BAD_NETWORK_PATH", 0xc00000c9: "NETWORK_NAME_DELETED", 0xc00000ca: "NETWORK_ACCESS_DENIED",
+	0xc00000cc: "BAD_NETWORK_NAME", 0xc00000cd: "TOO_MANY_NAMES", 0xc00000d0: "REQUEST_NOT_ACCEPTED", 0xc00000d4: "NOT_SAME_DEVICE", 0xc00000d5: "FILE_RENAMED",
+	0xc0000101: "DIRECTORY_NOT_EMPTY", 0xc0000103: "NOT_A_DIRECTORY", 0xc000011f: "TOO_MANY_OPENED_FILES", 0xc0000120: "CANCELLED",
+	0xc0000121: "CANNOT_DELETE", 0xc0000123: "FILE_DELETED", 0xc0000128: "FILE_CLOSED", 0xc000014b: "PIPE_BROKEN", 0xc000015b: "LOGON_TYPE_NOT_GRANTED",
+	0xc0000184: "INVALID_DEVICE_STATE", 0xc000018b: "NO_TRUST_SAM_ACCOUNT", 0xc000018d: "TRUSTED_RELATIONSHIP_FAILURE", 0xc0000190: "TRUST_FAILURE",
+	0xc0000193: "ACCOUNT_EXPIRED", 0xc0000203: "USER_SESSION_DELETED", 0xc0000205: "INSUFF_SERVER_RESOURCES", 0xc0000224: "PASSWORD_MUST_CHANGE",
+	0xc0000225: "NOT_FOUND", 0xc0000234: "ACCOUNT_LOCKED_OUT", 0xc0000257: "PATH_NOT_COVERED", 0xc000035c: "NETWORK_SESSION_EXPIRED",
+	0xc000035f: "FS_DRIVER_REQUIRED", 0xc0000467: "FILE_NOT_AVAILABLE", 0xc000a2a1: "INVALID_SIGNATURE",
+}
+
+// dosNames are errors of the old kind: class and code.
+var dosNames = map[uint32]string{
+	0x010001: "DOS_BADFUNC", 0x010002: "DOS_BADFILE", 0x010003: "DOS_BADPATH", 0x010004: "DOS_NOFIDS", 0x010005: "DOS_NOACCESS", 0x010006: "DOS_BADFID",
+	0x010008: "DOS_NOMEM", 0x01000f: "DOS_BADDRIVE", 0x010012: "DOS_NOFILES", 0x010020: "DOS_BADSHARE", 0x010021: "DOS_LOCK", 0x010050: "DOS_FILEXISTS",
+	0x020001: "SRV_ERROR", 0x020002: "SRV_BADPW", 0x020004: "SRV_ACCESS", 0x020005: "SRV_BADTID", 0x020006: "SRV_BADNETNAME", 0x020007: "SRV_BADDEVICE",
+	0x020016: "SRV_BADCMD", 0x020040: "SRV_BADUID_OLD", 0x02005a: "SRV_TOOMANYUIDS", 0x02005b: "SRV_BADUID", 0x02ffff: "SRV_NOSUPPORT",
+}
+
+// status gives EVE's status and status_code.
+func (t *Transaction) status() (name, code string) {
+	if t.DOS {
+		class, number := t.Status&0xff, t.Status>>16
+		name = dosNames[class<<16|number]
+		if name == "" {
+			name = "UNKNOWN"
+		}
+		return name, fmt.Sprintf("0x%04x", number)
+	}
+	name = "UNKNOWN"
+	if n, ok := statusNames[t.Status]; ok {
+		name = "STATUS_" + n
+	}
+	return name, fmt.Sprintf("0x%x", t.Status)
+}
+
+var dialects = map[uint16]string{0x0202: "2.02", 0x0210: "2.10", 0x0222: "2.22", 0x0224: "2.24", 0x02ff: "2.??", 0x0300: "3.00", 0x0302: "3.02", 0x0310: "3.10", 0x0311: "3.11"}
+
+func dialectName(d uint16) string {
+	if n, ok := dialects[d]; ok {
+		return n
+	}
+	return "unknown"
+}
+
+var dispositions = [...]string{"FILE_SUPERSEDE", "FILE_OPEN", "FILE_CREATE", "FILE_OPEN_IF", "FILE_OVERWRITE", "FILE_OVERWRITE_IF"}
+
+func dispositionName(d uint32) string {
+	if int64(d) < int64(len(dispositions)) {
+		return dispositions[d]
+	}
+	return "UNKNOWN"
+}
+
+// fsctlTransceive writes a message to a pipe and reads the answer.
+const fsctlTransceive = 0x0011c017
+
+var fsctls = map[uint32]string{
+	0x00060194: "FSCTL_DFS_GET_REFERRALS", 0x0011400c: "FSCTL_PIPE_PEEK", 0x00110018: "FSCTL_PIPE_WAIT", fsctlTransceive: "FSCTL_PIPE_TRANSCEIVE",
+	0x001440f2: "FSCTL_SRV_COPYCHUNK", 0x001480f2: "FSCTL_SRV_COPYCHUNK_WRITE", 0x00144064: "FSCTL_SRV_ENUMERATE_SNAPSHOTS", 0x00140078: "FSCTL_SRV_REQUEST_RESUME_KEY",
+	0x001441bb: "FSCTL_SRV_READ_HASH", 0x001401d4: "FSCTL_LMR_REQUEST_RESILIENCY", 0x001401fc: "FSCTL_QUERY_NETWORK_INTERFACE_INFO",
+	0x000900a4: "FSCTL_SET_REPARSE_POINT", 0x000900a8: "FSCTL_GET_REPARSE_POINT", 0x000900c0: "FSCTL_CREATE_OR_GET_OBJECT_ID", 0x000601b0: "FSCTL_DFS_GET_REFERRALS_EX", 0x00098208: "FSCTL_FILE_LEVEL_TRIM",
+	0x00140204: "FSCTL_VALIDATE_NEGOTIATE_INFO", 0x000940cf: "FSCTL_QUERY_ALLOCATED_RANGES", 0x000980c8: "FSCTL_SET_ZERO_DATA", 0x000900c4: "FSCTL_SET_SPARSE",
+}
+
+func fsctlName(f uint32) string {
+	if n, ok := fsctls[f]; ok {
+		return n
+	}
+	return fmt.Sprintf("UNKNOWN_%#x", f)
+}
