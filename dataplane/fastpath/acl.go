@@ -31,11 +31,13 @@ type SegmentRule struct {
 	From, To string
 	// Proto is an IP protocol number of which 1 stands for ICMPv6 too; 0 is all.
 	Proto uint8
-	// First and Last bound the destination's port where Proto is TCP, UDP or
-	// SCTP; both 0 are all ports.
-	First, Last uint16
-	Drop        bool
+	// Ports are the destination's, where Proto is TCP, UDP or SCTP; none are all.
+	Ports []PortRange
+	Drop  bool
 }
+
+// PortRange is the ports from First to Last.
+type PortRange struct{ First, Last uint16 }
 
 // Names of zones that need no prefixes.
 const (
@@ -131,8 +133,10 @@ func (s *Segmentation) compile() (*compiled, error) {
 		if err != nil {
 			return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 		}
-		if (r.First != 0 || r.Last != 0) && (r.Last < r.First || r.Proto != 6 && r.Proto != 17 && r.Proto != 132) {
-			return nil, fmt.Errorf("rule %s: ports %d to %d of protocol %d", r.Name, r.First, r.Last, r.Proto)
+		for _, p := range r.Ports {
+			if p.Last < p.First || r.Proto != 6 && r.Proto != 17 && r.Proto != 132 {
+				return nil, fmt.Errorf("rule %s: ports %d to %d of protocol %d", r.Name, p.First, p.Last, r.Proto)
+			}
 		}
 		for _, a := range from {
 			for _, b := range to {
@@ -187,6 +191,15 @@ func (r *SegmentRule) matches(class int) bool {
 	return r.Proto == 0 || class != classOther && r.Proto == classProtos[class]
 }
 
+func (r *SegmentRule) hasPort(port uint16) bool {
+	for _, p := range r.Ports {
+		if p.First <= port && port <= p.Last {
+			return true
+		}
+	}
+	return len(r.Ports) == 0
+}
+
 // number is a rule as the kernel has it.
 func (r *SegmentRule) number(i int) uint16 {
 	n := uint16(i + 1)
@@ -201,8 +214,10 @@ func (r *SegmentRule) number(i int) uint16 {
 func (c *aclCell) fill(all []SegmentRule, rules []int, class int) error {
 	starts := []uint32{0}
 	for _, i := range rules {
-		if r := &all[i]; r.matches(class) && (r.First != 0 || r.Last != 0) {
-			starts = append(starts, uint32(r.First), uint32(r.Last)+1)
+		if r := &all[i]; r.matches(class) {
+			for _, p := range r.Ports {
+				starts = append(starts, uint32(p.First), uint32(p.Last)+1)
+			}
 		}
 	}
 	slices.Sort(starts)
@@ -212,9 +227,7 @@ func (c *aclCell) fill(all []SegmentRule, rules []int, class int) error {
 		}
 		var rule uint16
 		for _, i := range rules {
-			r := &all[i]
-			whole := r.First == 0 && r.Last == 0
-			if r.matches(class) && (whole || uint32(r.First) <= port && port <= uint32(r.Last)) {
+			if r := &all[i]; r.matches(class) && r.hasPort(uint16(port)) {
 				rule = r.number(i)
 				break
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,11 +86,11 @@ func testSegmentation() Segmentation {
 			"guests":  prefixList("10.1.9.0/24"), // inside of the office's
 		},
 		Rules: []SegmentRule{
-			{Name: "web", From: "guests", To: "servers", Proto: 6, First: 443, Last: 443},
-			{Name: "names", From: "guests", To: "servers", Proto: 17, First: 53, Last: 53},
+			{Name: "web", From: "guests", To: "servers", Proto: 6, Ports: []PortRange{{443, 443}}},
+			{Name: "names", From: "guests", To: "servers", Proto: 17, Ports: []PortRange{{53, 53}}},
 			{Name: "no-guests", From: "guests", To: ZoneAny, Drop: true},
-			{Name: "no-admin", From: "office", To: "servers", Proto: 6, First: 22, Last: 23, Drop: true},
-			{Name: "high", From: "office", To: "servers", Proto: 17, First: 60000, Last: 65535, Drop: true},
+			{Name: "no-admin", From: "office", To: "servers", Proto: 6, Ports: []PortRange{{22, 23}}, Drop: true},
+			{Name: "high", From: "office", To: "servers", Proto: 17, Ports: []PortRange{{60000, 65535}}, Drop: true},
 			{Name: "strangers", From: ZoneOther, To: "servers", Proto: 132, Drop: true},
 		},
 	}
@@ -243,8 +244,10 @@ func TestSegmentationAgainstReference(t *testing.T) {
 			if rng.IntN(3) > 0 {
 				r.Proto = 6
 				if rng.IntN(2) == 0 {
-					r.First = uint16(1 + rng.IntN(20))
-					r.Last = r.First + uint16(rng.IntN(10))
+					for range 1 + rng.IntN(2) {
+						first := uint16(1 + rng.IntN(20))
+						r.Ports = append(r.Ports, PortRange{first, first + uint16(rng.IntN(10))})
+					}
 				}
 			}
 			s.Rules = append(s.Rules, r)
@@ -270,7 +273,7 @@ func TestSegmentationAgainstReference(t *testing.T) {
 			want := uint32(xdpPass)
 			for _, r := range s.Rules {
 				if (r.From == ZoneAny || r.From == zone(src)) && (r.To == ZoneAny || r.To == zone(dst)) &&
-					(r.First == 0 && r.Last == 0 || r.First <= port && port <= r.Last) {
+					(len(r.Ports) == 0 || slices.ContainsFunc(r.Ports, func(p PortRange) bool { return p.First <= port && port <= p.Last })) {
 					if r.Drop {
 						want = xdpDrop
 					}
@@ -291,7 +294,7 @@ func TestSegmentationRefused(t *testing.T) {
 	}
 	var ranges []SegmentRule
 	for i := range aclRanges {
-		ranges = append(ranges, SegmentRule{Name: "r", From: ZoneAny, To: ZoneAny, Proto: 6, First: uint16(i*10 + 1), Last: uint16(i*10 + 5), Drop: true})
+		ranges = append(ranges, SegmentRule{Name: "r", From: ZoneAny, To: ZoneAny, Proto: 6, Ports: []PortRange{{uint16(i*10 + 1), uint16(i*10 + 5)}}, Drop: true})
 	}
 	for text, s := range map[string]Segmentation{
 		"no zone":             {Rules: []SegmentRule{{Name: "x", From: "nowhere", To: ZoneAny}}},
@@ -299,8 +302,8 @@ func TestSegmentationRefused(t *testing.T) {
 		"in another zone too": {Zones: map[string][]netip.Prefix{"a": prefixList("10.0.0.0/8"), "b": prefixList("10.0.0.0/8")}},
 		"zones, the most":     many,
 		"rules, the most":     {Rules: make([]SegmentRule, MaxSegmentRules+1)},
-		"ports 5 to 4":        {Rules: []SegmentRule{{Name: "x", From: ZoneAny, To: ZoneAny, Proto: 6, First: 5, Last: 4}}},
-		"of protocol 1":       {Rules: []SegmentRule{{Name: "x", From: ZoneAny, To: ZoneAny, Proto: 1, First: 5, Last: 6}}},
+		"ports 5 to 4":        {Rules: []SegmentRule{{Name: "x", From: ZoneAny, To: ZoneAny, Proto: 6, Ports: []PortRange{{5, 4}}}}},
+		"of protocol 1":       {Rules: []SegmentRule{{Name: "x", From: ZoneAny, To: ZoneAny, Proto: 1, Ports: []PortRange{{5, 6}}}}},
 		"ranges of ports":     {Rules: ranges},
 		"mixes IPv4 and IPv6": {Zones: map[string][]netip.Prefix{"a": prefixList("::ffff:10.0.0.0/64")}},
 	} {
