@@ -132,66 +132,6 @@ func confirmCommand() *cobra.Command {
 	return c
 }
 
-func blockCommand() *cobra.Command {
-	block := &cobra.Command{Use: "block", Short: "Block addresses in the kernel, by hand"}
-	block.AddCommand(blockAddCommand(), blockDelCommand(), blockListCommand())
-	return block
-}
-
-func blockAddCommand() *cobra.Command {
-	var req app.BlockRequest
-	c := &cobra.Command{Use: "add PREFIX", Short: "Block an address or prefix", Args: cobra.ExactArgs(1)}
-	cl := client(c, nil)
-	c.Flags().DurationVar(&req.TTL, "ttl", 0, "forget the entry after this time")
-	c.Flags().StringVar(&req.Reason, "reason", "", "why, for events")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if _, err := app.ParsePrefix(args[0]); err != nil {
-			return err
-		}
-		req.Prefix = args[0]
-		return refused(cl().Do(c.Context(), "POST", "block", req, nil))
-	}
-	return c
-}
-
-func blockDelCommand() *cobra.Command {
-	c := &cobra.Command{Use: "del PREFIX", Short: "Unblock what was blocked by hand", Args: cobra.ExactArgs(1)}
-	cl := client(c, nil)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if _, err := app.ParsePrefix(args[0]); err != nil {
-			return err
-		}
-		return refused(cl().Do(c.Context(), "POST", "unblock", app.BlockRequest{Prefix: args[0]}, nil))
-	}
-	return c
-}
-
-func blockListCommand() *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{Use: "list", Short: "List what is blocked", Args: cobra.NoArgs}
-	cl := client(c, &asJSON)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		var list []app.BlockEntry
-		if err := cl().Do(c.Context(), "GET", "block", nil, &list); err != nil {
-			return refused(err)
-		}
-		if asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(list)
-		}
-		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "PREFIX\tLIST\tEXPIRES\tREASON")
-		for _, e := range list {
-			expires := "never"
-			if e.Expires != nil {
-				expires = time.Until(*e.Expires).Round(time.Second).String()
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Prefix, e.List, expires, e.Reason)
-		}
-		return w.Flush()
-	}
-	return c
-}
-
 func eventsCommand() *cobra.Command {
 	var typ string
 	c := &cobra.Command{Use: "events", Short: "Follow a running daemon's events", Args: cobra.NoArgs}

@@ -7,6 +7,7 @@ package worker
 
 import (
 	"fmt"
+	"net/netip"
 
 	"sluice/dataplane/capture"
 	"sluice/dataplane/decode"
@@ -50,6 +51,12 @@ type Config struct {
 	Ifaces []string
 	// PcapFile is the capture file's name for events; empty when live.
 	PcapFile string
+	// Quarantine holds the hosts whose egress is withheld, of all workers; nil
+	// where there is none.
+	Quarantine *enforce.Quarantine
+	// Isolate puts a host in quarantine because a rule of the policy says so. It
+	// may be called by any worker and must not wait. Nil does nothing.
+	Isolate func(host netip.Addr, rule string)
 	// Exceptions say what happens when limits are reached.
 	Exceptions Exceptions
 	// Report says what is told and how.

@@ -2,9 +2,7 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"os"
@@ -38,8 +36,11 @@ type Status struct {
 	Counters map[string]uint64 `json:"counters"`
 	XDP      map[string]uint64 `json:"xdp_packets,omitempty"`
 	Blocked  int               `json:"block_entries"`
-	Events   EventStatus       `json:"events"`
-	NATS     string            `json:"nats,omitempty"`
+	Allowed  int               `json:"allow_entries"`
+	// Quarantined is how many hosts are in quarantine.
+	Quarantined int         `json:"quarantined_hosts"`
+	Events      EventStatus `json:"events"`
+	NATS        string      `json:"nats,omitempty"`
 }
 
 // PortStatus is one interface.
@@ -62,21 +63,6 @@ type EventStatus struct {
 	Queued    uint64 `json:"queued"`
 	Connected bool   `json:"nats_connected"`
 	Acked     uint64 `json:"nats_acked"`
-}
-
-// BlockEntry is one entry of a block list, as `sluice block list --json` prints it.
-type BlockEntry struct {
-	Prefix  string     `json:"prefix"`
-	List    string     `json:"list"`
-	Reason  string     `json:"reason,omitempty"`
-	Expires *time.Time `json:"expires,omitempty"`
-}
-
-// BlockRequest is what `sluice block add` sends.
-type BlockRequest struct {
-	Prefix string        `json:"prefix"`
-	Reason string        `json:"reason"`
-	TTL    time.Duration `json:"ttl"`
 }
 
 // ReloadReply is the answer to `sluice reload`.
@@ -102,9 +88,13 @@ func (d *Daemon) handler() http.Handler {
 		d.once.Do(func() { close(d.confirmed) })
 		control.Reply(w, http.StatusOK, struct{}{})
 	})
-	mux.HandleFunc("GET /block", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.blockEntries()) })
-	mux.HandleFunc("POST /block", func(w http.ResponseWriter, r *http.Request) { d.serveBlock(w, r) })
-	mux.HandleFunc("POST /unblock", func(w http.ResponseWriter, r *http.Request) { d.serveUnblock(w, r) })
+	mux.HandleFunc("GET /block", d.serveBlocks)
+	mux.HandleFunc("POST /block", d.serveBlock)
+	mux.HandleFunc("POST /unblock", d.serveUnblock)
+	mux.HandleFunc("POST /block-file", d.serveBlockFile)
+	mux.HandleFunc("GET /quarantine", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.quarantine.list()) })
+	mux.HandleFunc("POST /quarantine", d.serveQuarantine)
+	mux.HandleFunc("POST /release", d.serveRelease)
 	mux.HandleFunc("GET /events", d.watch.serve)
 	return mux
 }
@@ -122,65 +112,6 @@ func (d *Daemon) gate(h http.Handler) http.Handler {
 
 // ParsePrefix reads an address or a prefix.
 func ParsePrefix(text string) (netip.Prefix, error) { return prefix(text) }
-
-func (d *Daemon) serveBlock(w http.ResponseWriter, r *http.Request) {
-	var req BlockRequest
-	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
-		control.Reply(w, http.StatusBadRequest, err)
-		return
-	}
-	pf, err := prefix(req.Prefix)
-	if err == nil {
-		err = d.Block(pf, req.Reason, req.TTL)
-	}
-	if err != nil {
-		control.Reply(w, http.StatusBadRequest, err)
-		return
-	}
-	d.log.Info("blocked by hand", "prefix", pf, "reason", req.Reason, "ttl", req.TTL)
-	control.Reply(w, http.StatusOK, struct{}{})
-}
-
-func (d *Daemon) serveUnblock(w http.ResponseWriter, r *http.Request) {
-	var req BlockRequest
-	err := json.NewDecoder(r.Body).Decode(&req)
-	var pf netip.Prefix
-	if err == nil {
-		pf, err = prefix(req.Prefix)
-	}
-	var found bool
-	if err == nil && d.fast == nil {
-		err = errors.New("the fast path is off (ports.xdp: off)")
-	}
-	if err == nil {
-		found, err = d.fast.Unblock(pf, operatorList)
-	}
-	switch {
-	case err != nil:
-		control.Reply(w, http.StatusBadRequest, err)
-	case !found:
-		control.Reply(w, http.StatusNotFound, fmt.Errorf("%s is not on the operator's block list", pf))
-	default:
-		d.log.Info("unblocked by hand", "prefix", pf)
-		control.Reply(w, http.StatusOK, struct{}{})
-	}
-}
-
-func (d *Daemon) blockEntries() []BlockEntry {
-	out := []BlockEntry{}
-	if d.fast == nil {
-		return out
-	}
-	for _, b := range d.fast.List() {
-		e := BlockEntry{Prefix: b.Prefix.String(), List: b.Entry.List, Reason: b.Entry.Reason}
-		if !b.Entry.Expires.IsZero() {
-			t := b.Entry.Expires
-			e.Expires = &t
-		}
-		out = append(out, e)
-	}
-	return out
-}
 
 // counters sums the workers' counters as of their last tick.
 func (d *Daemon) counters() worker.Counters {
@@ -213,7 +144,7 @@ func (d *Daemon) Status() Status {
 		for _, p := range d.fast.Ports() {
 			xdp[p.Name] = p.Mode.String()
 		}
-		s.Blocked = len(d.fast.List())
+		s.Blocked, s.Allowed = d.fast.Sizes()
 		if n, err := d.fast.Counters(); err == nil {
 			s.XDP = map[string]uint64{}
 			for r := fastpath.Reason(0); r < fastpath.NumReasons; r++ {
@@ -223,6 +154,7 @@ func (d *Daemon) Status() Status {
 			}
 		}
 	}
+	s.Quarantined = len(d.quarantine.list())
 	for _, g := range d.groups {
 		stats := g.stats()
 		for i, name := range g.ifaces[:g.ports] {

@@ -55,7 +55,7 @@ func newDropTally() *dropTally {
 }
 
 func groupOf(r fastpath.Reason, list string) dropGroup {
-	if r == fastpath.ReasonBlockSource || r == fastpath.ReasonBlockDestination {
+	if r == fastpath.ReasonBlockSource || r == fastpath.ReasonBlockDestination || r == fastpath.ReasonQuarantine {
 		return dropGroup{list: list}
 	}
 	return dropGroup{reason: r}
@@ -140,6 +140,9 @@ func (t *dropTally) take(now time.Time, totals map[dropGroup]fastpath.Count, las
 			reason := k.reason.String()
 			if k.reason == 0 {
 				reason = "block"
+				if k.list == fastpath.QuarantineList {
+					reason = fastpath.ReasonQuarantine.String()
+				}
 			}
 			out = append(out, &events.Event{Time: now.UnixNano(), Type: "drop",
 				Drop: &events.Drop{Len: int(more.Bytes / more.Packets), Reason: reason, Source: "xdp", List: k.list, Count: more.Packets}})
