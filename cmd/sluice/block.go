@@ -32,7 +32,7 @@ func blockTarget(args []string, file string) error {
 	case file == "" && len(args) == 0:
 		return errors.New("name a PREFIX, or a file with --file")
 	case file != "" && len(args) > 0:
-		return errors.New("name either a PREFIX or a file")
+		return errors.New("name a PREFIX or a file, not both")
 	case file == "":
 		_, err := app.ParsePrefix(args[0])
 		return err
