@@ -6,10 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"sort"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,74 +30,6 @@ func refused(err error) error {
 		return &exitError{exitFindings, err}
 	}
 	return err
-}
-
-func statusCommand() *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{Use: "status", Short: "Show how a running daemon does", Args: cobra.NoArgs}
-	cl := client(c, &asJSON)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		var s app.Status
-		if err := cl().Do(c.Context(), "GET", "status", nil, &s); err != nil {
-			return refused(err)
-		}
-		if asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(s)
-		}
-		printStatus(c.OutOrStdout(), s)
-		return nil
-	}
-	return c
-}
-
-func printStatus(out io.Writer, s app.Status) {
-	fmt.Fprintf(out, "%s, pid %d, sensor %s, up %s\n", s.Version, s.PID, s.Sensor, time.Duration(s.Uptime*float64(time.Second)).Round(time.Second))
-	mode := "enforcing"
-	if s.Monitor {
-		mode = "monitor: nothing is enforced"
-	}
-	if s.Fail != "" {
-		mode += ", fail " + s.Fail
-	}
-	fmt.Fprintf(out, "%s; %d rules (%d rejected), policy %s, %d block entries\n\n", mode, s.Rules, s.Rejected, s.Policy, s.Blocked)
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "PORT\tMODE\tXDP\tWORKERS\tFRAMES\tBYTES\tLOST\tSENT\tSEND ERRORS")
-	for _, p := range s.Ports {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n", p.Name, p.Mode, p.XDP, p.Workers, p.Frames, p.Bytes, p.Dropped, p.Sent, p.SendLost)
-	}
-	w.Flush()
-	fmt.Fprintf(out, "\nevents: %d published, %d queued, %d lost; NATS %s, %d stored\n", s.Events.Published, s.Events.Queued, s.Events.Dropped, natsState(s), s.Events.Acked)
-	printCounters(out, "\ncounters", s.Counters)
-	printCounters(out, "\nXDP frames", s.XDP)
-}
-
-func natsState(s app.Status) string {
-	switch {
-	case s.NATS == "":
-		return "off"
-	case s.Events.Connected:
-		return s.NATS + " connected"
-	}
-	return s.NATS + " not connected"
-}
-
-func printCounters(out io.Writer, title string, m map[string]uint64) {
-	names := make([]string, 0, len(m))
-	for n, v := range m {
-		if v > 0 {
-			names = append(names, n)
-		}
-	}
-	if len(names) == 0 {
-		return
-	}
-	sort.Strings(names)
-	fmt.Fprintln(out, title)
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	for _, n := range names {
-		fmt.Fprintf(w, "  %s\t%d\n", n, m[n])
-	}
-	w.Flush()
 }
 
 func reloadCommand() *cobra.Command {

@@ -278,3 +278,44 @@ func liveBlockFile(r *rig) {
 		r.Error("its socket is left")
 	}
 }
+
+// liveTop looks at the rates while there is something to see.
+func liveTop(r *rig) {
+	r.start(r.blockList()...)
+	r.page("to begin with")
+	if listed, _ := r.datagrams(7); listed != 0 {
+		r.Errorf("%d listed datagrams arrived", listed)
+	}
+	var s app.Status
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		r.page("to see")
+		if err := json.Unmarshal([]byte(r.cmd(0, "", "top", "--once", "--json")), &s); err != nil {
+			r.Fatal(err)
+		}
+		if s.Rates.Frames > 0 && s.Rates.Bits > 0 && s.Rates.Flows > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			r.Fatalf("no rates: %+v", s.Rates)
+		}
+	}
+	if len(s.Loads) == 0 || s.Loads[0].Frames == 0 || s.Ports[0].XDP != "generic" || s.Ports[0].XDPReason == "" || s.Ports[0].XDPIdle || s.XDP["block-source"] != 7 {
+		r.Errorf("%+v", s)
+	}
+	out := r.cmd(0, "drop  block-source  7", "top", "--once")
+	if strings.Contains(out, "\x1b") {
+		r.Errorf("a terminal's sequences in a pipe: %q", out)
+	}
+	r.cmd(0, "XDP is generic: a native program on a veth", "status")
+	if loaded := func() bool {
+		for range 20 {
+			if err := json.Unmarshal([]byte(r.cmd(0, "", "status", "--json")), &s); err == nil && s.Loads[0].Load > 0 {
+				return true
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		return false
+	}(); !loaded {
+		r.Error("no worker has any load")
+	}
+}

@@ -59,6 +59,7 @@ func TestLive(t *testing.T) {
 		{"quarantine by workers", liveQuarantineWorkers},
 		{"quarantine beside the wire", liveQuarantineTap},
 		{"segmentation", liveSegmentation},
+		{"top", liveTop},
 		{"confirm", liveConfirm},
 		{"tap", liveTap},
 		{"bypass", liveBypass},

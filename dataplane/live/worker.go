@@ -29,6 +29,8 @@ type WorkerStats struct {
 	// Discarded were waiting when the worker came back from a hang: the wire
 	// program had forwarded them already.
 	Discarded uint64
+	// Thread is the kernel's number of the worker's thread, 0 before it runs.
+	Thread int
 }
 
 // worker is one thread's share of the ports.
@@ -50,6 +52,7 @@ type worker struct {
 	poll    []unix.PollFd
 	wake    int
 	stopped atomic.Bool
+	thread  atomic.Int64
 
 	forwarded, withheld, injected, discarded atomic.Uint64
 }
@@ -86,6 +89,7 @@ func (w *worker) close() {
 func (w *worker) run() error {
 	// Never unlocked: the thread ends with the worker, and its affinity with it.
 	runtime.LockOSThread()
+	w.thread.Store(int64(unix.Gettid()))
 	if w.cpu >= 0 {
 		var set unix.CPUSet
 		set.Set(w.cpu)
@@ -208,7 +212,7 @@ func (w *worker) discard() {
 func (w *worker) stats() WorkerStats {
 	st := WorkerStats{
 		Forwarded: w.forwarded.Load(), Withheld: w.withheld.Load(),
-		Injected: w.injected.Load(), Discarded: w.discarded.Load(),
+		Injected: w.injected.Load(), Discarded: w.discarded.Load(), Thread: int(w.thread.Load()),
 	}
 	for i, s := range w.in {
 		r := s.Stats()

@@ -56,6 +56,7 @@ type Daemon struct {
 	reread     func() (*config.Config, error)
 	quarantine *quarantine
 	operator   *journal
+	meter      meter
 }
 
 // group is one bridge, one gateway, or the taps, with its workers.

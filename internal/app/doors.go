@@ -35,8 +35,16 @@ type Status struct {
 	Ports    []PortStatus      `json:"ports"`
 	Counters map[string]uint64 `json:"counters"`
 	XDP      map[string]uint64 `json:"xdp_packets,omitempty"`
-	Blocked  int               `json:"block_entries"`
-	Allowed  int               `json:"allow_entries"`
+	// XDPRates are XDP's frames a second; Segments counts what each rule of the
+	// segmentation has decided.
+	XDPRates map[string]float64 `json:"xdp_packets_per_second,omitempty"`
+	Segments []SegmentStatus    `json:"segmentation,omitempty"`
+	Rates    Rates              `json:"per_second"`
+	Loads    []WorkerStatus     `json:"workers"`
+	// Sources are those whose packets XDP was seen to drop in the last second.
+	Sources []DropSource `json:"dropped_sources,omitempty"`
+	Blocked int          `json:"block_entries"`
+	Allowed int          `json:"allow_entries"`
 	// Quarantined is how many hosts are in quarantine.
 	Quarantined int         `json:"quarantined_hosts"`
 	Events      EventStatus `json:"events"`
@@ -45,15 +53,22 @@ type Status struct {
 
 // PortStatus is one interface.
 type PortStatus struct {
-	Name     string `json:"name"`
-	Mode     string `json:"mode"`
-	XDP      string `json:"xdp,omitempty"`
-	Workers  int    `json:"workers"`
-	Frames   uint64 `json:"frames"`
-	Bytes    uint64 `json:"bytes"`
-	Dropped  uint64 `json:"dropped_by_kernel"`
-	Sent     uint64 `json:"sent"`
-	SendLost uint64 `json:"send_errors"`
+	Name string `json:"name"`
+	Mode string `json:"mode"`
+	XDP  string `json:"xdp,omitempty"`
+	// XDPReason says why XDP is generic; XDPIdle that there is nothing to drop, so
+	// that no program is attached.
+	XDPReason string `json:"xdp_reason,omitempty"`
+	XDPIdle   bool   `json:"xdp_idle,omitempty"`
+	Workers   int    `json:"workers"`
+	Frames    uint64 `json:"frames"`
+	Bytes     uint64 `json:"bytes"`
+	Dropped   uint64 `json:"dropped_by_kernel"`
+	Sent      uint64 `json:"sent"`
+	SendLost  uint64 `json:"send_errors"`
+	// FrameRate and BitRate are of the last second.
+	FrameRate float64 `json:"frames_per_second"`
+	BitRate   float64 `json:"bits_per_second"`
 }
 
 // EventStatus is the publisher's and the spool's state.
@@ -126,6 +141,14 @@ func (d *Daemon) counters() worker.Counters {
 
 // Status tells how the daemon does.
 func (d *Daemon) Status() Status {
+	s := d.snapshot()
+	d.meter.fill(&s)
+	s.Sources = d.drops.sources()
+	return s
+}
+
+// snapshot is Status without what needs a look at a second before.
+func (d *Daemon) snapshot() Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	rep := d.parts.Report
@@ -139,10 +162,15 @@ func (d *Daemon) Status() Status {
 	}
 	c := d.counters()
 	c.Each(func(name string, v uint64) { s.Counters[name] = v })
-	xdp := map[string]string{}
+	xdp := map[string]fastpath.Port{}
 	if d.fast != nil {
 		for _, p := range d.fast.Ports() {
-			xdp[p.Name] = p.Mode.String()
+			xdp[p.Name] = p
+		}
+		if rules, err := d.fast.SegmentCounters(); err == nil {
+			for _, r := range rules {
+				s.Segments = append(s.Segments, SegmentStatus{Rule: r.Rule, Packets: r.Packets, Bytes: r.Bytes})
+			}
 		}
 		s.Blocked, s.Allowed = d.fast.Sizes()
 		if n, err := d.fast.Counters(); err == nil {
@@ -157,8 +185,12 @@ func (d *Daemon) Status() Status {
 	s.Quarantined = len(d.quarantine.list())
 	for _, g := range d.groups {
 		stats := g.stats()
+		s.Loads = append(s.Loads, workerStatus(g, stats)...)
 		for i, name := range g.ifaces[:g.ports] {
-			p := PortStatus{Name: name, Mode: g.mode, XDP: xdp[name], Workers: len(g.procs)}
+			p := PortStatus{Name: name, Mode: g.mode, Workers: len(g.procs)}
+			if x, ok := xdp[name]; ok {
+				p.XDP, p.XDPReason, p.XDPIdle = x.Mode.String(), x.Why, x.Idle
+			}
 			for _, st := range stats {
 				if i < len(st.Received) {
 					p.Frames += st.Received[i].Frames
@@ -205,6 +237,7 @@ func (d *Daemon) samples(emit func(metrics.Sample)) {
 			}
 		}
 	}
+	d.kernelSamples(emit)
 	d.byType.Emit(emit)
 }
 
@@ -224,6 +257,7 @@ func (d *Daemon) housekeep(ctx context.Context) {
 			return
 		case now := <-drops.C:
 			d.retire()
+			d.meter.observe(d.snapshot(), now)
 			d.out.Publish(0, d.drops.take(now, d.dropTotals(), false))
 			d.out.Publish(0, d.gaps(now))
 		case now := <-stats.C:
