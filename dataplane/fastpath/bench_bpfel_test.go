@@ -39,10 +39,13 @@ const (
 	benchMapZone4               = "zone4"
 	benchMapZone6               = "zone6"
 	benchProgSluiceBenchDir     = "sluice_bench_dir"
+	benchProgSluiceBenchFrames  = "sluice_bench_frames"
+	benchProgSluiceBenchLoop    = "sluice_bench_loop"
 	benchProgSluiceBenchNothing = "sluice_bench_nothing"
 	benchProgSluiceBenchTrie    = "sluice_bench_trie"
 	benchVarBenchHits           = "bench_hits"
 	benchVarBenchNext           = "bench_next"
+	benchVarBenchSource         = "bench_source"
 	benchVarSettings            = "settings"
 	benchVarUnusedDropRecord    = "unused_drop_record"
 )
@@ -90,6 +93,8 @@ type benchSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchProgramSpecs struct {
 	SluiceBenchDir     *ebpf.ProgramSpec `ebpf:"sluice_bench_dir"`
+	SluiceBenchFrames  *ebpf.ProgramSpec `ebpf:"sluice_bench_frames"`
+	SluiceBenchLoop    *ebpf.ProgramSpec `ebpf:"sluice_bench_loop"`
 	SluiceBenchNothing *ebpf.ProgramSpec `ebpf:"sluice_bench_nothing"`
 	SluiceBenchTrie    *ebpf.ProgramSpec `ebpf:"sluice_bench_trie"`
 }
@@ -128,6 +133,7 @@ type benchMapSpecs struct {
 type benchVariableSpecs struct {
 	BenchHits        *ebpf.VariableSpec `ebpf:"bench_hits"`
 	BenchNext        *ebpf.VariableSpec `ebpf:"bench_next"`
+	BenchSource      *ebpf.VariableSpec `ebpf:"bench_source"`
 	Settings         *ebpf.VariableSpec `ebpf:"settings"`
 	UnusedDropRecord *ebpf.VariableSpec `ebpf:"unused_drop_record"`
 }
@@ -209,6 +215,7 @@ func (m *benchMaps) Close() error {
 type benchVariables struct {
 	BenchHits        *ebpf.Variable `ebpf:"bench_hits"`
 	BenchNext        *ebpf.Variable `ebpf:"bench_next"`
+	BenchSource      *ebpf.Variable `ebpf:"bench_source"`
 	Settings         *ebpf.Variable `ebpf:"settings"`
 	UnusedDropRecord *ebpf.Variable `ebpf:"unused_drop_record"`
 }
@@ -218,6 +225,8 @@ type benchVariables struct {
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchPrograms struct {
 	SluiceBenchDir     *ebpf.Program `ebpf:"sluice_bench_dir"`
+	SluiceBenchFrames  *ebpf.Program `ebpf:"sluice_bench_frames"`
+	SluiceBenchLoop    *ebpf.Program `ebpf:"sluice_bench_loop"`
 	SluiceBenchNothing *ebpf.Program `ebpf:"sluice_bench_nothing"`
 	SluiceBenchTrie    *ebpf.Program `ebpf:"sluice_bench_trie"`
 }
@@ -225,6 +234,8 @@ type benchPrograms struct {
 func (p *benchPrograms) Close() error {
 	return _BenchClose(
 		p.SluiceBenchDir,
+		p.SluiceBenchFrames,
+		p.SluiceBenchLoop,
 		p.SluiceBenchNothing,
 		p.SluiceBenchTrie,
 	)

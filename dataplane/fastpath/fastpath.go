@@ -163,7 +163,7 @@ func Open(cfg Config) (_ *FastPath, err error) {
 	if f.allow, err = newPrefixes(f.xdp.Allow4, f.xdp.Allow6, nil, nil); err != nil {
 		return nil, err
 	}
-	f.flows.init(f.xdp.Flows, cfg.FlowEnded)
+	f.flows.init(f.xdp.Flows, cfg.MaxFlows, cfg.FlowEnded)
 	f.held.init(f.xdp.Quarantine)
 	f.set = settings{
 		Layout:    layoutVersion,
@@ -187,7 +187,7 @@ func (f *FastPath) load() error {
 	}
 	// Twice the buckets: a full hash map of just its size takes a third longer.
 	spec.Maps["block4"].MaxEntries *= 2
-	spec.Maps["flows"].MaxEntries = uint32(f.cfg.MaxFlows)
+	spec.Maps["flows"].MaxEntries = 2 * uint32(f.cfg.MaxFlows)
 	spec.Maps["buckets"].MaxEntries = uint32(f.cfg.MaxSources)
 	spec.Maps["targets"].MaxEntries = uint32(f.cfg.MaxSources)
 	spec.Maps["quarantine"].MaxEntries = uint32(f.cfg.MaxQuarantined)

@@ -37,11 +37,13 @@ type flowTable struct {
 	ends  map[flow.Key]uint64
 	dues  flowHeap
 	swept uint64
+	// max bounds the flows, for whose map has more room than that.
+	max int
 	ended func(key flow.Key, packets, bytes uint64)
 }
 
-func (t *flowTable) init(m *ebpf.Map, ended func(flow.Key, uint64, uint64)) {
-	t.m, t.ended, t.ends = m, ended, map[flow.Key]uint64{}
+func (t *flowTable) init(m *ebpf.Map, most int, ended func(flow.Key, uint64, uint64)) {
+	t.m, t.max, t.ended, t.ends = m, most, ended, map[flow.Key]uint64{}
 }
 
 func (t *flowTable) active() uint32 {
@@ -59,6 +61,8 @@ func (t *flowTable) add(key flow.Key, expires uint64) error {
 		if t.m.Lookup(key, &old) == nil {
 			value.Packets, value.Bytes = old.Packets, old.Bytes
 		}
+	} else if len(t.ends) >= t.max {
+		return fmt.Errorf("drop flow: %w", ErrFull)
 	}
 	if err := t.m.Put(key, value); err != nil {
 		if isFull(err) {
