@@ -5,7 +5,7 @@
 #define SLUICE_CONST_H
 
 /* Of the maps and structs; a daemon adopts only what carries its own. */
-#define SLUICE_LAYOUT 2
+#define SLUICE_LAYOUT 3
 
 /* What became of a frame. The first few let it pass. */
 enum sluice_reason {
@@ -23,6 +23,9 @@ enum sluice_reason {
 	REASON_RATE_SYN,
 	REASON_RATE_UDP,
 	REASON_RATE_ICMP,
+	REASON_RATE_NEW,   /* new connections to one destination */
+	REASON_ACL,	   /* segmentation: not from this zone to that one */
+	REASON_QUARANTINE, /* its source is quarantined */
 	REASON_MAX,
 };
 #define REASON_FIRST_DROP REASON_BLOCK_SRC
@@ -41,6 +44,9 @@ enum sluice_reason {
 #define ACTIVE_FLOWS	 (1 << 5)
 #define ACTIVE_FRAGMENTS (1 << 6)
 #define ACTIVE_IGNORE_VLAN (1 << 7) /* flow keys hold no VLAN ids */
+#define ACTIVE_QUARANTINE (1 << 8)
+#define ACTIVE_ACL	  (1 << 9)
+#define ACTIVE_ACL_OTHER (1 << 10) /* the second of the two sets of zones and rules holds */
 
 /* Bits of block_value.flags; none means both. */
 #define BLOCK_SRC (1 << 0)
@@ -49,7 +55,7 @@ enum sluice_reason {
 /* Bits of flow_drop.flags. */
 #define FLOW_UNTIL_SYN (1 << 0) /* a new handshake of the same ports clears it */
 
-enum sluice_rate { RATE_SYN = 0, RATE_UDP, RATE_ICMP, RATE_MAX };
+enum sluice_rate { RATE_SYN = 0, RATE_UDP, RATE_ICMP, RATE_NEW, RATE_MAX };
 
 #ifndef MAX_FRAGMENTS
 #define MAX_FRAGMENTS 65536
@@ -57,6 +63,19 @@ enum sluice_rate { RATE_SYN = 0, RATE_UDP, RATE_ICMP, RATE_MAX };
 #ifndef MAX_LISTS
 #define MAX_LISTS 256
 #endif
+/* Zones of the segmentation, with 0 for addresses in none; the classes of
+ * protocols that rules tell apart; and the bounds of their rules. */
+#define ACL_ZONES 32
+enum sluice_acl_class { ACL_TCP = 0, ACL_UDP, ACL_SCTP, ACL_ICMP, ACL_OTHER, ACL_CLASSES };
+#define ACL_CELLS (ACL_ZONES * ACL_ZONES * ACL_CLASSES) /* in one set */
+#define ACL_RANGES 64 /* of ports, a power of two */
+#define ACL_RULES 512 /* in one set, with 0 for none */
+#define ACL_DROP 0x8000 /* in acl_range.rule */
+#define MAX_ALLOWANCES 64
+/* How long datagrams may come back after the last one of who began. */
+#define ACL_FLOW_NS (60ULL * 1000000000ULL)
+/* How long a dropped flow stays after its FIN or RST. */
+#define FLOW_LINGER_NS (10ULL * 1000000000ULL)
 /* How long a dropped first fragment condemns the rest: the reassembly
  * time-out of common stacks. */
 #define FRAGMENT_NS (30ULL * 1000000000ULL)
@@ -87,6 +106,11 @@ enum sluice_rate { RATE_SYN = 0, RATE_UDP, RATE_ICMP, RATE_MAX };
 #define IPPROTO_SCTP	 132
 #define IPPROTO_MH	 135
 #define IPPROTO_NOTHING	 255 /* reserved by IANA: no protocol found */
+
+#define PORT_DHCP_SERVER 67
+#define PORT_DHCP_CLIENT 68
+#define ND_FIRST 133 /* router solicitation ... */
+#define ND_LAST 136  /* ... neighbour advertisement (RFC 4861) */
 
 #define MAX_EXTENSIONS 8
 

@@ -7,6 +7,8 @@
 #include "sluice_maps.h"
 #include "sluice_lookup.h"
 #include "sluice_parse.h"
+#include "sluice_acl.h"
+#include "sluice_rate.h"
 
 static __always_inline struct block_value *find4(void *trie, __u32 be)
 {
@@ -60,19 +62,10 @@ static __always_inline struct block_value *find_block(const struct packet *p, co
 static __always_inline int blocked(struct packet *p, const struct addr *a, __u32 active, __u64 now, __u32 side)
 {
 	struct block_value *v = find_block(p, a, active);
-	struct list_counter *c;
-	__u32 list;
 
 	if (!entry_holds(v, now) || (v->flags && !(v->flags & side)))
 		return 0;
-	list = v->list < MAX_LISTS ? v->list : MAX_LISTS - 1;
-	p->list = v->list;
-	p->entry = v->reason;
-	c = bpf_map_lookup_elem(&lists, &list);
-	if (c) {
-		c->packets++;
-		c->bytes += p->length;
-	}
+	count_list(p, v);
 	return 1;
 }
 
@@ -91,6 +84,8 @@ static __always_inline int check_flow(struct packet *p, __u32 active, __u64 now)
 		f->expires = 0;
 		return REASON_PASS;
 	}
+	if (p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_FIN | TCP_RST)) && f->expires > now + FLOW_LINGER_NS)
+		f->expires = now + FLOW_LINGER_NS; /* it ends: no need to remember it for long */
 	__sync_fetch_and_add(&f->packets, 1);
 	__sync_fetch_and_add(&f->bytes, p->length);
 	p->list = f->list;
@@ -151,56 +146,6 @@ static __always_inline int check_malformed(const struct packet *p, int parsed, _
 	return REASON_PASS;
 }
 
-/* A token bucket of nanoseconds. Two CPUs may race for the same bucket: the
- * limit then errs by a packet or two, which a lock would cost more than. */
-static __always_inline int over_rate(const struct packet *p, __u64 now, __u32 kind)
-{
-	__u64 cost = settings.rate[kind].cost, burst = settings.rate[kind].burst;
-	struct bucket_key key = { .kind = kind };
-	struct bucket *b, fresh;
-	__u64 credit;
-
-	if (!cost)
-		return 0;
-	key.hi = p->src.halves[0];
-	if (p->ip_version == 4)
-		key.lo = p->src.halves[1];
-	b = bpf_map_lookup_elem(&buckets, &key);
-	if (!b) {
-		fresh.credit = burst > cost ? burst - cost : 0;
-		fresh.last = now;
-		bpf_map_update_elem(&buckets, &key, &fresh, BPF_ANY);
-		return 0;
-	}
-	credit = b->credit;
-	if (now > b->last)
-		credit += now - b->last;
-	if (credit > burst)
-		credit = burst;
-	b->last = now;
-	if (credit < cost) {
-		b->credit = credit;
-		return 1;
-	}
-	b->credit = credit - cost;
-	return 0;
-}
-
-static __always_inline int check_rate(const struct packet *p, __u64 now)
-{
-	if (p->proto == IPPROTO_TCP) {
-		if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && over_rate(p, now, RATE_SYN))
-			return REASON_RATE_SYN;
-	} else if (p->proto == IPPROTO_UDP) {
-		if (over_rate(p, now, RATE_UDP))
-			return REASON_RATE_UDP;
-	} else if (p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6) {
-		if (over_rate(p, now, RATE_ICMP))
-			return REASON_RATE_ICMP;
-	}
-	return REASON_PASS;
-}
-
 static __always_inline int judge(struct packet *p, int parsed, __u64 now)
 {
 	__u32 active = settings.active, malformed = settings.malformed;
@@ -216,9 +161,9 @@ static __always_inline int judge(struct packet *p, int parsed, __u64 now)
 			return REASON_BLOCK_SRC;
 		if (blocked(p, &p->dst, active, now, BLOCK_DST))
 			return REASON_BLOCK_DST;
+		if ((active & ACTIVE_QUARANTINE) && quarantined(p, parsed, now))
+			return REASON_QUARANTINE;
 	}
-	if (parsed == PARSE_SHORT)
-		return REASON_UNPARSED;
 	if (p->frag == FRAG_LATER)
 		return active & ACTIVE_FRAGMENTS ? check_fragment(p, now) : REASON_PASS;
 	if (parsed == PARSE_OK && (active & ACTIVE_FLOWS)) {
@@ -226,6 +171,10 @@ static __always_inline int judge(struct packet *p, int parsed, __u64 now)
 		if (reason)
 			return reason;
 	}
+	if ((active & ACTIVE_ACL) && p->ip_version && check_acl(p, parsed, active, now))
+		return REASON_ACL;
+	if (parsed == PARSE_SHORT)
+		return REASON_UNPARSED;
 	if (malformed) {
 		reason = check_malformed(p, parsed, malformed);
 		if (reason)
@@ -286,6 +235,22 @@ static __always_inline int finish(struct xdp_md *ctx, const struct packet *p, in
 		}
 	}
 	return XDP_DROP;
+}
+
+/* The whole program. */
+static __always_inline int handle(struct xdp_md *ctx)
+{
+	struct packet p = {};
+	/* Coarse: a tick's resolution is enough for expiry, at a third of the cost. */
+	__u64 now = bpf_ktime_get_coarse_ns();
+	int parsed, reason;
+
+	p.length = bpf_xdp_get_buff_len(ctx);
+	parsed = parse_frame(&p, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
+	reason = judge(&p, parsed, now);
+	if (p.frag == FRAG_FIRST && (settings.active & ACTIVE_FRAGMENTS))
+		remember_fragment(&p, now, reason >= REASON_FIRST_DROP);
+	return finish(ctx, &p, reason, now);
 }
 
 #endif

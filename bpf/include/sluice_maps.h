@@ -75,6 +75,70 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
+/* Apart from the sources' buckets, which a flood of random sources turns over. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 16);
+	__type(key, struct addr);
+	__type(value, struct bucket);
+} targets SEC(".maps");
+
+/* Hosts that may send to nobody but those of allowances. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, struct addr);
+	__type(value, struct block_value);
+} quarantine SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_ALLOWANCES);
+	__type(key, __u32);
+	__type(value, struct allowance);
+} allowances SEC(".maps");
+
+/* The zone of an address: in the lower half of the first set, in the upper half
+ * of the second one, so that a change of zones and rules takes hold at once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, struct lpm4);
+	__type(value, __u32);
+} zone4 SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, struct lpm6);
+	__type(value, __u32);
+} zone6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * ACL_CELLS);
+	__type(key, __u32);
+	__type(value, struct acl_cell);
+} acl SEC(".maps");
+
+/* How often each rule has spoken. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2 * ACL_RULES);
+	__type(key, __u32);
+	__type(value, struct list_counter);
+} acl_rules SEC(".maps");
+
+/* Flows without a handshake whose way back a rule would drop. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 16);
+	__type(key, struct flow_key);
+	__type(value, struct acl_flow);
+} acl_flows SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, REASON_MAX);

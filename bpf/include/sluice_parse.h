@@ -57,6 +57,7 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 frag;
 	__u8 has_ports;
+	__u8 hops;
 };
 
 static __always_inline void map_ipv4(struct addr *a, __u32 be)
@@ -135,6 +136,7 @@ static __always_inline int parse_ipv4(struct packet *p, void *pos, void *end)
 	map_ipv4(&p->src, ip->src);
 	map_ipv4(&p->dst, ip->dst);
 	p->proto = ip->proto;
+	p->hops = ip->ttl;
 	header = (ip->version_ihl & 0x0f) * 4;
 	length = bpf_ntohs(ip->length);
 	/* A length of 0 is an aggregate of more than 64 KiB. */
@@ -161,6 +163,7 @@ static __always_inline int parse_ipv6(struct packet *p, void *pos, void *end)
 	p->ip_version = 6;
 	p->src = ip->src;
 	p->dst = ip->dst;
+	p->hops = ip->hops;
 	if ((bpf_ntohl(ip->flow) >> 28) != 6)
 		return PARSE_LENGTH;
 	next = ip->next;

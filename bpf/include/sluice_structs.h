@@ -79,6 +79,38 @@ struct bucket {
 	__u64 last;
 };
 
+/* Go: fastpath.allowance. What a quarantined host may still reach. */
+struct allowance {
+	struct addr addr, mask;
+	__u16 first, last; /* ports, of either end */
+	__u8 proto;	   /* 0 any */
+	__u8 used;	   /* 0 ends the list */
+	__u8 ports;	   /* whether first and last count */
+	__u8 pad;
+};
+
+/* Go: fastpath.aclRange. From this port on, to the next range. */
+struct acl_range {
+	__u16 first;
+	__u16 rule; /* from 1, with ACL_DROP; 0 where none speaks of these ports */
+};
+
+/* Go: fastpath.aclCell. What the rules say of one pair of zones and class of
+ * protocols. The first of n ranges begins with port 0. */
+struct acl_cell {
+	__u16 n;
+	__u16 state;	/* the way back is restricted: remember who began */
+	__u16 unparsed; /* the rule of packets whose ports cannot be read */
+	__u16 pad;
+	struct acl_range ranges[ACL_RANGES];
+};
+
+struct acl_flow {
+	__u64 expires;
+	__u32 low_began; /* the key's lower end sent first */
+	__u32 pad;
+};
+
 /* Go: fastpath.counter, one for each reason and CPU. */
 struct counter {
 	__u64 packets;

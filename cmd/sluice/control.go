@@ -6,10 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"sort"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,74 +32,6 @@ func refused(err error) error {
 	return err
 }
 
-func statusCommand() *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{Use: "status", Short: "Show how a running daemon does", Args: cobra.NoArgs}
-	cl := client(c, &asJSON)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		var s app.Status
-		if err := cl().Do(c.Context(), "GET", "status", nil, &s); err != nil {
-			return refused(err)
-		}
-		if asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(s)
-		}
-		printStatus(c.OutOrStdout(), s)
-		return nil
-	}
-	return c
-}
-
-func printStatus(out io.Writer, s app.Status) {
-	fmt.Fprintf(out, "%s, pid %d, sensor %s, up %s\n", s.Version, s.PID, s.Sensor, time.Duration(s.Uptime*float64(time.Second)).Round(time.Second))
-	mode := "enforcing"
-	if s.Monitor {
-		mode = "monitor: nothing is enforced"
-	}
-	if s.Fail != "" {
-		mode += ", fail " + s.Fail
-	}
-	fmt.Fprintf(out, "%s; %d rules (%d rejected), policy %s, %d block entries\n\n", mode, s.Rules, s.Rejected, s.Policy, s.Blocked)
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "PORT\tMODE\tXDP\tWORKERS\tFRAMES\tBYTES\tLOST\tSENT\tSEND ERRORS")
-	for _, p := range s.Ports {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n", p.Name, p.Mode, p.XDP, p.Workers, p.Frames, p.Bytes, p.Dropped, p.Sent, p.SendLost)
-	}
-	w.Flush()
-	fmt.Fprintf(out, "\nevents: %d published, %d queued, %d lost; NATS %s, %d stored\n", s.Events.Published, s.Events.Queued, s.Events.Dropped, natsState(s), s.Events.Acked)
-	printCounters(out, "\ncounters", s.Counters)
-	printCounters(out, "\nXDP frames", s.XDP)
-}
-
-func natsState(s app.Status) string {
-	switch {
-	case s.NATS == "":
-		return "off"
-	case s.Events.Connected:
-		return s.NATS + " connected"
-	}
-	return s.NATS + " not connected"
-}
-
-func printCounters(out io.Writer, title string, m map[string]uint64) {
-	names := make([]string, 0, len(m))
-	for n, v := range m {
-		if v > 0 {
-			names = append(names, n)
-		}
-	}
-	if len(names) == 0 {
-		return
-	}
-	sort.Strings(names)
-	fmt.Fprintln(out, title)
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	for _, n := range names {
-		fmt.Fprintf(w, "  %s\t%d\n", n, m[n])
-	}
-	w.Flush()
-}
-
 func reloadCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "reload", Short: "Make a running daemon load rules, policy and block lists anew", Args: cobra.NoArgs,
@@ -128,66 +56,6 @@ func confirmCommand() *cobra.Command {
 	cl := client(c, nil)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return refused(cl().Do(c.Context(), "POST", "confirm", nil, nil))
-	}
-	return c
-}
-
-func blockCommand() *cobra.Command {
-	block := &cobra.Command{Use: "block", Short: "Block addresses in the kernel, by hand"}
-	block.AddCommand(blockAddCommand(), blockDelCommand(), blockListCommand())
-	return block
-}
-
-func blockAddCommand() *cobra.Command {
-	var req app.BlockRequest
-	c := &cobra.Command{Use: "add PREFIX", Short: "Block an address or prefix", Args: cobra.ExactArgs(1)}
-	cl := client(c, nil)
-	c.Flags().DurationVar(&req.TTL, "ttl", 0, "forget the entry after this time")
-	c.Flags().StringVar(&req.Reason, "reason", "", "why, for events")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if _, err := app.ParsePrefix(args[0]); err != nil {
-			return err
-		}
-		req.Prefix = args[0]
-		return refused(cl().Do(c.Context(), "POST", "block", req, nil))
-	}
-	return c
-}
-
-func blockDelCommand() *cobra.Command {
-	c := &cobra.Command{Use: "del PREFIX", Short: "Unblock what was blocked by hand", Args: cobra.ExactArgs(1)}
-	cl := client(c, nil)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if _, err := app.ParsePrefix(args[0]); err != nil {
-			return err
-		}
-		return refused(cl().Do(c.Context(), "POST", "unblock", app.BlockRequest{Prefix: args[0]}, nil))
-	}
-	return c
-}
-
-func blockListCommand() *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{Use: "list", Short: "List what is blocked", Args: cobra.NoArgs}
-	cl := client(c, &asJSON)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		var list []app.BlockEntry
-		if err := cl().Do(c.Context(), "GET", "block", nil, &list); err != nil {
-			return refused(err)
-		}
-		if asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(list)
-		}
-		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "PREFIX\tLIST\tEXPIRES\tREASON")
-		for _, e := range list {
-			expires := "never"
-			if e.Expires != nil {
-				expires = time.Until(*e.Expires).Round(time.Second).String()
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Prefix, e.List, expires, e.Reason)
-		}
-		return w.Flush()
 	}
 	return c
 }

@@ -25,53 +25,58 @@ func runCommand() *cobra.Command {
 As a tap it listens to mirror ports or to a router's own port. As a bridge it is
 a bump in the wire between two ports, and withholds what must not pass. As a
 gateway it does the same on the LAN port of a host that routes. SIGHUP
-reloads rules, policy and block lists. It works with no file at all.`,
+reloads rules, policy, block lists and the settings of what the kernel drops. It
+works with no file at all.`,
 		Example: "  sluice run --bridge eth1,eth2\n  sluice run --tap eth0 --monitor --eve /var/log/sluice/eve.json",
 		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := f.load()
-			if err != nil {
-				return err
+	}
+	configure := func() (*config.Config, error) {
+		cfg, err := f.load()
+		if err != nil {
+			return nil, err
+		}
+		p := &cfg.Ports
+		p.Taps = append(p.Taps, split(taps)...)
+		p.Gateways = append(p.Gateways, split(gateways)...)
+		for _, b := range bridges {
+			var pair config.Bridge
+			if err := pair.UnmarshalText([]byte(b)); err != nil {
+				return nil, fmt.Errorf("--bridge: %w", err)
 			}
-			p := &cfg.Ports
-			p.Taps = append(p.Taps, split(taps)...)
-			p.Gateways = append(p.Gateways, split(gateways)...)
-			for _, b := range bridges {
-				var pair config.Bridge
-				if err := pair.UnmarshalText([]byte(b)); err != nil {
-					return fmt.Errorf("--bridge: %w", err)
-				}
-				p.Bridges = append(p.Bridges, pair)
+			p.Bridges = append(p.Bridges, pair)
+		}
+		if monitor {
+			p.Monitor = true
+		}
+		if force {
+			p.Force = true
+		}
+		if fail != "" {
+			if fail != "open" && fail != "closed" {
+				return nil, fmt.Errorf("--fail %q is neither open nor closed", fail)
 			}
-			if monitor {
-				p.Monitor = true
-			}
-			if force {
-				p.Force = true
-			}
-			if fail != "" {
-				if fail != "open" && fail != "closed" {
-					return fmt.Errorf("--fail %q is neither open nor closed", fail)
-				}
-				p.Fail = fail
-			}
-			if inject != "" {
-				p.Inject = inject
-			}
-			if confirm > 0 {
-				p.Confirm = config.Duration(confirm)
-			}
-			if socket != "" {
-				cfg.ControlSocket = socket
-			}
-			if cfg.Outputs.NATS.URL == "" {
-				cfg.Outputs.NATS.URL = app.NATSEmbedded
-			}
-			if err := finish(cfg); err != nil {
-				return err
-			}
-			return app.Run(c.Context(), cfg, logger(cfg, c.ErrOrStderr()))
-		},
+			p.Fail = fail
+		}
+		if inject != "" {
+			p.Inject = inject
+		}
+		if confirm > 0 {
+			p.Confirm = config.Duration(confirm)
+		}
+		if socket != "" {
+			cfg.ControlSocket = socket
+		}
+		if cfg.Outputs.NATS.URL == "" {
+			cfg.Outputs.NATS.URL = app.NATSEmbedded
+		}
+		return cfg, finish(cfg)
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := configure()
+		if err != nil {
+			return err
+		}
+		return app.Run(c.Context(), cfg, configure, logger(cfg, c.ErrOrStderr()))
 	}
 	f.add(c)
 	f.addOutputs(c, app.NATSEmbedded)

@@ -208,7 +208,7 @@ func costly(iface string) string {
 
 // needed reports whether any program has something to drop. The caller holds mu.
 func (f *FastPath) needed() bool {
-	if f.set.Malformed != 0 || f.set.Active&(activeBlock4|activeBlock6|activeFlows) != 0 {
+	if f.cfg.Malformed != 0 || f.set.Active&(activeBlock4|activeBlock6|activeFlows|activeQuarantine|activeACL) != 0 {
 		return true
 	}
 	for _, r := range f.set.Rate {

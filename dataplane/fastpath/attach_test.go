@@ -142,7 +142,7 @@ func TestAuto(t *testing.T) {
 			t.Fatal(err)
 		}
 		state("later", false)
-		if err := f.SetMalformed(MalformedLAND); err != nil {
+		if err := f.SetMalformed(MalformedLAND, 0); err != nil {
 			t.Fatal(err)
 		}
 		state("with malformed packets to drop", true)

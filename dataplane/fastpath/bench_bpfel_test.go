@@ -16,8 +16,12 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	benchMapAcl                 = "acl"
+	benchMapAclFlows            = "acl_flows"
+	benchMapAclRules            = "acl_rules"
 	benchMapAllow4              = "allow4"
 	benchMapAllow6              = "allow6"
+	benchMapAllowances          = "allowances"
 	benchMapBenchKeys           = "bench_keys"
 	benchMapBenchTrie           = "bench_trie"
 	benchMapBlock4              = "block4"
@@ -29,12 +33,19 @@ const (
 	benchMapFlows               = "flows"
 	benchMapFragments           = "fragments"
 	benchMapLists               = "lists"
+	benchMapQuarantine          = "quarantine"
 	benchMapSamples             = "samples"
+	benchMapTargets             = "targets"
+	benchMapZone4               = "zone4"
+	benchMapZone6               = "zone6"
 	benchProgSluiceBenchDir     = "sluice_bench_dir"
+	benchProgSluiceBenchFrames  = "sluice_bench_frames"
+	benchProgSluiceBenchLoop    = "sluice_bench_loop"
 	benchProgSluiceBenchNothing = "sluice_bench_nothing"
 	benchProgSluiceBenchTrie    = "sluice_bench_trie"
 	benchVarBenchHits           = "bench_hits"
 	benchVarBenchNext           = "bench_next"
+	benchVarBenchSource         = "bench_source"
 	benchVarSettings            = "settings"
 	benchVarUnusedDropRecord    = "unused_drop_record"
 )
@@ -82,6 +93,8 @@ type benchSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchProgramSpecs struct {
 	SluiceBenchDir     *ebpf.ProgramSpec `ebpf:"sluice_bench_dir"`
+	SluiceBenchFrames  *ebpf.ProgramSpec `ebpf:"sluice_bench_frames"`
+	SluiceBenchLoop    *ebpf.ProgramSpec `ebpf:"sluice_bench_loop"`
 	SluiceBenchNothing *ebpf.ProgramSpec `ebpf:"sluice_bench_nothing"`
 	SluiceBenchTrie    *ebpf.ProgramSpec `ebpf:"sluice_bench_trie"`
 }
@@ -90,20 +103,28 @@ type benchProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchMapSpecs struct {
-	Allow4    *ebpf.MapSpec `ebpf:"allow4"`
-	Allow6    *ebpf.MapSpec `ebpf:"allow6"`
-	BenchKeys *ebpf.MapSpec `ebpf:"bench_keys"`
-	BenchTrie *ebpf.MapSpec `ebpf:"bench_trie"`
-	Block4    *ebpf.MapSpec `ebpf:"block4"`
-	Block6    *ebpf.MapSpec `ebpf:"block6"`
-	Buckets   *ebpf.MapSpec `ebpf:"buckets"`
-	Counters  *ebpf.MapSpec `ebpf:"counters"`
-	Dir4      *ebpf.MapSpec `ebpf:"dir4"`
-	Filter6   *ebpf.MapSpec `ebpf:"filter6"`
-	Flows     *ebpf.MapSpec `ebpf:"flows"`
-	Fragments *ebpf.MapSpec `ebpf:"fragments"`
-	Lists     *ebpf.MapSpec `ebpf:"lists"`
-	Samples   *ebpf.MapSpec `ebpf:"samples"`
+	Acl        *ebpf.MapSpec `ebpf:"acl"`
+	AclFlows   *ebpf.MapSpec `ebpf:"acl_flows"`
+	AclRules   *ebpf.MapSpec `ebpf:"acl_rules"`
+	Allow4     *ebpf.MapSpec `ebpf:"allow4"`
+	Allow6     *ebpf.MapSpec `ebpf:"allow6"`
+	Allowances *ebpf.MapSpec `ebpf:"allowances"`
+	BenchKeys  *ebpf.MapSpec `ebpf:"bench_keys"`
+	BenchTrie  *ebpf.MapSpec `ebpf:"bench_trie"`
+	Block4     *ebpf.MapSpec `ebpf:"block4"`
+	Block6     *ebpf.MapSpec `ebpf:"block6"`
+	Buckets    *ebpf.MapSpec `ebpf:"buckets"`
+	Counters   *ebpf.MapSpec `ebpf:"counters"`
+	Dir4       *ebpf.MapSpec `ebpf:"dir4"`
+	Filter6    *ebpf.MapSpec `ebpf:"filter6"`
+	Flows      *ebpf.MapSpec `ebpf:"flows"`
+	Fragments  *ebpf.MapSpec `ebpf:"fragments"`
+	Lists      *ebpf.MapSpec `ebpf:"lists"`
+	Quarantine *ebpf.MapSpec `ebpf:"quarantine"`
+	Samples    *ebpf.MapSpec `ebpf:"samples"`
+	Targets    *ebpf.MapSpec `ebpf:"targets"`
+	Zone4      *ebpf.MapSpec `ebpf:"zone4"`
+	Zone6      *ebpf.MapSpec `ebpf:"zone6"`
 }
 
 // benchVariableSpecs contains global variables before they are loaded into the kernel.
@@ -112,6 +133,7 @@ type benchMapSpecs struct {
 type benchVariableSpecs struct {
 	BenchHits        *ebpf.VariableSpec `ebpf:"bench_hits"`
 	BenchNext        *ebpf.VariableSpec `ebpf:"bench_next"`
+	BenchSource      *ebpf.VariableSpec `ebpf:"bench_source"`
 	Settings         *ebpf.VariableSpec `ebpf:"settings"`
 	UnusedDropRecord *ebpf.VariableSpec `ebpf:"unused_drop_record"`
 }
@@ -136,26 +158,38 @@ func (o *benchObjects) Close() error {
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchMaps struct {
-	Allow4    *ebpf.Map `ebpf:"allow4"`
-	Allow6    *ebpf.Map `ebpf:"allow6"`
-	BenchKeys *ebpf.Map `ebpf:"bench_keys"`
-	BenchTrie *ebpf.Map `ebpf:"bench_trie"`
-	Block4    *ebpf.Map `ebpf:"block4"`
-	Block6    *ebpf.Map `ebpf:"block6"`
-	Buckets   *ebpf.Map `ebpf:"buckets"`
-	Counters  *ebpf.Map `ebpf:"counters"`
-	Dir4      *ebpf.Map `ebpf:"dir4"`
-	Filter6   *ebpf.Map `ebpf:"filter6"`
-	Flows     *ebpf.Map `ebpf:"flows"`
-	Fragments *ebpf.Map `ebpf:"fragments"`
-	Lists     *ebpf.Map `ebpf:"lists"`
-	Samples   *ebpf.Map `ebpf:"samples"`
+	Acl        *ebpf.Map `ebpf:"acl"`
+	AclFlows   *ebpf.Map `ebpf:"acl_flows"`
+	AclRules   *ebpf.Map `ebpf:"acl_rules"`
+	Allow4     *ebpf.Map `ebpf:"allow4"`
+	Allow6     *ebpf.Map `ebpf:"allow6"`
+	Allowances *ebpf.Map `ebpf:"allowances"`
+	BenchKeys  *ebpf.Map `ebpf:"bench_keys"`
+	BenchTrie  *ebpf.Map `ebpf:"bench_trie"`
+	Block4     *ebpf.Map `ebpf:"block4"`
+	Block6     *ebpf.Map `ebpf:"block6"`
+	Buckets    *ebpf.Map `ebpf:"buckets"`
+	Counters   *ebpf.Map `ebpf:"counters"`
+	Dir4       *ebpf.Map `ebpf:"dir4"`
+	Filter6    *ebpf.Map `ebpf:"filter6"`
+	Flows      *ebpf.Map `ebpf:"flows"`
+	Fragments  *ebpf.Map `ebpf:"fragments"`
+	Lists      *ebpf.Map `ebpf:"lists"`
+	Quarantine *ebpf.Map `ebpf:"quarantine"`
+	Samples    *ebpf.Map `ebpf:"samples"`
+	Targets    *ebpf.Map `ebpf:"targets"`
+	Zone4      *ebpf.Map `ebpf:"zone4"`
+	Zone6      *ebpf.Map `ebpf:"zone6"`
 }
 
 func (m *benchMaps) Close() error {
 	return _BenchClose(
+		m.Acl,
+		m.AclFlows,
+		m.AclRules,
 		m.Allow4,
 		m.Allow6,
+		m.Allowances,
 		m.BenchKeys,
 		m.BenchTrie,
 		m.Block4,
@@ -167,7 +201,11 @@ func (m *benchMaps) Close() error {
 		m.Flows,
 		m.Fragments,
 		m.Lists,
+		m.Quarantine,
 		m.Samples,
+		m.Targets,
+		m.Zone4,
+		m.Zone6,
 	)
 }
 
@@ -177,6 +215,7 @@ func (m *benchMaps) Close() error {
 type benchVariables struct {
 	BenchHits        *ebpf.Variable `ebpf:"bench_hits"`
 	BenchNext        *ebpf.Variable `ebpf:"bench_next"`
+	BenchSource      *ebpf.Variable `ebpf:"bench_source"`
 	Settings         *ebpf.Variable `ebpf:"settings"`
 	UnusedDropRecord *ebpf.Variable `ebpf:"unused_drop_record"`
 }
@@ -186,6 +225,8 @@ type benchVariables struct {
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchPrograms struct {
 	SluiceBenchDir     *ebpf.Program `ebpf:"sluice_bench_dir"`
+	SluiceBenchFrames  *ebpf.Program `ebpf:"sluice_bench_frames"`
+	SluiceBenchLoop    *ebpf.Program `ebpf:"sluice_bench_loop"`
 	SluiceBenchNothing *ebpf.Program `ebpf:"sluice_bench_nothing"`
 	SluiceBenchTrie    *ebpf.Program `ebpf:"sluice_bench_trie"`
 }
@@ -193,6 +234,8 @@ type benchPrograms struct {
 func (p *benchPrograms) Close() error {
 	return _BenchClose(
 		p.SluiceBenchDir,
+		p.SluiceBenchFrames,
+		p.SluiceBenchLoop,
 		p.SluiceBenchNothing,
 		p.SluiceBenchTrie,
 	)

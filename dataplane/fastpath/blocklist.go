@@ -160,10 +160,24 @@ func (f *FastPath) BlockAll(blocks []Block) error {
 // ReplaceList makes blocks the whole content of a list: what the list held
 // before and holds no more is unblocked. The List of each entry is ignored.
 func (f *FastPath) ReplaceList(list string, blocks []Block) error {
+	return f.replace(list, blocks, false)
+}
+
+// ReplaceAllowList is ReplaceList for the allow list. A quarantine that is in
+// force does not hold for hosts that come onto it.
+func (f *FastPath) ReplaceAllowList(list string, blocks []Block) error {
+	return f.replace(list, blocks, true)
+}
+
+func (f *FastPath) replace(list string, blocks []Block, allow bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return ErrClosed
+	}
+	table := f.block
+	if allow {
+		table = f.allow
 	}
 	id := f.names.list(list)
 	items := make([]item, 0, len(blocks))
@@ -174,11 +188,14 @@ func (f *FastPath) ReplaceList(list string, blocks []Block) error {
 		if err != nil {
 			return err
 		}
+		if allow {
+			it.claim.flags = 0
+		}
 		items = append(items, it)
 		keep[it.prefix] = struct{}{}
 	}
 	var gone []netip.Prefix
-	for prefix, cs := range f.block.table.All() {
+	for prefix, cs := range table.table.All() {
 		if _, ok := keep[prefix]; ok {
 			continue
 		}
@@ -190,9 +207,9 @@ func (f *FastPath) ReplaceList(list string, blocks []Block) error {
 		}
 	}
 	// First in with the new: nothing on both versions is ever let through.
-	errs := []error{f.block.load(items)}
+	errs := []error{table.load(items)}
 	for _, prefix := range gone {
-		_, err := f.block.remove(prefix, id)
+		_, err := table.remove(prefix, id)
 		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, f.apply())...)
@@ -235,12 +252,25 @@ func (f *FastPath) remove(prefix netip.Prefix, list string, allow bool) (bool, e
 }
 
 // List gives all block list entries, sorted by address.
-func (f *FastPath) List() []Block { return f.entries(false) }
+func (f *FastPath) List() []Block { return f.entries(false, "*") }
+
+// ListOf gives one list's entries, sorted by address.
+func (f *FastPath) ListOf(list string) []Block { return f.entries(false, list) }
+
+// Sizes tells how many prefixes are blocked and allowed.
+func (f *FastPath) Sizes() (blocked, allowed int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return 0, 0
+	}
+	return f.block.table.Size(), f.allow.table.Size()
+}
 
 // Allowed gives all entries of the allow list, sorted by address.
-func (f *FastPath) Allowed() []Block { return f.entries(true) }
+func (f *FastPath) Allowed() []Block { return f.entries(true, "*") }
 
-func (f *FastPath) entries(allow bool) []Block {
+func (f *FastPath) entries(allow bool, list string) []Block {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -250,9 +280,20 @@ func (f *FastPath) entries(allow bool) []Block {
 	if allow {
 		table = f.allow
 	}
-	out := make([]Block, 0, table.table.Size())
+	id, n := anyList, table.table.Size()
+	if list != "*" {
+		var ok bool
+		if id, ok = f.names.listID[list]; !ok {
+			return nil
+		}
+		n = 0
+	}
+	out := make([]Block, 0, n)
 	for prefix, cs := range table.table.AllSorted() {
 		for _, c := range cs {
+			if id != anyList && c.list != id {
+				continue
+			}
 			out = append(out, Block{prefix, Entry{
 				Reason:    textOf(f.names.reasons, c.reason),
 				List:      textOf(f.names.lists, c.list),

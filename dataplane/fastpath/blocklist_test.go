@@ -269,7 +269,7 @@ func TestClosed(t *testing.T) {
 	_, e4 := f.Expire()
 	_, e5 := f.Inline("lo", "lo", FailOff)
 	for i, err := range []error{e1, e2, e3, e4, e5, f.Block(p, Entry{}), f.BlockAll(nil), f.ReplaceList("", nil),
-		f.DropFlow(flow.Key{}, 1), f.SetLimits(Limits{}), f.SetMalformed(0)} {
+		f.DropFlow(flow.Key{}, 1), f.SetLimits(Limits{}), f.SetMalformed(0, 0)} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("call %d: %v", i, err)
 		}

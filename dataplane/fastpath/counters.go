@@ -132,6 +132,9 @@ func (f *FastPath) sample(s *Sample, raw []byte) bool {
 	}
 	f.mu.Lock()
 	list, why := textOf(f.names.lists, d.List), textOf(f.names.reasons, d.Entry)
+	if Reason(d.Reason) == ReasonACL {
+		list, why = "", f.acl.name(d.Entry)
+	}
 	f.mu.Unlock()
 	*s = Sample{
 		Time:     wallAt(d.Time),
@@ -158,7 +161,8 @@ func (f *FastPath) Memory() (uint64, error) {
 		return 0, ErrClosed
 	}
 	var sum uint64
-	for _, m := range []*ebpf.Map{f.xdp.Block4, f.xdp.Block6, f.xdp.Allow4, f.xdp.Allow6, f.xdp.Dir4, f.xdp.Filter6, f.xdp.Flows, f.xdp.Fragments, f.xdp.Buckets} {
+	for _, m := range []*ebpf.Map{f.xdp.Block4, f.xdp.Block6, f.xdp.Allow4, f.xdp.Allow6, f.xdp.Dir4, f.xdp.Filter6, f.xdp.Flows, f.xdp.Fragments, f.xdp.Buckets,
+		f.xdp.Targets, f.xdp.Quarantine, f.xdp.Zone4, f.xdp.Zone6, f.xdp.Acl, f.xdp.AclFlows} {
 		info, err := m.Info()
 		if err != nil {
 			return 0, fmt.Errorf("ask for a table's memory: %w", err)

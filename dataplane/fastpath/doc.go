@@ -3,7 +3,8 @@
 // that decide what becomes of inline frames beside the workers, and the fan-out
 // program of the capture sockets.
 //
-// It takes prefixes to block or allow, flows to drop and limits to keep, and
+// It takes prefixes to block or allow, hosts to quarantine, flows to drop, zones
+// with rules between them and limits to keep, and
 // gives exact counters by reason and samples of what was dropped. It changes
 // interfaces only by attaching programs, and undoes that on Close. It knows
 // nothing of why something is to be dropped, and never touches a frame.

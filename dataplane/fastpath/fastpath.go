@@ -22,9 +22,16 @@ type Limit struct {
 	Burst uint32
 }
 
-// Limits are the rate limits for each source address (of IPv6, its /64).
+// Limits are the rate limits.
 type Limits struct {
+	// SYN, UDP and ICMP are for each source address (of IPv6, its /64).
 	SYN, UDP, ICMP Limit
+	// New is of new TCP connections to each destination address, whoever asks.
+	New Limit
+}
+
+func (l *Limits) rates() [4]rate {
+	return [4]rate{l.SYN.rate(), l.UDP.rate(), l.ICMP.rate(), l.New.rate()}
 }
 
 // Config says how the fast path is loaded. The zero value is useful: it drops
@@ -46,11 +53,17 @@ type Config struct {
 	// IgnoreVLAN tells that the keys of dropped flows hold no VLAN ids, as
 	// flow.Config has it.
 	IgnoreVLAN bool
-	// MaxSources is how many sources the rate limits remember; 65,536 by default.
+	// MaxSources is how many sources, and how many destinations, the rate limits
+	// remember; 65,536 by default.
 	MaxSources int
+	// MaxQuarantined is the most quarantined hosts; 65,536 by default.
+	MaxQuarantined int
 	// Malformed selects malformed packets to drop.
 	Malformed Malformed
-	// Limits are the rate limits of each source.
+	// MalformedBeside selects those that are dropped only while a port has the
+	// program for another reason: they alone are not worth its price.
+	MalformedBeside Malformed
+	// Limits are the rate limits.
 	Limits Limits
 	// Samples is how many dropped packets are sampled a second for each reason
 	// and CPU; 10 by default, none when negative.
@@ -76,6 +89,7 @@ func (c *Config) defaults() error {
 		{&c.MaxFlows, 1 << 16, 1 << 24, "MaxFlows"},
 		{&c.MaxBypassed, 0, 1 << 24, "MaxBypassed"},
 		{&c.MaxSources, 1 << 16, 1 << 24, "MaxSources"},
+		{&c.MaxQuarantined, 1 << 16, 1 << 20, "MaxQuarantined"},
 	} {
 		if *v.n == 0 {
 			*v.n = v.def
@@ -110,6 +124,8 @@ type FastPath struct {
 	block  *prefixes
 	allow  *prefixes
 	flows  flowTable
+	held   quarantine
+	acl    segmentation
 	ports  []*port
 
 	inlines []*Inline
@@ -147,12 +163,13 @@ func Open(cfg Config) (_ *FastPath, err error) {
 	if f.allow, err = newPrefixes(f.xdp.Allow4, f.xdp.Allow6, nil, nil); err != nil {
 		return nil, err
 	}
-	f.flows.init(f.xdp.Flows, cfg.FlowEnded)
+	f.flows.init(f.xdp.Flows, cfg.MaxFlows, cfg.FlowEnded)
+	f.held.init(f.xdp.Quarantine)
 	f.set = settings{
 		Layout:    layoutVersion,
-		Malformed: uint32(cfg.Malformed),
+		Malformed: uint32(cfg.Malformed | cfg.MalformedBeside),
 		Samples:   uint32(cfg.Samples),
-		Rate:      [3]rate{cfg.Limits.SYN.rate(), cfg.Limits.UDP.rate(), cfg.Limits.ICMP.rate()},
+		Rate:      cfg.Limits.rates(),
 	}
 	if err := f.apply(); err != nil {
 		return nil, err
@@ -170,8 +187,10 @@ func (f *FastPath) load() error {
 	}
 	// Twice the buckets: a full hash map of just its size takes a third longer.
 	spec.Maps["block4"].MaxEntries *= 2
-	spec.Maps["flows"].MaxEntries = uint32(f.cfg.MaxFlows)
+	spec.Maps["flows"].MaxEntries = 2 * uint32(f.cfg.MaxFlows)
 	spec.Maps["buckets"].MaxEntries = uint32(f.cfg.MaxSources)
+	spec.Maps["targets"].MaxEntries = uint32(f.cfg.MaxSources)
+	spec.Maps["quarantine"].MaxEntries = uint32(f.cfg.MaxQuarantined)
 	if err := spec.LoadAndAssign(&f.xdp, nil); err != nil {
 		return fmt.Errorf("load the XDP program: %w", hint(err))
 	}
@@ -205,11 +224,11 @@ func (l Limit) rate() rate {
 // apply writes the settings where the program reads them. The caller holds mu
 // or is the only one yet.
 func (f *FastPath) apply() error {
-	f.set.Active = f.flows.active() |
+	f.set.Active = f.flows.active() | f.held.active() | f.acl.active() |
 		f.block.active(activeBlock4, activeBlock6, activeBlock6All) |
 		f.allow.active(activeAllow4, activeAllow6, 0)
 	// Fragments have no ports: what decides by ports decides by the first one.
-	if f.set.Malformed != 0 || f.set.Active&activeFlows != 0 || f.set.Rate[1].Cost != 0 {
+	if f.set.Malformed != 0 || f.set.Active&(activeFlows|activeACL) != 0 || f.set.Rate[1].Cost != 0 {
 		f.set.Active |= activeFragments
 	}
 	if f.cfg.IgnoreVLAN {
@@ -221,14 +240,16 @@ func (f *FastPath) apply() error {
 	return f.reconcile()
 }
 
-// SetMalformed selects malformed packets to drop, from now on.
-func (f *FastPath) SetMalformed(m Malformed) error {
+// SetMalformed selects malformed packets to drop, from now on; beside is
+// Config.MalformedBeside.
+func (f *FastPath) SetMalformed(m, beside Malformed) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return ErrClosed
 	}
-	f.set.Malformed = uint32(m)
+	f.cfg.Malformed, f.cfg.MalformedBeside = m, beside
+	f.set.Malformed = uint32(m | beside)
 	return f.apply()
 }
 
@@ -239,7 +260,22 @@ func (f *FastPath) SetLimits(l Limits) error {
 	if f.closed {
 		return ErrClosed
 	}
-	f.set.Rate = [3]rate{l.SYN.rate(), l.UDP.rate(), l.ICMP.rate()}
+	f.set.Rate = l.rates()
+	return f.apply()
+}
+
+// SetSamples sets how many drops are sampled, as Config.Samples does.
+func (f *FastPath) SetSamples(n int) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return ErrClosed
+	}
+	f.cfg.Samples = n
+	if err := f.cfg.defaults(); err != nil {
+		return err
+	}
+	f.set.Samples = uint32(f.cfg.Samples)
 	return f.apply()
 }
 
@@ -275,7 +311,7 @@ func (f *FastPath) Expire() (int, error) {
 	now := monotonic()
 	n, err := f.block.expire(now)
 	a, err2 := f.allow.expire(now)
-	n += a + f.flows.expire(now)
+	n += a + f.flows.expire(now) + f.held.expire(now)
 	if n > 0 {
 		return n, errors.Join(err, err2, f.apply())
 	}

@@ -349,13 +349,13 @@ func TestSwitchedOff(t *testing.T) {
 				t.Errorf("%s: %d without its switch", name, got)
 			}
 		}
-		if err := f.SetMalformed(MalformedAll); err != nil {
+		if err := f.SetMalformed(MalformedAll, 0); err != nil {
 			t.Fatal(err)
 		}
 		if got := run(t, f, pkt); got != xdpDrop {
 			t.Errorf("%s: %d with its switch", name, got)
 		}
-		if err := f.SetMalformed(0); err != nil {
+		if err := f.SetMalformed(0, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -36,11 +36,14 @@ type flowTable struct {
 	m     *ebpf.Map
 	ends  map[flow.Key]uint64
 	dues  flowHeap
+	swept uint64
+	// max bounds the flows, for whose map has more room than that.
+	max int
 	ended func(key flow.Key, packets, bytes uint64)
 }
 
-func (t *flowTable) init(m *ebpf.Map, ended func(flow.Key, uint64, uint64)) {
-	t.m, t.ended, t.ends = m, ended, map[flow.Key]uint64{}
+func (t *flowTable) init(m *ebpf.Map, most int, ended func(flow.Key, uint64, uint64)) {
+	t.m, t.max, t.ended, t.ends = m, most, ended, map[flow.Key]uint64{}
 }
 
 func (t *flowTable) active() uint32 {
@@ -58,6 +61,8 @@ func (t *flowTable) add(key flow.Key, expires uint64) error {
 		if t.m.Lookup(key, &old) == nil {
 			value.Packets, value.Bytes = old.Packets, old.Bytes
 		}
+	} else if len(t.ends) >= t.max {
+		return fmt.Errorf("drop flow: %w", ErrFull)
 	}
 	if err := t.m.Put(key, value); err != nil {
 		if isFull(err) {
@@ -86,6 +91,10 @@ func (t *flowTable) remove(key flow.Key) bool {
 }
 
 func (t *flowTable) expire(now uint64) (n int) {
+	if len(t.ends) > 0 && now-t.swept > uint64(sweepFlows) {
+		t.swept = now
+		n = t.sweep(now)
+	}
 	for len(t.dues) > 0 && t.dues[0].at <= now {
 		d := heap.Pop(&t.dues).(flowDue)
 		if end, ok := t.ends[d.key]; ok && end <= now {
@@ -94,6 +103,31 @@ func (t *flowTable) expire(now uint64) (n int) {
 		}
 	}
 	return n
+}
+
+const (
+	// flowLinger is FLOW_LINGER_NS of sluice_const.h: how long a flow stays
+	// dropped after its FIN or RST.
+	flowLinger = 10 * time.Second
+	// sweepFlows is how often flows are looked for that ended before their time.
+	sweepFlows = 5 * time.Second
+)
+
+// sweep takes out the flows that the program ended: by a new handshake, or some
+// time after a FIN or RST.
+func (t *flowTable) sweep(now uint64) int {
+	var gone []flow.Key
+	var key flow.Key
+	var v flowDrop
+	for it := t.m.Iterate(); it.Next(&key, &v); {
+		if v.Expires <= now {
+			gone = append(gone, key)
+		}
+	}
+	for _, key := range gone {
+		t.remove(key)
+	}
+	return len(gone)
 }
 
 // DropFlow drops both directions of a flow in XDP for ttl. A new TCP handshake

@@ -2,7 +2,7 @@ package fastpath
 
 // layoutVersion is SLUICE_LAYOUT in bpf/include/sluice_const.h: of the maps'
 // and structs' form.
-const layoutVersion = 2
+const layoutVersion = 3
 
 // Bits of settings.active (ACTIVE_…): empty tables are not asked.
 const (
@@ -14,15 +14,29 @@ const (
 	activeFlows
 	activeFragments
 	activeIgnoreVLAN
+	activeQuarantine
+	activeACL
+	activeACLOther
 )
 
 const (
 	flowUntilSYN = 1 // FLOW_UNTIL_SYN
 
 	maxLists         = 256 // MAX_LISTS
+	maxAllowances    = 64  // MAX_ALLOWANCES
 	filter6Words     = 1 << 13
 	filter6Shift     = 13
 	filter6Multipler = 0x9E3779B1
+)
+
+// Bounds of the segmentation, ACL_… in sluice_const.h.
+const (
+	aclZones   = 32
+	aclClasses = 5
+	aclCells   = aclZones * aclZones * aclClasses
+	aclRanges  = 64
+	aclRules   = 512
+	aclDrop    = 0x8000
 )
 
 // lpm4 is struct lpm4 in bpf/include/sluice_structs.h.
@@ -53,6 +67,33 @@ type flowDrop struct {
 	Bytes   uint64
 	List    uint32
 	Flags   uint32
+}
+
+// allowance is struct allowance.
+type allowance struct {
+	Addr  [16]byte
+	Mask  [16]byte
+	First uint16
+	Last  uint16
+	Proto uint8
+	Used  uint8
+	Ports uint8
+	_     uint8
+}
+
+// aclRange is struct acl_range.
+type aclRange struct {
+	First uint16
+	Rule  uint16
+}
+
+// aclCell is struct acl_cell.
+type aclCell struct {
+	N        uint16
+	State    uint16
+	Unparsed uint16
+	_        uint16
+	Ranges   [aclRanges]aclRange
 }
 
 // counter is struct counter.
@@ -100,7 +141,7 @@ type settings struct {
 	Active    uint32
 	Malformed uint32
 	Samples   uint32
-	Rate      [3]rate
+	Rate      [4]rate
 }
 
 // wire is struct wire.

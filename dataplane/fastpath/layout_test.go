@@ -51,6 +51,9 @@ func TestLayout(t *testing.T) {
 	f(xdp, "lpm4", lpm4{})
 	f(xdp, "lpm6", lpm6{})
 	f(xdp, "block_value", blockValue{})
+	f(xdp, "allowance", allowance{})
+	f(xdp, "acl_range", aclRange{})
+	f(xdp, "acl_cell", aclCell{})
 	f(xdp, "counter", counter{})
 	f(xdp, "list_counter", listCounter{})
 	f(xdp, "drop_record", dropRecord{})
@@ -61,6 +64,11 @@ func TestLayout(t *testing.T) {
 	f(tc, "bypass", bypassValue{})
 	if n := xdp.Maps["counters"].MaxEntries; n != uint32(NumReasons) {
 		t.Errorf("%d reasons in C, %d in Go", n, NumReasons)
+	}
+	for name, n := range map[string]uint32{"acl": 2 * aclCells, "acl_rules": 2 * aclRules, "allowances": maxAllowances} {
+		if got := xdp.Maps[name].MaxEntries; got != n {
+			t.Errorf("%d entries of %s in C, %d in Go", got, name, n)
+		}
 	}
 	if n := xdp.Maps["lists"].MaxEntries; n != maxLists {
 		t.Errorf("%d lists in C, %d in Go", n, maxLists)

@@ -20,6 +20,9 @@ const (
 	ReasonRateSYN
 	ReasonRateUDP
 	ReasonRateICMP
+	ReasonRateNew
+	ReasonACL
+	ReasonQuarantine
 	// NumReasons is how many there are.
 	NumReasons
 )
@@ -28,6 +31,7 @@ var reasonNames = [NumReasons]string{
 	"pass", "allowed", "not-ip", "unparsed",
 	"block-source", "block-destination", "flow", "fragment",
 	"land", "tcp-flags", "length", "rate-syn", "rate-udp", "rate-icmp",
+	"rate-new", "acl", "quarantine",
 }
 
 // String gives the reason's name as metrics and events spell it.

@@ -16,8 +16,12 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	xdpMapAcl              = "acl"
+	xdpMapAclFlows         = "acl_flows"
+	xdpMapAclRules         = "acl_rules"
 	xdpMapAllow4           = "allow4"
 	xdpMapAllow6           = "allow6"
+	xdpMapAllowances       = "allowances"
 	xdpMapBlock4           = "block4"
 	xdpMapBlock6           = "block6"
 	xdpMapBuckets          = "buckets"
@@ -27,7 +31,11 @@ const (
 	xdpMapFlows            = "flows"
 	xdpMapFragments        = "fragments"
 	xdpMapLists            = "lists"
+	xdpMapQuarantine       = "quarantine"
 	xdpMapSamples          = "samples"
+	xdpMapTargets          = "targets"
+	xdpMapZone4            = "zone4"
+	xdpMapZone6            = "zone6"
 	xdpProgSluiceEmpty     = "sluice_empty"
 	xdpProgSluiceXdp       = "sluice_xdp"
 	xdpVarSettings         = "settings"
@@ -84,18 +92,26 @@ type xdpProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type xdpMapSpecs struct {
-	Allow4    *ebpf.MapSpec `ebpf:"allow4"`
-	Allow6    *ebpf.MapSpec `ebpf:"allow6"`
-	Block4    *ebpf.MapSpec `ebpf:"block4"`
-	Block6    *ebpf.MapSpec `ebpf:"block6"`
-	Buckets   *ebpf.MapSpec `ebpf:"buckets"`
-	Counters  *ebpf.MapSpec `ebpf:"counters"`
-	Dir4      *ebpf.MapSpec `ebpf:"dir4"`
-	Filter6   *ebpf.MapSpec `ebpf:"filter6"`
-	Flows     *ebpf.MapSpec `ebpf:"flows"`
-	Fragments *ebpf.MapSpec `ebpf:"fragments"`
-	Lists     *ebpf.MapSpec `ebpf:"lists"`
-	Samples   *ebpf.MapSpec `ebpf:"samples"`
+	Acl        *ebpf.MapSpec `ebpf:"acl"`
+	AclFlows   *ebpf.MapSpec `ebpf:"acl_flows"`
+	AclRules   *ebpf.MapSpec `ebpf:"acl_rules"`
+	Allow4     *ebpf.MapSpec `ebpf:"allow4"`
+	Allow6     *ebpf.MapSpec `ebpf:"allow6"`
+	Allowances *ebpf.MapSpec `ebpf:"allowances"`
+	Block4     *ebpf.MapSpec `ebpf:"block4"`
+	Block6     *ebpf.MapSpec `ebpf:"block6"`
+	Buckets    *ebpf.MapSpec `ebpf:"buckets"`
+	Counters   *ebpf.MapSpec `ebpf:"counters"`
+	Dir4       *ebpf.MapSpec `ebpf:"dir4"`
+	Filter6    *ebpf.MapSpec `ebpf:"filter6"`
+	Flows      *ebpf.MapSpec `ebpf:"flows"`
+	Fragments  *ebpf.MapSpec `ebpf:"fragments"`
+	Lists      *ebpf.MapSpec `ebpf:"lists"`
+	Quarantine *ebpf.MapSpec `ebpf:"quarantine"`
+	Samples    *ebpf.MapSpec `ebpf:"samples"`
+	Targets    *ebpf.MapSpec `ebpf:"targets"`
+	Zone4      *ebpf.MapSpec `ebpf:"zone4"`
+	Zone6      *ebpf.MapSpec `ebpf:"zone6"`
 }
 
 // xdpVariableSpecs contains global variables before they are loaded into the kernel.
@@ -126,24 +142,36 @@ func (o *xdpObjects) Close() error {
 //
 // It can be passed to loadXdpObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xdpMaps struct {
-	Allow4    *ebpf.Map `ebpf:"allow4"`
-	Allow6    *ebpf.Map `ebpf:"allow6"`
-	Block4    *ebpf.Map `ebpf:"block4"`
-	Block6    *ebpf.Map `ebpf:"block6"`
-	Buckets   *ebpf.Map `ebpf:"buckets"`
-	Counters  *ebpf.Map `ebpf:"counters"`
-	Dir4      *ebpf.Map `ebpf:"dir4"`
-	Filter6   *ebpf.Map `ebpf:"filter6"`
-	Flows     *ebpf.Map `ebpf:"flows"`
-	Fragments *ebpf.Map `ebpf:"fragments"`
-	Lists     *ebpf.Map `ebpf:"lists"`
-	Samples   *ebpf.Map `ebpf:"samples"`
+	Acl        *ebpf.Map `ebpf:"acl"`
+	AclFlows   *ebpf.Map `ebpf:"acl_flows"`
+	AclRules   *ebpf.Map `ebpf:"acl_rules"`
+	Allow4     *ebpf.Map `ebpf:"allow4"`
+	Allow6     *ebpf.Map `ebpf:"allow6"`
+	Allowances *ebpf.Map `ebpf:"allowances"`
+	Block4     *ebpf.Map `ebpf:"block4"`
+	Block6     *ebpf.Map `ebpf:"block6"`
+	Buckets    *ebpf.Map `ebpf:"buckets"`
+	Counters   *ebpf.Map `ebpf:"counters"`
+	Dir4       *ebpf.Map `ebpf:"dir4"`
+	Filter6    *ebpf.Map `ebpf:"filter6"`
+	Flows      *ebpf.Map `ebpf:"flows"`
+	Fragments  *ebpf.Map `ebpf:"fragments"`
+	Lists      *ebpf.Map `ebpf:"lists"`
+	Quarantine *ebpf.Map `ebpf:"quarantine"`
+	Samples    *ebpf.Map `ebpf:"samples"`
+	Targets    *ebpf.Map `ebpf:"targets"`
+	Zone4      *ebpf.Map `ebpf:"zone4"`
+	Zone6      *ebpf.Map `ebpf:"zone6"`
 }
 
 func (m *xdpMaps) Close() error {
 	return _XdpClose(
+		m.Acl,
+		m.AclFlows,
+		m.AclRules,
 		m.Allow4,
 		m.Allow6,
+		m.Allowances,
 		m.Block4,
 		m.Block6,
 		m.Buckets,
@@ -153,7 +181,11 @@ func (m *xdpMaps) Close() error {
 		m.Flows,
 		m.Fragments,
 		m.Lists,
+		m.Quarantine,
 		m.Samples,
+		m.Targets,
+		m.Zone4,
+		m.Zone6,
 	)
 }
 

@@ -32,6 +32,8 @@ type WorkerStats struct {
 	// Discarded were waiting when the worker came back from a hang: the wire
 	// program had forwarded them already.
 	Discarded uint64
+	// Thread is the kernel's number of the worker's thread, 0 before it runs.
+	Thread int
 }
 
 // worker is one thread's share of the ports.
@@ -58,8 +60,9 @@ type worker struct {
 	urgent bool
 	nudged atomic.Bool
 	// mu guards wake against a nudge that comes after close.
-	mu   sync.Mutex
-	wake int
+	mu     sync.Mutex
+	wake   int
+	thread atomic.Int64
 
 	forwarded, withheld, injected, discarded atomic.Uint64
 }
@@ -123,6 +126,7 @@ func (w *worker) close() {
 func (w *worker) run() error {
 	// Never unlocked: the thread ends with the worker, and its affinity with it.
 	runtime.LockOSThread()
+	w.thread.Store(int64(unix.Gettid()))
 	if w.cpu >= 0 {
 		var set unix.CPUSet
 		set.Set(w.cpu)
@@ -265,7 +269,7 @@ func (w *worker) discard() {
 func (w *worker) stats() WorkerStats {
 	st := WorkerStats{
 		Forwarded: w.forwarded.Load(), Withheld: w.withheld.Load(),
-		Injected: w.injected.Load(), Discarded: w.discarded.Load(),
+		Injected: w.injected.Load(), Discarded: w.discarded.Load(), Thread: int(w.thread.Load()),
 	}
 	for i, s := range w.in {
 		r := s.Stats()

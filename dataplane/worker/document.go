@@ -245,6 +245,7 @@ func (w *Worker) settle(d *pendingDocument, doc document.Result) {
 	case dec.Exception && excused(res):
 		w.tellDocument(d, in, facts, res, &dec, false)
 	}
+	w.isolate(&in, &dec)
 	if f != nil {
 		switch {
 		case dec.Action.Withholds():

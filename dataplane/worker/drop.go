@@ -32,13 +32,14 @@ const (
 	dropDefragMemcap
 	dropAppError
 	dropDocument
+	dropQuarantine
 	numDropReasons = iota
 )
 
 // dropReasons are EVE's drop.reason; with underscores they name counters.
 var dropReasons = [numDropReasons]string{"none", "rules", "threshold detection_filter", "flow drop", "exception policy flow drop", "policy",
 	"stream error", "stream checksum", "stream urgent", "stream midstream", "stream reassembly", "stream memcap", "flow memcap",
-	"defrag memcap", "applayer error", "document"}
+	"defrag memcap", "applayer error", "document", "quarantine"}
 
 // dropOf gives the reason of a segment that is no part of its connection.
 func dropOf(r stream.Reason) dropReason {

@@ -224,6 +224,7 @@ func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts 
 	w.tell(f, in, o, facts, res, &dec, false)
 	if dec.Action.Withholds() {
 		w.apply(f, verdict.Verdict{Action: dec.Action, Cause: verdict.CausePolicy, Rule: dec.Rule})
+		w.isolate(&in, &dec)
 	}
 	return true
 }

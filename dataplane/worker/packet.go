@@ -37,6 +37,9 @@ func (w *Worker) decide(p *decode.Packet) bool {
 	if p.NEvents > 0 {
 		w.packetAnomalies(p.Events())
 	}
+	if q := w.cfg.Quarantine; q != nil && w.judging() && q.Holds(p) {
+		return w.hold(p)
+	}
 	if p.IPVersion == 0 || p.Flags&(decode.FlagInvalid|decode.FlagFragment) != 0 {
 		// No flow: a frame without IP, a broken packet, or a fragment that is
 		// judged again once its datagram is whole.

@@ -7,6 +7,7 @@ package worker
 
 import (
 	"fmt"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -66,6 +67,12 @@ type Config struct {
 	// Judged, when set, is told of what the policy was asked and answered, on the
 	// worker's goroutine; for tools. The input's slices are borrowed.
 	Judged func(Judged)
+	// Quarantine holds the hosts whose egress is withheld, of all workers; nil
+	// where there is none.
+	Quarantine *enforce.Quarantine
+	// Isolate puts a host in quarantine because a rule of the policy says so. It
+	// may be called by any worker and must not wait. Nil does nothing.
+	Isolate func(host netip.Addr, rule string)
 	// Exceptions say what happens when limits are reached.
 	Exceptions Exceptions
 	// Report says what is told and how.

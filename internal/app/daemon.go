@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -53,6 +52,13 @@ type Daemon struct {
 	// ready is set once the workers are in charge of the traffic.
 	ready atomic.Bool
 	drops *dropTally
+	// kernel is what was last put in force of the configuration; reread reads
+	// that anew, nil where it cannot be.
+	kernel     kernelSettings
+	reread     func() (*config.Config, error)
+	quarantine *quarantine
+	operator   *journal
+	meter      meter
 }
 
 // group is one bridge, one gateway, or the taps, with its workers.
@@ -88,15 +94,17 @@ type processor struct {
 // ErrNoPorts is given when there is nothing to listen to.
 var ErrNoPorts = errors.New("no port to inspect: name one with --tap IF, --bridge INSIDE,OUTSIDE or --gateway LAN, or under ports in the configuration")
 
-// NewDaemon loads everything and takes the ports. Close undoes it.
-func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
+// NewDaemon loads everything and takes the ports. Close undoes it. reread gives
+// the configuration anew for a reload, which takes block lists, fast path,
+// segmentation and quarantine from it; nil has them stay.
+func NewDaemon(cfg *config.Config, reread func() (*config.Config, error), log *slog.Logger) (_ *Daemon, err error) {
 	if len(cfg.Ports.Taps)+len(cfg.Ports.Bridges)+len(cfg.Ports.Gateways) == 0 {
 		return nil, ErrNoPorts
 	}
 	if len(cfg.Ports.Gateways) > 0 && cfg.Ports.XDP == "off" {
 		return nil, errors.New("a gateway needs the kernel's programs: ports.xdp must not be off")
 	}
-	d := &Daemon{cfg: cfg, log: log, begin: time.Now(), confirmed: make(chan struct{}), state: signatures.NewState()}
+	d := &Daemon{cfg: cfg, reread: reread, log: log, begin: time.Now(), confirmed: make(chan struct{}), state: signatures.NewState()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -124,6 +132,9 @@ func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 		if err := d.openFast(); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.fill(); err != nil {
+		return nil, err
 	}
 	n := cfg.Workers
 	if n == 0 {
@@ -174,51 +185,6 @@ func lockState(dir string) (*os.File, error) {
 	return f, nil
 }
 
-func (d *Daemon) openFast() error {
-	mode := map[string]fastpath.Mode{"native": fastpath.ModeNative, "generic": fastpath.ModeGeneric}[d.cfg.Ports.XDP]
-	var err error
-	// Inline, the block lists stay in force when this process dies, as the wire does.
-	persist := len(d.cfg.Ports.Bridges)+len(d.cfg.Ports.Gateways) > 0
-	maxBypassed := 0
-	if d.offloads() {
-		maxBypassed = maxOffloaded
-	}
-	if d.fast, err = fastpath.Open(fastpath.Config{Mode: mode, Persist: persist, MaxBypassed: maxBypassed, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking}); err != nil {
-		return fmt.Errorf("fast path: %w", err)
-	}
-	if d.cfg.Ports.Monitor && len(d.cfg.BlockLists) > 0 {
-		d.log.Warn("block lists are not in force: monitor mode enforces nothing", "lists", len(d.cfg.BlockLists))
-		return nil
-	}
-	for _, l := range d.cfg.BlockLists {
-		if err := d.loadList(l); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// loadList puts a block list file into the kernel.
-func (d *Daemon) loadList(l config.BlockList) error {
-	blocks, err := fastpath.LoadList(l.File, l.Name)
-	if err != nil {
-		return fmt.Errorf("block list %s: %w", l.Name, err)
-	}
-	dir := map[string]fastpath.Direction{"src": fastpath.AsSource, "dst": fastpath.AsDestination}[l.Direction]
-	for i := range blocks {
-		e := &blocks[i].Entry
-		e.Direction = dir
-		if l.TTL > 0 {
-			e.Expires = time.Now().Add(l.TTL.D())
-		}
-	}
-	if err := d.fast.ReplaceList(l.Name, blocks); err != nil {
-		return fmt.Errorf("block list %s: %w", l.Name, err)
-	}
-	d.log.Info("block list loaded", "list", l.Name, "prefixes", len(blocks))
-	return nil
-}
-
 func (d *Daemon) processors(m Mode) ([]*processor, error) {
 	m.Documents = d.docs
 	wc, err := d.parts.Worker(m)
@@ -226,6 +192,7 @@ func (d *Daemon) processors(m Mode) ([]*processor, error) {
 		return nil, err
 	}
 	procs := make([]*processor, m.Workers)
+	wc.Quarantine, wc.Isolate = &d.quarantine.set, d.quarantine.isolate
 	for i := range procs {
 		w, err := worker.New(wc)
 		if err != nil {
@@ -317,6 +284,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { d.housekeep(ctx) })
+	wg.Go(func() { d.quarantine.run(ctx) })
 	if c := d.cfg.Ports.Confirm.D(); c > 0 {
 		d.log.Warn("this start is rolled back unless confirmed", "within", c, "command", "sluice confirm")
 		wg.Go(func() {
@@ -408,9 +376,11 @@ func (d *Daemon) Close() error {
 	if d.out != nil {
 		errs = append(errs, d.out.Close(ctx))
 	}
+	errs = append(errs, d.quarantine.close(), d.operator.close())
 	if d.lock != nil {
 		errs = append(errs, d.lock.Close())
 	}
+	d.quarantine, d.operator = nil, nil
 	d.groups, d.control, d.fast, d.out, d.http, d.lock, d.docs = nil, nil, nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
@@ -472,14 +442,18 @@ func (d *Daemon) Reload() (*signatures.Report, error) {
 		parts.Close()
 		return parts.Report, fmt.Errorf("%d rules have errors, %d more than before: the running set goes on; see `sluice check`", n, n-d.parts.Report.Rejected)
 	}
-	for _, l := range d.cfg.BlockLists {
-		if d.fast == nil || d.cfg.Ports.Monitor {
-			break
-		}
-		if err := d.loadList(l); err != nil {
+	next := kernelSettingsOf(d.cfg)
+	if d.reread != nil {
+		cfg, err := d.reread()
+		if err != nil {
 			parts.Close()
 			return nil, err
 		}
+		next = kernelSettingsOf(cfg)
+	}
+	if err := d.applyKernel(next); err != nil {
+		parts.Close()
+		return nil, err
 	}
 	d.retired = append(d.retired, d.parts)
 	d.parts = parts
@@ -508,21 +482,3 @@ func (d *Daemon) retire() {
 	}
 	d.retired = nil
 }
-
-// Block adds an address or prefix to the operator's block list.
-func (d *Daemon) Block(prefix netip.Prefix, reason string, ttl time.Duration) error {
-	if d.fast == nil {
-		return errors.New("the fast path is off (ports.xdp: off): nothing can be blocked")
-	}
-	if d.cfg.Ports.Monitor {
-		return errors.New("monitor mode enforces nothing: nothing can be blocked")
-	}
-	e := fastpath.Entry{Reason: reason, List: operatorList}
-	if ttl > 0 {
-		e.Expires = time.Now().Add(ttl)
-	}
-	return d.fast.Block(prefix, e)
-}
-
-// operatorList is the list that `sluice block` keeps.
-const operatorList = "operator"

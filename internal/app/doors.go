@@ -2,9 +2,7 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"os"
@@ -37,22 +35,40 @@ type Status struct {
 	Ports    []PortStatus      `json:"ports"`
 	Counters map[string]uint64 `json:"counters"`
 	XDP      map[string]uint64 `json:"xdp_packets,omitempty"`
-	Blocked  int               `json:"block_entries"`
-	Events   EventStatus       `json:"events"`
-	NATS     string            `json:"nats,omitempty"`
+	// XDPRates are XDP's frames a second; Segments counts what each rule of the
+	// segmentation has decided.
+	XDPRates map[string]float64 `json:"xdp_packets_per_second,omitempty"`
+	Segments []SegmentStatus    `json:"segmentation,omitempty"`
+	Rates    Rates              `json:"per_second"`
+	Loads    []WorkerStatus     `json:"workers"`
+	// Sources are those whose packets XDP was seen to drop in the last second.
+	Sources []DropSource `json:"dropped_sources,omitempty"`
+	Blocked int          `json:"block_entries"`
+	Allowed int          `json:"allow_entries"`
+	// Quarantined is how many hosts are in quarantine.
+	Quarantined int         `json:"quarantined_hosts"`
+	Events      EventStatus `json:"events"`
+	NATS        string      `json:"nats,omitempty"`
 }
 
 // PortStatus is one interface.
 type PortStatus struct {
-	Name     string `json:"name"`
-	Mode     string `json:"mode"`
-	XDP      string `json:"xdp,omitempty"`
-	Workers  int    `json:"workers"`
-	Frames   uint64 `json:"frames"`
-	Bytes    uint64 `json:"bytes"`
-	Dropped  uint64 `json:"dropped_by_kernel"`
-	Sent     uint64 `json:"sent"`
-	SendLost uint64 `json:"send_errors"`
+	Name string `json:"name"`
+	Mode string `json:"mode"`
+	XDP  string `json:"xdp,omitempty"`
+	// XDPReason says why XDP is generic; XDPIdle that there is nothing to drop, so
+	// that no program is attached.
+	XDPReason string `json:"xdp_reason,omitempty"`
+	XDPIdle   bool   `json:"xdp_idle,omitempty"`
+	Workers   int    `json:"workers"`
+	Frames    uint64 `json:"frames"`
+	Bytes     uint64 `json:"bytes"`
+	Dropped   uint64 `json:"dropped_by_kernel"`
+	Sent      uint64 `json:"sent"`
+	SendLost  uint64 `json:"send_errors"`
+	// FrameRate and BitRate are of the last second.
+	FrameRate float64 `json:"frames_per_second"`
+	BitRate   float64 `json:"bits_per_second"`
 }
 
 // EventStatus is the publisher's and the spool's state.
@@ -62,21 +78,6 @@ type EventStatus struct {
 	Queued    uint64 `json:"queued"`
 	Connected bool   `json:"nats_connected"`
 	Acked     uint64 `json:"nats_acked"`
-}
-
-// BlockEntry is one entry of a block list, as `sluice block list --json` prints it.
-type BlockEntry struct {
-	Prefix  string     `json:"prefix"`
-	List    string     `json:"list"`
-	Reason  string     `json:"reason,omitempty"`
-	Expires *time.Time `json:"expires,omitempty"`
-}
-
-// BlockRequest is what `sluice block add` sends.
-type BlockRequest struct {
-	Prefix string        `json:"prefix"`
-	Reason string        `json:"reason"`
-	TTL    time.Duration `json:"ttl"`
 }
 
 // ReloadReply is the answer to `sluice reload`.
@@ -102,9 +103,13 @@ func (d *Daemon) handler() http.Handler {
 		d.once.Do(func() { close(d.confirmed) })
 		control.Reply(w, http.StatusOK, struct{}{})
 	})
-	mux.HandleFunc("GET /block", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.blockEntries()) })
-	mux.HandleFunc("POST /block", func(w http.ResponseWriter, r *http.Request) { d.serveBlock(w, r) })
-	mux.HandleFunc("POST /unblock", func(w http.ResponseWriter, r *http.Request) { d.serveUnblock(w, r) })
+	mux.HandleFunc("GET /block", d.serveBlocks)
+	mux.HandleFunc("POST /block", d.serveBlock)
+	mux.HandleFunc("POST /unblock", d.serveUnblock)
+	mux.HandleFunc("POST /block-file", d.serveBlockFile)
+	mux.HandleFunc("GET /quarantine", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.quarantine.list()) })
+	mux.HandleFunc("POST /quarantine", d.serveQuarantine)
+	mux.HandleFunc("POST /release", d.serveRelease)
 	mux.HandleFunc("GET /events", d.watch.serve)
 	return mux
 }
@@ -123,65 +128,6 @@ func (d *Daemon) gate(h http.Handler) http.Handler {
 // ParsePrefix reads an address or a prefix.
 func ParsePrefix(text string) (netip.Prefix, error) { return prefix(text) }
 
-func (d *Daemon) serveBlock(w http.ResponseWriter, r *http.Request) {
-	var req BlockRequest
-	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
-		control.Reply(w, http.StatusBadRequest, err)
-		return
-	}
-	pf, err := prefix(req.Prefix)
-	if err == nil {
-		err = d.Block(pf, req.Reason, req.TTL)
-	}
-	if err != nil {
-		control.Reply(w, http.StatusBadRequest, err)
-		return
-	}
-	d.log.Info("blocked by hand", "prefix", pf, "reason", req.Reason, "ttl", req.TTL)
-	control.Reply(w, http.StatusOK, struct{}{})
-}
-
-func (d *Daemon) serveUnblock(w http.ResponseWriter, r *http.Request) {
-	var req BlockRequest
-	err := json.NewDecoder(r.Body).Decode(&req)
-	var pf netip.Prefix
-	if err == nil {
-		pf, err = prefix(req.Prefix)
-	}
-	var found bool
-	if err == nil && d.fast == nil {
-		err = errors.New("the fast path is off (ports.xdp: off)")
-	}
-	if err == nil {
-		found, err = d.fast.Unblock(pf, operatorList)
-	}
-	switch {
-	case err != nil:
-		control.Reply(w, http.StatusBadRequest, err)
-	case !found:
-		control.Reply(w, http.StatusNotFound, fmt.Errorf("%s is not on the operator's block list", pf))
-	default:
-		d.log.Info("unblocked by hand", "prefix", pf)
-		control.Reply(w, http.StatusOK, struct{}{})
-	}
-}
-
-func (d *Daemon) blockEntries() []BlockEntry {
-	out := []BlockEntry{}
-	if d.fast == nil {
-		return out
-	}
-	for _, b := range d.fast.List() {
-		e := BlockEntry{Prefix: b.Prefix.String(), List: b.Entry.List, Reason: b.Entry.Reason}
-		if !b.Entry.Expires.IsZero() {
-			t := b.Entry.Expires
-			e.Expires = &t
-		}
-		out = append(out, e)
-	}
-	return out
-}
-
 // counters sums the workers' counters as of their last tick.
 func (d *Daemon) counters() worker.Counters {
 	var sum worker.Counters
@@ -195,6 +141,14 @@ func (d *Daemon) counters() worker.Counters {
 
 // Status tells how the daemon does.
 func (d *Daemon) Status() Status {
+	s := d.snapshot()
+	d.meter.fill(&s)
+	s.Sources = d.drops.sources()
+	return s
+}
+
+// snapshot is Status without what needs a look at a second before.
+func (d *Daemon) snapshot() Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	rep := d.parts.Report
@@ -208,12 +162,17 @@ func (d *Daemon) Status() Status {
 	}
 	c := d.counters()
 	c.Each(func(name string, v uint64) { s.Counters[name] = v })
-	xdp := map[string]string{}
+	xdp := map[string]fastpath.Port{}
 	if d.fast != nil {
 		for _, p := range d.fast.Ports() {
-			xdp[p.Name] = p.Mode.String()
+			xdp[p.Name] = p
 		}
-		s.Blocked = len(d.fast.List())
+		if rules, err := d.fast.SegmentCounters(); err == nil {
+			for _, r := range rules {
+				s.Segments = append(s.Segments, SegmentStatus{Rule: r.Rule, Packets: r.Packets, Bytes: r.Bytes})
+			}
+		}
+		s.Blocked, s.Allowed = d.fast.Sizes()
 		if n, err := d.fast.Counters(); err == nil {
 			s.XDP = map[string]uint64{}
 			for r := fastpath.Reason(0); r < fastpath.NumReasons; r++ {
@@ -223,10 +182,15 @@ func (d *Daemon) Status() Status {
 			}
 		}
 	}
+	s.Quarantined = len(d.quarantine.list())
 	for _, g := range d.groups {
 		stats := g.stats()
+		s.Loads = append(s.Loads, workerStatus(g, stats)...)
 		for i, name := range g.ifaces[:g.ports] {
-			p := PortStatus{Name: name, Mode: g.mode, XDP: xdp[name], Workers: len(g.procs)}
+			p := PortStatus{Name: name, Mode: g.mode, Workers: len(g.procs)}
+			if x, ok := xdp[name]; ok {
+				p.XDP, p.XDPReason, p.XDPIdle = x.Mode.String(), x.Why, x.Idle
+			}
 			for _, st := range stats {
 				if i < len(st.Received) {
 					p.Frames += st.Received[i].Frames
@@ -273,6 +237,7 @@ func (d *Daemon) samples(emit func(metrics.Sample)) {
 			}
 		}
 	}
+	d.kernelSamples(emit)
 	d.byType.Emit(emit)
 }
 
@@ -292,6 +257,7 @@ func (d *Daemon) housekeep(ctx context.Context) {
 			return
 		case now := <-drops.C:
 			d.retire()
+			d.meter.observe(d.snapshot(), now)
 			d.out.Publish(0, d.drops.take(now, d.dropTotals(), false))
 			d.out.Publish(0, d.gaps(now))
 		case now := <-stats.C:

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +22,27 @@ type dropTally struct {
 	seen map[dropKey]*dropCount
 	// groups holds what was counted and told since the start.
 	groups map[dropGroup]*dropTotal
+	// last are the sources of the last second, most drops first.
+	last []DropSource
+}
+
+// DropSource is a source whose packets were dropped in XDP. Count is how many of
+// them were seen: of a flood it is a sample.
+type DropSource struct {
+	Src    netip.Addr `json:"src"`
+	Reason string     `json:"reason"`
+	List   string     `json:"list,omitempty"`
+	Count  uint64     `json:"seen"`
+}
+
+// maxSources is how many sources are kept of a second.
+const maxSources = 10
+
+// sources gives the sources of the last second.
+func (t *dropTally) sources() []DropSource {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
 }
 
 type dropKey struct {
@@ -55,7 +78,7 @@ func newDropTally() *dropTally {
 }
 
 func groupOf(r fastpath.Reason, list string) dropGroup {
-	if r == fastpath.ReasonBlockSource || r == fastpath.ReasonBlockDestination {
+	if r == fastpath.ReasonBlockSource || r == fastpath.ReasonBlockDestination || r == fastpath.ReasonQuarantine {
 		return dropGroup{list: list}
 	}
 	return dropGroup{reason: r}
@@ -121,9 +144,15 @@ func (t *dropTally) take(now time.Time, totals map[dropGroup]fastpath.Count, las
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []*events.Event
-	for _, c := range t.seen {
+	top := make([]DropSource, 0, len(t.seen))
+	for k, c := range t.seen {
 		out = append(out, c.event(now))
+		top = append(top, DropSource{Src: k.src, Reason: k.reason.String(), List: k.list, Count: c.n})
 	}
+	slices.SortFunc(top, func(a, b DropSource) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), a.Src.Compare(b.Src), cmp.Compare(a.Reason, b.Reason))
+	})
+	t.last = slices.Clone(top[:min(len(top), maxSources)])
 	clear(t.seen)
 	for k, n := range totals {
 		g := t.group(k)
@@ -140,6 +169,9 @@ func (t *dropTally) take(now time.Time, totals map[dropGroup]fastpath.Count, las
 			reason := k.reason.String()
 			if k.reason == 0 {
 				reason = "block"
+				if k.list == fastpath.QuarantineList {
+					reason = fastpath.ReasonQuarantine.String()
+				}
 			}
 			out = append(out, &events.Event{Time: now.UnixNano(), Type: "drop",
 				Drop: &events.Drop{Len: int(more.Bytes / more.Packets), Reason: reason, Source: "xdp", List: k.list, Count: more.Packets}})

@@ -12,12 +12,12 @@ import (
 )
 
 // Run is the daemon from start to stop. SIGHUP reloads and reopens the event
-// file.
-func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+// file. reread is NewDaemon's.
+func Run(ctx context.Context, cfg *config.Config, reread func() (*config.Config, error), log *slog.Logger) error {
 	for _, k := range cfg.Ignored {
 		log.Info("setting has no effect here", "key", k)
 	}
-	d, err := NewDaemon(cfg, log)
+	d, err := NewDaemon(cfg, reread, log)
 	if err != nil {
 		return err
 	}

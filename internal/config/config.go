@@ -53,6 +53,10 @@ type Config struct {
 	Policy Policy `yaml:"policy"`
 	// BlockLists are address lists that are dropped in the kernel.
 	BlockLists []BlockList `yaml:"block-lists"`
+	// FastPath, Segmentation and Quarantine say what else the kernel drops.
+	FastPath     FastPath     `yaml:"fast-path"`
+	Segmentation Segmentation `yaml:"segmentation"`
+	Quarantine   Quarantine   `yaml:"quarantine"`
 
 	// Stream, Defrag, Flow and FlowTimeouts bound and tune the tracking of
 	// connections; Vlan and Decoder what makes a packet.

@@ -84,7 +84,7 @@ func reference(b *strings.Builder, comments map[string]string, v reflect.Value, 
 	case t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct:
 		reference(b, comments, reflect.Zero(t.Elem()), path+".NAME", comment)
 		return
-	case t.Kind() == reflect.Slice && t.Elem() == reflect.TypeFor[BlockList]():
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && !isText(t.Elem()):
 		reference(b, comments, reflect.Zero(t.Elem()), path+".0", comment)
 		return
 	case t.Kind() == reflect.Struct && !isText(t):
@@ -123,7 +123,7 @@ func isText(t reflect.Type) bool {
 func fieldComments(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, name := range []string{"config.go", "traffic.go", "outputs.go", "evetypes.go"} {
+	for _, name := range []string{"config.go", "traffic.go", "outputs.go", "evetypes.go", "fastpath.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

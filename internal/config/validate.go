@@ -19,6 +19,7 @@ func (c *Config) Validate() error {
 	errs = append(errs, c.Vars.check()...)
 	c.checkPorts(bad)
 	c.checkOutputs(bad)
+	c.checkFastPath(bad)
 	for _, p := range []struct {
 		key  string
 		text string

@@ -130,6 +130,19 @@ func (c *Client) Do(ctx context.Context, method, verb string, in, out any) error
 	return nil
 }
 
+// Upload sends what r holds as it is, and decodes the answer into out.
+func (c *Client) Upload(ctx context.Context, verb string, r io.Reader, out any) error {
+	body, err := c.request(ctx, http.MethodPost, verb, r)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(io.LimitReader(body, maxBody)).Decode(out); err != nil {
+		return fmt.Errorf("daemon's answer to %s: %w", verb, err)
+	}
+	return nil
+}
+
 // Stream gives the answer's body as it comes, until ctx ends.
 func (c *Client) Stream(ctx context.Context, verb string) (io.ReadCloser, error) {
 	return c.send(ctx, http.MethodGet, verb, nil)
@@ -144,6 +157,10 @@ func (c *Client) send(ctx context.Context, method, verb string, in any) (io.Read
 		}
 		r = bytes.NewReader(b)
 	}
+	return c.request(ctx, method, verb, r)
+}
+
+func (c *Client) request(ctx context.Context, method, verb string, r io.Reader) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://sluice/"+strings.TrimPrefix(verb, "/"), r)
 	if err != nil {
 		return nil, err

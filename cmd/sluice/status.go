@@ -1,0 +1,214 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/internal/app"
+)
+
+func statusCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "status", Short: "Show how a running daemon does", Args: cobra.NoArgs}
+	cl := client(c, &asJSON)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		var s app.Status
+		if err := cl().Do(c.Context(), "GET", "status", nil, &s); err != nil {
+			return refused(err)
+		}
+		if asJSON {
+			return json.NewEncoder(c.OutOrStdout()).Encode(s)
+		}
+		printStatus(c.OutOrStdout(), s)
+		return nil
+	}
+	return c
+}
+
+func printStatus(out io.Writer, s app.Status) {
+	printHead(out, &s)
+	printPorts(out, &s)
+	printWorkers(out, &s)
+	printRates(out, &s)
+	printDrops(out, &s)
+	if len(s.Segments) > 0 {
+		fmt.Fprintln(out, "\nsegmentation")
+		w := table(out)
+		fmt.Fprintln(w, "  RULE\tPACKETS\tBYTES")
+		for _, r := range s.Segments {
+			fmt.Fprintf(w, "  %s\t%d\t%s\n", r.Rule, r.Packets, bytesOf(float64(r.Bytes)))
+		}
+		w.Flush()
+	}
+	fmt.Fprintf(out, "\nevents: %d published, %d queued, %d lost; NATS %s, %d stored\n", s.Events.Published, s.Events.Queued, s.Events.Dropped, natsState(s), s.Events.Acked)
+	printCounters(out, "\ncounters", s.Counters)
+}
+
+func table(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 4, 2, ' ', 0) }
+
+func printHead(out io.Writer, s *app.Status) {
+	fmt.Fprintf(out, "%s, pid %d, sensor %s, up %s\n", s.Version, s.PID, s.Sensor, time.Duration(s.Uptime*float64(time.Second)).Round(time.Second))
+	mode := "enforcing"
+	if s.Monitor {
+		mode = "monitor: nothing is enforced"
+	}
+	if s.Fail != "" {
+		mode += ", fail " + s.Fail
+	}
+	fmt.Fprintf(out, "%s; %d rules (%d rejected), policy %s\n", mode, s.Rules, s.Rejected, s.Policy)
+	fmt.Fprintf(out, "%d block entries, %d allow entries, %d hosts in quarantine\n", s.Blocked, s.Allowed, s.Quarantined)
+	if !s.Ready {
+		fmt.Fprintln(out, "the workers are not in charge yet")
+	}
+}
+
+func printPorts(out io.Writer, s *app.Status) {
+	fmt.Fprintln(out)
+	w := table(out)
+	fmt.Fprintln(w, "PORT\tMODE\tXDP\tFRAMES\tBYTES\tFRAMES/S\tBIT/S\tLOST\tSENT\tSEND ERRORS")
+	for i := range s.Ports {
+		p := &s.Ports[i]
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%d\n", p.Name, p.Mode, xdpOf(p), p.Frames, bytesOf(float64(p.Bytes)), number(p.FrameRate), number(p.BitRate), p.Dropped, p.Sent, p.SendLost)
+	}
+	w.Flush()
+	seen := map[string]bool{}
+	for i := range s.Ports {
+		if why := s.Ports[i].XDPReason; why != "" && !seen[why] {
+			seen[why] = true
+			fmt.Fprintf(out, "XDP is generic: %s\n", why)
+		}
+	}
+}
+
+// xdpOf gives a port's XDP mode in a word or two.
+func xdpOf(p *app.PortStatus) string {
+	switch {
+	case p.XDP == "":
+		return "off"
+	case p.XDPIdle:
+		return p.XDP + ", idle"
+	}
+	return p.XDP
+}
+
+func printWorkers(out io.Writer, s *app.Status) {
+	fmt.Fprintln(out)
+	w := table(out)
+	fmt.Fprintln(w, "WORKER\tPORTS\tLOAD\tFRAMES/S\tFRAMES\tRING DROPS\tFORWARDED\tWITHHELD\tINJECTED")
+	for _, l := range s.Loads {
+		fmt.Fprintf(w, "%s %d\t%s\t%.0f %%\t%s\t%d\t%d\t%d\t%d\t%d\n", l.Mode, l.Index, l.Ports, 100*l.Load, number(l.FrameRate), l.Frames, l.Dropped, l.Forwarded, l.Withheld, l.Injected)
+	}
+	w.Flush()
+}
+
+func printRates(out io.Writer, s *app.Status) {
+	r := &s.Rates
+	if r.Seconds == 0 {
+		fmt.Fprintln(out, "\nno rates yet: the daemon has just begun")
+		return
+	}
+	fmt.Fprintf(out, "\nper second: %s frames, %sbit, %s new flows (%d now), %s alerts, %s findings, %s flows blocked, %s events\n",
+		number(r.Frames), number(r.Bits), number(r.Flows), s.Counters["flow.active"], number(r.Alerts), number(r.Findings), number(r.Blocked), number(r.Events))
+	fmt.Fprintf(out, "            %s dropped by XDP, %s withheld by workers, %s lost for want of room\n", number(r.Dropped), number(r.Withheld), number(r.Lost))
+}
+
+// printDrops tells what XDP did with its frames, what it dropped first.
+func printDrops(out io.Writer, s *app.Status) {
+	type reason struct {
+		name  string
+		drops bool
+		n     uint64
+	}
+	var all []reason
+	for name, n := range s.XDP {
+		all = append(all, reason{name, app.Drops(name), n})
+	}
+	if len(all) == 0 {
+		return
+	}
+	slices.SortFunc(all, func(a, b reason) int {
+		if a.drops != b.drops {
+			if a.drops {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.name, b.name))
+	})
+	fmt.Fprintln(out)
+	w := table(out)
+	fmt.Fprintln(w, "XDP\tREASON\tFRAMES\tFRAMES/S")
+	for _, r := range all {
+		verb := "pass"
+		if r.drops {
+			verb = "drop"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", verb, r.name, r.n, number(s.XDPRates[r.name]))
+	}
+	w.Flush()
+}
+
+// number gives a rate with at most four digits: 0.4, 12, 3.4k, 56M.
+func number(v float64) string {
+	for _, unit := range []string{"", "k", "M", "G", "T"} {
+		switch {
+		case v >= 999.5 && unit != "T":
+			v /= 1000
+		case v == 0 || v >= 9.95 || unit == "" && v == float64(int64(v)):
+			return fmt.Sprintf("%.0f%s", v, unit)
+		default:
+			return fmt.Sprintf("%.1f%s", v, unit)
+		}
+	}
+	return "much"
+}
+
+// bytesOf gives an amount in units of 1,024.
+func bytesOf(v float64) string {
+	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
+		if v < 1024 {
+			if unit == "B" || v >= 99.5 {
+				return fmt.Sprintf("%.0f %s", v, unit)
+			}
+			return fmt.Sprintf("%.1f %s", v, unit)
+		}
+		v /= 1024
+	}
+	return fmt.Sprintf("%.1f TiB", v)
+}
+
+func natsState(s app.Status) string {
+	switch {
+	case s.NATS == "":
+		return "off"
+	case s.Events.Connected:
+		return s.NATS + " connected"
+	}
+	return s.NATS + " not connected"
+}
+
+func printCounters(out io.Writer, title string, m map[string]uint64) {
+	names := make([]string, 0, len(m))
+	for n, v := range m {
+		if v > 0 {
+			names = append(names, n)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	slices.Sort(names)
+	fmt.Fprintln(out, title)
+	w := table(out)
+	for _, n := range names {
+		fmt.Fprintf(w, "  %s\t%d\n", n, m[n])
+	}
+	w.Flush()
+}
