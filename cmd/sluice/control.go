@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -70,9 +71,26 @@ func printStatus(out io.Writer, s app.Status) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n", p.Name, p.Mode, p.XDP, p.Workers, p.Frames, p.Bytes, p.Dropped, p.Sent, p.SendLost)
 	}
 	w.Flush()
+	printRings(out, s.Ports)
 	fmt.Fprintf(out, "\nevents: %d published, %d queued, %d lost; NATS %s, %d stored\n", s.Events.Published, s.Events.Queued, s.Events.Dropped, natsState(s), s.Events.Acked)
 	printCounters(out, "\ncounters", s.Counters)
 	printCounters(out, "\nXDP frames", s.XDP)
+}
+
+// printRings shows the workers' shares of the ports.
+func printRings(out io.Writer, ports []app.PortStatus) {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	defer w.Flush()
+	fmt.Fprintln(w, "\nRING\tCPU\tFRAMES\tLOST\tFILL\tSENT\tSEND ERRORS")
+	for _, p := range ports {
+		for _, r := range p.Rings {
+			cpu := "any"
+			if r.CPU != nil {
+				cpu = strconv.Itoa(*r.CPU)
+			}
+			fmt.Fprintf(w, "%s:%d\t%s\t%d\t%d\t%.0f%%\t%d\t%d\n", p.Name, r.Worker, cpu, r.Frames, r.Dropped, r.Fill, r.Sent, r.SendLost)
+		}
+	}
 }
 
 func natsState(s app.Status) string {

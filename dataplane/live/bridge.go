@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -31,6 +32,9 @@ type BridgeConfig struct {
 	Force bool
 	// BufferBytes bounds each worker's receive buffer on each port; 32 MiB by default.
 	BufferBytes int
+	// BusyPoll is how long a worker without frames looks for more before it
+	// sleeps; not at all by default.
+	BusyPoll time.Duration
 	// Journal is a file that notes the ports' former settings until Close, so
 	// that the next start can undo what a crash left; none when empty.
 	Journal string
@@ -116,7 +120,7 @@ func OpenBridge(cfg BridgeConfig) (_ *Bridge, err error) {
 			}
 		}
 	}
-	sides := pairConfig{workers: cfg.Workers, cpus: cfg.CPUs, buffer: cfg.BufferBytes, yields: cfg.Fail != fastpath.FailOff,
+	sides := pairConfig{workers: cfg.Workers, cpus: cfg.CPUs, buffer: cfg.BufferBytes, busy: cfg.BusyPoll, yields: cfg.Fail != fastpath.FailOff,
 		sides: [2]pairSide{{name: cfg.Inside}, {name: cfg.Outside}}}
 	if b.inline != nil {
 		sides.guard = b.inline

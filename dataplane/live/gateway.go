@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -29,6 +30,9 @@ type GatewayConfig struct {
 	Force bool
 	// BufferBytes bounds each worker's receive buffer on each side; 32 MiB by default.
 	BufferBytes int
+	// BusyPoll is how long a worker without frames looks for more before it
+	// sleeps; not at all by default.
+	BusyPoll time.Duration
 	// Journal is as in BridgeConfig.
 	Journal string
 	// Log takes what an operator should know; slog's default when nil.
@@ -105,7 +109,7 @@ func OpenGateway(cfg GatewayConfig) (_ *Gateway, err error) {
 	if _, err := cfg.Fast.Attach(cfg.LAN); err != nil {
 		return nil, err
 	}
-	return g, g.open(pairConfig{workers: cfg.Workers, cpus: cfg.CPUs, buffer: cfg.BufferBytes, guard: g.gate, yields: cfg.Fail != fastpath.FailOff,
+	return g, g.open(pairConfig{workers: cfg.Workers, cpus: cfg.CPUs, buffer: cfg.BufferBytes, busy: cfg.BusyPoll, guard: g.gate, yields: cfg.Fail != fastpath.FailOff,
 		sides: [2]pairSide{
 			// What other hosts say to each other is none of a router's business.
 			{name: cfg.LAN, filter: g.gate.FilterFD(), mark: g.gate.Mark(), quiet: true},

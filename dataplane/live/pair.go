@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"sluice/dataplane/capture"
 	"sluice/dataplane/fastpath"
@@ -34,6 +35,7 @@ type pairConfig struct {
 	workers int
 	cpus    []int
 	buffer  int
+	busy    time.Duration
 	guard   pulse
 	yields  bool
 	sides   [2]pairSide
@@ -63,11 +65,11 @@ func (p *pair) open(cfg pairConfig) error {
 			return err
 		}
 		p.workers = append(p.workers, w)
-		w.bridge, w.heart, w.yields = true, h, cfg.yields
+		w.bridge, w.heart, w.yields, w.spin = true, h, cfg.yields, int64(cfg.busy)
 		for port, side := range cfg.sides {
 			s, err := capture.OpenPacket(capture.PacketConfig{
 				Interface: side.name, Port: uint8(port), RingBytes: cfg.buffer,
-				Promiscuous: !side.quiet, Fanout: groups[port], Filter: side.filter, Hold: true,
+				Promiscuous: !side.quiet, Fanout: groups[port], Filter: side.filter, BusyPoll: cfg.busy, Hold: true,
 			})
 			if err != nil {
 				return err

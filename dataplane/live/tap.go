@@ -31,6 +31,8 @@ type TapConfig struct {
 	IncomingOnly bool
 	// RingBytes is the ring of each worker and port; 32 MiB by default.
 	RingBytes int
+	// BusyPoll is as in BridgeConfig.
+	BusyPoll time.Duration
 	// Log takes what an operator should know; slog's default when nil.
 	Log *slog.Logger
 }
@@ -104,12 +106,12 @@ func (t *Tap) openWorker(i int, h *heart, groups []*capture.FanoutGroup) error {
 		return err
 	}
 	t.workers = append(t.workers, w)
-	w.heart = h
+	w.heart, w.spin = h, int64(t.cfg.BusyPoll)
 	for port, name := range t.cfg.Interfaces {
 		s, err := capture.OpenPacket(capture.PacketConfig{
 			Interface: name, Port: uint8(port), Ring: true, RingBytes: t.cfg.RingBytes, Batch: 256,
 			RetireAfter: time.Millisecond, Promiscuous: true, Outgoing: !t.cfg.IncomingOnly,
-			Fanout: groups[port], Hold: true,
+			Fanout: groups[port], BusyPoll: t.cfg.BusyPoll, Hold: true,
 		})
 		if err != nil {
 			return err

@@ -26,6 +26,8 @@ type WorkerStats struct {
 	Sent [2]capture.SendStats
 	// Forwarded and Withheld are the Processor's decisions; Injected its own frames.
 	Forwarded, Withheld, Injected uint64
+	// Fill is how full the receive buffers were at the last look, from 0 to 1.
+	Fill [2]float64
 	// Discarded were waiting when the worker came back from a hang: the wire
 	// program had forwarded them already.
 	Discarded uint64
@@ -42,6 +44,8 @@ type worker struct {
 	bridge bool
 	proc   Processor
 	heart  *heart
+	// spin is how long the worker looks for frames before it sleeps.
+	spin int64
 	// yields tells that the wire takes over when heartbeats stop.
 	yields bool
 
@@ -52,6 +56,7 @@ type worker struct {
 	stopped atomic.Bool
 
 	forwarded, withheld, injected, discarded atomic.Uint64
+	fill                                     gauge
 }
 
 func newWorker(index, cpu int) (*worker, error) {
@@ -100,7 +105,7 @@ func (w *worker) run() error {
 	w.poll = append(w.poll, unix.PollFd{Fd: int32(w.wake), Events: unix.POLLIN})
 
 	beat := monotonic()
-	var tick int64
+	var tick, idle int64
 	for !w.stopped.Load() {
 		now := monotonic()
 		if now-beat >= int64(beatInterval) || beat > now {
@@ -112,6 +117,7 @@ func (w *worker) run() error {
 			beat = now
 		}
 		if now-tick >= int64(TickInterval) {
+			w.press()
 			w.proc.Tick(time.Now().UnixNano())
 			w.inject()
 			tick = now
@@ -121,7 +127,17 @@ func (w *worker) run() error {
 			return err
 		}
 		if busy {
+			idle = 0
 			continue
+		}
+		if w.spin > 0 {
+			if idle == 0 {
+				idle = now
+			}
+			if now-idle < w.spin {
+				continue
+			}
+			idle = 0
 		}
 		if _, err := unix.Poll(w.poll, int(TickInterval/time.Millisecond)); err != nil && err != unix.EINTR {
 			return os.NewSyscallError("poll", err)
@@ -210,6 +226,7 @@ func (w *worker) stats() WorkerStats {
 		Forwarded: w.forwarded.Load(), Withheld: w.withheld.Load(),
 		Injected: w.injected.Load(), Discarded: w.discarded.Load(),
 	}
+	st.Fill = [2]float64{w.fill.get(0), w.fill.get(1)}
 	for i, s := range w.in {
 		r := s.Stats()
 		p := &st.Received[min(i, 1)]

@@ -51,6 +51,8 @@ type Daemon struct {
 	// ready is set once the workers are in charge of the traffic.
 	ready atomic.Bool
 	drops *dropTally
+	// pinned counts the processors of ports.capture.cpus that are taken.
+	pinned int
 }
 
 // group is one bridge, one gateway, or the taps, with its workers.
@@ -61,6 +63,7 @@ type group struct {
 	ifaces []string
 	ports  int
 	procs  []*processor
+	cpus   []int
 	run    func(context.Context, []live.Processor) error
 	ready  <-chan struct{}
 	stats  func() []live.WorkerStats
@@ -239,15 +242,16 @@ func (d *Daemon) openBridge(b config.Bridge, n int) error {
 	if err != nil {
 		return err
 	}
+	k, cpus := d.cfg.Ports.Capture, d.cpus(n)
 	br, err := live.OpenBridge(live.BridgeConfig{Inside: b.Inside, Outside: b.Outside, Workers: n, Fast: d.fast, Fail: d.fail(),
-		PropagateLink: true, Force: d.cfg.Ports.Force, Journal: filepath.Join(d.cfg.StateDir, "ports-"+b.Inside+"-"+b.Outside+".json"), Log: d.log})
+		CPUs: cpus, BufferBytes: int(k.Buffer), BusyPoll: k.BusyPoll.D(), PropagateLink: true, Force: d.cfg.Ports.Force, Journal: filepath.Join(d.cfg.StateDir, "ports-"+b.Inside+"-"+b.Outside+".json"), Log: d.log})
 	if err != nil {
 		return err
 	}
 	if t := br.Bypass(); t != nil {
 		d.offload(procs, t)
 	}
-	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, ports: 2, procs: procs, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close, passed: br.Passed, away: br.Away()})
+	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, ports: 2, procs: procs, cpus: cpus, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close, passed: br.Passed, away: br.Away()})
 	return nil
 }
 
@@ -269,13 +273,15 @@ func (d *Daemon) openGateway(lan string, n int) error {
 	if err != nil {
 		return err
 	}
+	k, cpus := d.cfg.Ports.Capture, d.cpus(n)
 	g, err := live.OpenGateway(live.GatewayConfig{LAN: lan, Workers: n, Fast: d.fast, Fail: d.fail(), Force: d.cfg.Ports.Force,
+		CPUs: cpus, BufferBytes: int(k.Buffer), BusyPoll: k.BusyPoll.D(),
 		Journal: filepath.Join(d.cfg.StateDir, "ports-"+lan+".json"), Log: d.log})
 	if err != nil {
 		return err
 	}
 	d.offload(procs, g.Bypass())
-	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, passed: g.Passed})
+	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, cpus: cpus, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, passed: g.Passed})
 	return nil
 }
 
@@ -286,11 +292,13 @@ func (d *Daemon) openTap(n int) error {
 	if err != nil {
 		return err
 	}
-	t, err := live.OpenTap(live.TapConfig{Interfaces: p.Taps, Inject: p.Inject, Workers: n, Fast: d.fast, Log: d.log})
+	cpus := d.cpus(n)
+	t, err := live.OpenTap(live.TapConfig{Interfaces: p.Taps, Inject: p.Inject, Workers: n, Fast: d.fast, Log: d.log,
+		CPUs: cpus, RingBytes: int(p.Capture.Buffer), BusyPoll: p.Capture.BusyPoll.D()})
 	if err != nil {
 		return err
 	}
-	d.groups = append(d.groups, &group{mode: "tap", ifaces: p.Taps, ports: len(p.Taps), procs: procs, run: t.Run, ready: t.Ready(), stats: t.Stats, close: t.Close})
+	d.groups = append(d.groups, &group{mode: "tap", ifaces: p.Taps, ports: len(p.Taps), procs: procs, cpus: cpus, run: t.Run, ready: t.Ready(), stats: t.Stats, close: t.Close})
 	return nil
 }
 

@@ -53,6 +53,8 @@ type PortStatus struct {
 	Dropped  uint64 `json:"dropped_by_kernel"`
 	Sent     uint64 `json:"sent"`
 	SendLost uint64 `json:"send_errors"`
+	// Rings are the workers' shares.
+	Rings []RingStatus `json:"rings"`
 }
 
 // EventStatus is the publisher's and the spool's state.
@@ -227,8 +229,9 @@ func (d *Daemon) Status() Status {
 		stats := g.stats()
 		for i, name := range g.ifaces[:g.ports] {
 			p := PortStatus{Name: name, Mode: g.mode, XDP: xdp[name], Workers: len(g.procs)}
-			for _, st := range stats {
+			for w, st := range stats {
 				if i < len(st.Received) {
+					p.Rings = append(p.Rings, g.ring(w, i, &st))
 					p.Frames += st.Received[i].Frames
 					p.Bytes += st.Received[i].Bytes
 					p.Sent += st.Sent[i].Frames
@@ -273,6 +276,7 @@ func (d *Daemon) samples(emit func(metrics.Sample)) {
 			}
 		}
 	}
+	d.ringSamples(emit)
 	d.byType.Emit(emit)
 }
 
