@@ -73,6 +73,7 @@ func printStatus(out io.Writer, s app.Status) {
 	w.Flush()
 	printRings(out, s.Ports)
 	fmt.Fprintf(out, "\nevents: %d published, %d queued, %d lost; NATS %s, %d stored\n", s.Events.Published, s.Events.Queued, s.Events.Dropped, natsState(s), s.Events.Acked)
+	printCoverage(out, s.Counters)
 	printCounters(out, "\ncounters", s.Counters)
 	printCounters(out, "\nXDP frames", s.XDP)
 }
@@ -91,6 +92,23 @@ func printRings(out io.Writer, ports []app.PortStatus) {
 			fmt.Fprintf(w, "%s:%d\t%s\t%d\t%d\t%.0f%%\t%d\t%d\n", p.Name, r.Worker, cpu, r.Frames, r.Dropped, r.Fill, r.Sent, r.SendLost)
 		}
 	}
+}
+
+// printCoverage tells what became of the bytes that left.
+func printCoverage(out io.Writer, counters map[string]uint64) {
+	var sum uint64
+	kinds := []string{"inspected", "encrypted", "bypassed", "unscannable"}
+	for _, k := range kinds {
+		sum += counters["coverage.egress_bytes."+k]
+	}
+	if sum == 0 {
+		return
+	}
+	fmt.Fprintf(out, "egress: %d bytes", sum)
+	for _, k := range kinds {
+		fmt.Fprintf(out, ", %.1f%% %s", float64(counters["coverage.egress_bytes."+k])*100/float64(sum), k)
+	}
+	fmt.Fprintln(out)
 }
 
 func natsState(s app.Status) string {

@@ -72,6 +72,7 @@ func (w *Worker) handOver(f *flow.Flow) {
 		f.Verdict = f.Verdict.Max(verdict.Verdict{Action: verdict.Bypass, Cause: verdict.CausePolicy})
 	}
 	w.flows.Bypass(f)
+	w.ensure(f).coverage.kernel = true
 	o.flows[f] = &flow.Bypassed{}
 	w.counters.OffloadedFlows++
 }
@@ -136,6 +137,9 @@ func (w *Worker) take(f *flow.Flow, taken *flow.Bypassed, n flow.Bypassed) {
 		f.Bytes[dir] += bytes
 		w.counters.OffloadedPackets += packets
 		w.counters.OffloadedBytes += bytes
+		if w.leaves(f, dir) {
+			w.counters.EgressBypassed += bytes
+		}
 	}
 	*taken = n
 }
@@ -171,7 +175,7 @@ func (w *Worker) bypassName(f *flow.Flow) string {
 	if f.State != flow.StateBypassed {
 		return ""
 	}
-	if w.offload != nil {
+	if st := w.state(f); st != nil && st.coverage.kernel {
 		return "capture"
 	}
 	return "local"

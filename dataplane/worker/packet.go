@@ -15,6 +15,12 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	w.p, w.f, w.dir, w.drop = p, nil, protocol.ToServer, false
 	w.why, w.passed, w.rejected, w.dropAlert = dropNone, false, false, nil
 	forward := w.decide(p)
+	if w.f != nil && forward {
+		if w.overload != nil && w.overload.budget > 0 {
+			w.relieve(p, w.f, w.dir)
+		}
+		w.cover(p, w.f, w.dir)
+	}
 	if w.offload != nil && forward {
 		w.handOver(w.f)
 	}

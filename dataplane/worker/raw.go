@@ -28,7 +28,8 @@ type flowState struct {
 	// macs are the link-layer addresses of each direction's senders.
 	macs [2][][6]byte
 	// tags are the packets still to be told after an alert.
-	tags []tag
+	tags     []tag
+	coverage coverage
 }
 
 // state gives the flow's state or nil.

@@ -180,7 +180,7 @@ func (d *Daemon) openFast() error {
 	// Inline, the block lists stay in force when this process dies, as the wire does.
 	persist := len(d.cfg.Ports.Bridges)+len(d.cfg.Ports.Gateways) > 0
 	maxBypassed := 0
-	if d.offloads() {
+	if d.offloads() || d.sheds() {
 		maxBypassed = maxOffloaded
 	}
 	if d.fast, err = fastpath.Open(fastpath.Config{Mode: mode, Persist: persist, MaxBypassed: maxBypassed, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking}); err != nil {
@@ -233,6 +233,7 @@ func (d *Daemon) processors(m Mode) ([]*processor, error) {
 		procs[i] = &processor{w: w, out: d.out, log: d.log}
 		procs[i].counters.Store(new(worker.Counters))
 	}
+	d.overload(procs)
 	return procs, nil
 }
 
@@ -431,6 +432,11 @@ func (p *processor) Tick(now int64) {
 	c := p.w.Counters()
 	p.counters.Store(&c)
 	p.busy.Store(p.w.Retiring())
+}
+
+// Pressure implements live.Pressed.
+func (p *processor) Pressure(x live.Pressure) {
+	p.w.Pressure(time.Now().UnixNano(), x.Fill, x.Lost)
 }
 
 // Injections implements live.Processor.
