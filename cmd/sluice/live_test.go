@@ -58,6 +58,8 @@ func TestLive(t *testing.T) {
 		{"tap", liveTap},
 		{"bypass", liveBypass},
 		{"gap", liveGap},
+		{"overload", liveOverload},
+		{"coverage", liveCoverage},
 		{"drop counts", liveDropCounts},
 		{"gateway", liveGateway},
 		{"gateway killed", liveGatewayKilled},

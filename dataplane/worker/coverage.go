@@ -21,6 +21,10 @@ type coverage struct {
 	// pending are bytes that were inspected and whose object may yet turn out not
 	// to be readable.
 	pending uint64
+	// last is the frame that brought the end of an object, whose own bytes are
+	// counted after it; unscannable tells of that object.
+	last        uint64
+	unscannable bool
 }
 
 // leaves reports whether a direction of the flow goes from inside to outside.
@@ -67,7 +71,11 @@ func (w *Worker) cover(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 	case f.TCP == nil:
 		w.counters.EgressInspected += n
 	default:
-		w.ensure(f).coverage.pending += n
+		c := &w.ensure(f).coverage
+		c.pending += n
+		if c.last == w.num {
+			w.covered(f, c.unscannable)
+		}
 	}
 }
 
@@ -84,9 +92,10 @@ func encrypted(f *flow.Flow) bool {
 // covered settles the flow's bytes so far: an object ended, or the flow.
 func (w *Worker) covered(f *flow.Flow, unscannable bool) {
 	st := w.state(f)
-	if st == nil || st.coverage.pending == 0 {
+	if st == nil {
 		return
 	}
+	st.coverage.last, st.coverage.unscannable = w.num, unscannable
 	if unscannable {
 		w.counters.EgressUnscannable += st.coverage.pending
 	} else {
