@@ -24,13 +24,13 @@ import (
 
 // figures are what one measurement of a way gives.
 type figures struct {
-	one, four       float64 // Gbit/s of one upload and of four
+	one, four, text float64 // Gbit/s of one upload, of four, and of four of text
 	kpps            float64
 	p50, p99, p99_9 time.Duration
 }
 
 func (f figures) String() string {
-	return fmt.Sprintf("%.2f and %.2f Gbit/s, %.0f kpps, round trip p50 %v p99 %v p99.9 %v", f.one, f.four, f.kpps, f.p50, f.p99, f.p99_9)
+	return fmt.Sprintf("%.2f, %.2f and %.2f Gbit/s, %.0f kpps, round trip p50 %v p99 %v p99.9 %v", f.one, f.four, f.text, f.kpps, f.p50, f.p99, f.p99_9)
 }
 
 func (w *way) measure(ctx context.Context, dir string, o *options) (f figures, err error) {
@@ -39,10 +39,13 @@ func (w *way) measure(ctx context.Context, dir string, o *options) (f figures, e
 		return f, err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	if f.one, err = bulk(ctx, lab, 1, o.span); err != nil {
+	if f.one, err = bulk(ctx, lab, 1, packed(), o.span); err != nil {
 		return f, err
 	}
-	if f.four, err = bulk(ctx, lab, 4, o.span); err != nil {
+	if f.four, err = bulk(ctx, lab, 4, packed(), o.span); err != nil {
+		return f, err
+	}
+	if f.text, err = bulk(ctx, lab, 4, prose(), o.span); err != nil {
 		return f, err
 	}
 	if f.kpps, err = flood(ctx, lab, o.span); err != nil {
@@ -55,9 +58,35 @@ func (w *way) measure(ctx context.Context, dir string, o *options) (f figures, e
 // bodySize is the length of one upload; a connection carries many.
 const bodySize = 64 << 20
 
-// bulk gives the throughput of uploads by HTTP over so many connections. The
-// bytes are random, as packed or encrypted files are.
-func bulk(ctx context.Context, lab *netlab.Lab, n int, span time.Duration) (float64, error) {
+// packed gives bytes like those of packed or encrypted files.
+func packed() []byte {
+	block := make([]byte, 256<<10)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(block)
+	return block
+}
+
+// prose gives text that holds nothing confidential.
+func prose() []byte {
+	words := strings.Fields("the house by a river has four rooms and of them one is for guests who come in summer when days are long " +
+		"while others say that work begins early, ends late, and nobody knows why; so it was, is now, and will be again.")
+	r := rand.New(rand.NewPCG(1, 2))
+	block := make([]byte, 0, 256<<10)
+	for line := 0; len(block) < cap(block)-128; {
+		w := words[r.IntN(len(words))]
+		block = append(append(block, w...), ' ')
+		if line += len(w) + 1; line > 80 {
+			block, line = append(block, '\n'), 0
+		}
+	}
+	for len(block) < cap(block) {
+		block = append(block, ' ')
+	}
+	return block
+}
+
+// bulk gives the throughput of uploads by HTTP over so many connections, of a
+// block again and again.
+func bulk(ctx context.Context, lab *netlab.Lab, n int, block []byte, span time.Duration) (float64, error) {
 	l, err := lab.Server.Listen(netlab.Server4 + ":0")
 	if err != nil {
 		return 0, err
@@ -72,8 +101,6 @@ func bulk(ctx context.Context, lab *netlab.Lab, n int, span time.Duration) (floa
 			go take(c, &got)
 		}
 	}()
-	block := make([]byte, 256<<10)
-	_, _ = rand.NewChaCha8([32]byte{1}).Read(block)
 	var conns []net.Conn
 	var wg sync.WaitGroup
 	defer func() {

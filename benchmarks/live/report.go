@@ -46,10 +46,11 @@ func (r *report) summarise() {
 		more := func(get func(f *figures) time.Duration) time.Duration {
 			return middle(r.rounds, func(row []figures) time.Duration { return get(&row[i]) - get(&row[0]) })
 		}
+		text := func(f *figures) float64 { return f.text }
 		one, four, kpps := func(f *figures) float64 { return f.one }, func(f *figures) float64 { return f.four }, func(f *figures) float64 { return f.kpps }
 		p50, p99, p999 := func(f *figures) time.Duration { return f.p50 }, func(f *figures) time.Duration { return f.p99 }, func(f *figures) time.Duration { return f.p99_9 }
-		r.median = append(r.median, figures{num(one), num(four), num(kpps), span(p50), span(p99), span(p999)})
-		r.ratio = append(r.ratio, figures{one: ratio(one), four: ratio(four), kpps: ratio(kpps)})
+		r.median = append(r.median, figures{num(one), num(four), num(text), num(kpps), span(p50), span(p99), span(p999)})
+		r.ratio = append(r.ratio, figures{one: ratio(one), four: ratio(four), text: ratio(text), kpps: ratio(kpps)})
 		r.added = append(r.added, figures{p50: more(p50), p99: more(p99), p99_9: more(p999)})
 	}
 }
@@ -77,14 +78,14 @@ func (r *report) table() string {
 	fmt.Fprintf(&b, "# Between two hosts\n\n%s. %s; default offloads; medians of %d rounds, in each of which every way had its turn.\n"+
 		"Client, server and what stands between them share the cores. Ratios are to the Linux bridge of the same round;\n"+
 		"written by `benchmarks/live/run.sh`.\n\n", time.Now().UTC().Format("2006-01-02"), machine(), len(r.rounds))
-	b.WriteString("| | 1 upload, Gbit/s | ratio | 4 uploads, Gbit/s | ratio | 18-byte datagrams, kpps | ratio | round trip, µs: p50 | p99 | p99.9 | added p50 | added p99 | added p99.9 |\n" +
-		"|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString("| | 1 upload, Gbit/s | ratio | 4 uploads, Gbit/s | ratio | 4 of text, Gbit/s | ratio | 18-byte datagrams, kpps | ratio | round trip, µs: p50 | p99 | p99.9 | added p50 | added p99 | added p99.9 |\n" +
+		"|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for i, w := range r.ways {
 		m, q, a := &r.median[i], &r.ratio[i], &r.added[i]
-		fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f | %.2f | %.0f | %.2f | %s | %s | %s | %s | %s | %s |\n", w.name, m.one, q.one, m.four, q.four, m.kpps, q.kpps,
+		fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %.0f | %.2f | %s | %s | %s | %s | %s | %s |\n", w.name, m.one, q.one, m.four, q.four, m.text, q.text, m.kpps, q.kpps,
 			micros(m.p50), micros(m.p99), micros(m.p99_9), micros(a.p50), micros(a.p99), micros(a.p99_9))
 	}
-	b.WriteString("\nUploads are HTTP PUTs of random bytes, 64 MiB each. A round trip is 64 bytes and back over TCP, two ways through.\n")
+	b.WriteString("\nUploads are HTTP PUTs of random bytes (as packed files are) or of text, 64 MiB each. A round trip is 64 bytes and back over TCP, two ways through.\n")
 	if l := r.loss; l != nil {
 		fmt.Fprintf(&b, "\nNumbered frames through %s at half of its measured maximum: %d sent at %.0f kpps, %d arrived at the server, **%d lost**,\n"+
 			"%d out of order; its own counts: %d lost to a full buffer, %d not sent.\n", r.ways[inspecting].name, l.sent, l.kpps, l.arrived, l.sent-l.arrived, l.disorder, l.ringDrops, l.sendErrors)
@@ -97,12 +98,12 @@ func (r *report) table() string {
 func (r *report) plot() string {
 	const bar, gap, left, width = 14, 26, 290, 420
 	var b strings.Builder
-	height := 60 + len(r.ways)*(3*bar+gap)
+	height := 60 + len(r.ways)*(4*bar+gap)
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", left+width+110, height)
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/><text x="10" y="20" font-size="14">Ratio to the Linux bridge (longer is better)</text>`+"\n")
 	most := 1.0
 	for i := range r.ratio {
-		most = max(most, r.ratio[i].one, r.ratio[i].four, r.ratio[i].kpps)
+		most = max(most, r.ratio[i].one, r.ratio[i].four, r.ratio[i].text, r.ratio[i].kpps)
 	}
 	x := func(v float64) float64 { return v / most * width }
 	for _, v := range []float64{0, 0.5, 1} {
@@ -115,7 +116,7 @@ func (r *report) plot() string {
 		for _, v := range []struct {
 			v           float64
 			color, text string
-		}{{r.ratio[i].one, "#1b6ca8", "1 upload"}, {r.ratio[i].four, "#4aa3df", "4 uploads"}, {r.ratio[i].kpps, "#9bbf30", "small datagrams"}} {
+		}{{r.ratio[i].one, "#1b6ca8", "1 upload"}, {r.ratio[i].four, "#4aa3df", "4 uploads"}, {r.ratio[i].text, "#c98a2b", "4 uploads of text"}, {r.ratio[i].kpps, "#9bbf30", "small datagrams"}} {
 			fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/><text x="%.0f" y="%d" font-size="11">%.2f %s</text>`+"\n",
 				left, y, x(v.v), bar-2, v.color, left+x(v.v)+4, y+bar-4, v.v, v.text)
 			y += bar
