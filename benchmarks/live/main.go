@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"sluice/cmd/sluice-demo/stage"
 	"sluice/internal/netlab"
 )
 
@@ -130,7 +129,7 @@ func waysIn(dir, rules string) ([]*way, error) {
 }
 
 // between puts the way between the hosts of a new network.
-func (w *way) between(ctx context.Context, dir string) (lab *netlab.Lab, d *stage.Daemon, end func() error, err error) {
+func (w *way) between(ctx context.Context, dir string) (lab *netlab.Lab, d *daemon, end func() error, err error) {
 	if lab, err = netlab.New(""); err != nil {
 		return nil, nil, nil, err
 	}
@@ -144,10 +143,8 @@ func (w *way) between(ctx context.Context, dir string) (lab *netlab.Lab, d *stag
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, lab.Close())
 	}
-	// Overload is off: flows that went past would make the figures better.
-	args := append([]string{"--bridge", netlab.InsideIf + "," + netlab.OutsideIf, "--nats", "off", "--set", "overload.shed=no", "--set", "outputs.metrics.enabled=no"}, w.args...)
-	if d, err = stage.Start(ctx, lab, stage.Config{Binary: w.binary, Cache: filepath.Join(dir, "cache"), Dir: state, Args: args}); err != nil {
+	if d, err = startDaemon(ctx, lab, w.binary, state, filepath.Join(dir, "cache"), w.args); err != nil {
 		return nil, nil, nil, errors.Join(err, lab.Close())
 	}
-	return lab, d, func() error { return errors.Join(d.Stop(), lab.Close()) }, nil
+	return lab, d, func() error { return errors.Join(d.proc.Stop(), lab.Close()) }, nil
 }

@@ -355,7 +355,7 @@ func (w *way) loss(ctx context.Context, dir string, n int, kpps float64) (res *l
 	if err != nil {
 		return nil, err
 	}
-	st, err := d.Status(ctx)
+	st, err := d.status(ctx)
 	if err != nil {
 		return nil, err
 	}

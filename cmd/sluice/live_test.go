@@ -58,6 +58,7 @@ func TestLive(t *testing.T) {
 		{"tap", liveTap},
 		{"bypass", liveBypass},
 		{"gap", liveGap},
+		{"doctor", liveDoctor},
 		{"overload", liveOverload},
 		{"coverage", liveCoverage},
 		{"drop counts", liveDropCounts},
