@@ -59,6 +59,9 @@ func (w *Worker) handOver(f *flow.Flow) {
 	case (f.TCPFlags[0]|f.TCPFlags[1])&(decode.TCPFin|decode.TCPRst) != 0:
 		return // about to end
 	}
+	if f.Proto == decode.ProtoTCP && (w.p.TCPFlags&decode.TCPSyn != 0 || f.Pkts[0] == 0 || f.Pkts[1] == 0) {
+		return // the kernel takes the handshake's next step for the connection's end
+	}
 	if f.Verdict.Action != verdict.Bypass {
 		if f.State != flow.StateEstablished || !o.wants(f) {
 			return
