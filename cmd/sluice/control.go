@@ -174,6 +174,24 @@ func blockCommand() *cobra.Command {
 	return block
 }
 
+func handoverCommand() *cobra.Command {
+	c := &cobra.Command{Use: "handover", Short: "Stop a running daemon and leave its ports to the kernel until the next one", Args: cobra.NoArgs,
+		Long: `Handover ends the daemon without a frame being lost: the kernel goes on forwarding
+between inline ports (or drops, with fail closed), block lists stay in force, and
+the next daemon takes over. So an upgrade is: install the new program, run
+` + "`sluice handover`" + `, start the new daemon (systemd does, with Restart=always). What goes
+by in between is told as a gap event. A stop, in contrast, gives the ports back.`}
+	cl := client(c, nil)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := cl().Do(c.Context(), "POST", "handover", nil, nil); err != nil {
+			return refused(err)
+		}
+		fmt.Fprintln(c.OutOrStdout(), "the daemon leaves its ports to the kernel and ends")
+		return nil
+	}
+	return c
+}
+
 func blockAddCommand() *cobra.Command {
 	var req app.BlockRequest
 	c := &cobra.Command{Use: "add PREFIX", Short: "Block an address or prefix", Args: cobra.ExactArgs(1)}

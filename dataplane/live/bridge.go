@@ -84,7 +84,8 @@ func OpenBridge(cfg BridgeConfig) (_ *Bridge, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("open bridge: %w", err)
 	}
-	b := &Bridge{cfg: cfg, pair: newPair()}
+	b := &Bridge{cfg: cfg}
+	b.pair.init()
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open bridge: %w", errors.Join(err, b.Close()))
@@ -197,11 +198,15 @@ func (b *Bridge) Passed() (fastpath.Count, error) {
 	return fastpath.Count{Packets: c.Wire[0].Packets + c.Wire[1].Packets, Bytes: c.Wire[0].Bytes + c.Wire[1].Bytes}, err
 }
 
-// Close takes everything off the ports and gives them back as they were found.
+// Close takes everything off the ports and gives them back as they were found,
+// unless Leave was called.
 // Run must have returned. It is safe to call more than once.
 func (b *Bridge) Close() error {
 	if !b.end() {
 		return nil
+	}
+	if b.left.Load() {
+		return b.release()
 	}
 	var errs []error
 	if b.inline != nil {

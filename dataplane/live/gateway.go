@@ -79,7 +79,8 @@ func OpenGateway(cfg GatewayConfig) (_ *Gateway, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("open gateway: %w", err)
 	}
-	g := &Gateway{cfg: cfg, pair: newPair()}
+	g := &Gateway{cfg: cfg}
+	g.pair.init()
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open gateway: %w", errors.Join(err, g.Close()))
@@ -138,11 +139,14 @@ func (g *Gateway) Passed() (fastpath.Count, error) {
 	return fastpath.Count{Packets: c.Yielded}, err
 }
 
-// Close gives the port back to the host as it was found. Run must have
-// returned. It is safe to call more than once.
+// Close gives the port back to the host as it was found, unless Leave was
+// called. Run must have returned. It is safe to call more than once.
 func (g *Gateway) Close() error {
 	if !g.end() {
 		return nil
+	}
+	if g.left.Load() {
+		return g.release()
 	}
 	var errs []error
 	if g.gate != nil {

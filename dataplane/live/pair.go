@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/dataplane/capture"
@@ -20,6 +21,9 @@ type pair struct {
 	mu     sync.Mutex
 	closed bool
 	final  []WorkerStats
+
+	// left tells that the ports are left to the kernel.
+	left atomic.Bool
 }
 
 // pairSide is one side. Its zero mark and filter are none.
@@ -41,7 +45,7 @@ type pairConfig struct {
 	sides   [2]pairSide
 }
 
-func newPair() pair { return pair{ready: make(chan struct{})} }
+func (p *pair) init() { p.ready = make(chan struct{}) }
 
 // open opens each worker's sockets, on both sides in the same order, so that
 // the fan-out program's answer means the same worker on both.

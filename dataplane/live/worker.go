@@ -54,6 +54,8 @@ type worker struct {
 	poll    []unix.PollFd
 	wake    int
 	stopped atomic.Bool
+	// leaving tells that the ports are left to the kernel when the worker stops.
+	leaving atomic.Bool
 
 	forwarded, withheld, injected, discarded atomic.Uint64
 	fill                                     gauge
@@ -142,6 +144,9 @@ func (w *worker) run() error {
 		if _, err := unix.Poll(w.poll, int(TickInterval/time.Millisecond)); err != nil && err != unix.EINTR {
 			return os.NewSyscallError("poll", err)
 		}
+	}
+	if w.leaving.Load() {
+		return w.leave()
 	}
 	return nil
 }

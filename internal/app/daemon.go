@@ -46,6 +46,11 @@ type Daemon struct {
 	retired   []*Parts
 	confirmed chan struct{}
 	once      sync.Once
+	// handover is closed when the ports are to be left to the kernel and the next
+	// daemon; left tells that they were.
+	handover     chan struct{}
+	handoverOnce sync.Once
+	left         bool
 	// open is set once all is built and requests can be answered.
 	open atomic.Bool
 	// ready is set once the workers are in charge of the traffic.
@@ -71,8 +76,10 @@ type group struct {
 	// passed counts what went by without the workers; nil beside the wire. gone
 	// is what was told of it, away what happened before this process.
 	passed func() (fastpath.Count, error)
-	gone   fastpath.Count
-	away   fastpath.Away
+	// leave is as live's Leave; nil for taps.
+	leave func()
+	gone  fastpath.Count
+	away  fastpath.Away
 }
 
 // processor is a worker as the live loops see it.
@@ -97,7 +104,7 @@ func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 	if len(cfg.Ports.Gateways) > 0 && cfg.Ports.XDP == "off" {
 		return nil, errors.New("a gateway needs the kernel's programs: ports.xdp must not be off")
 	}
-	d := &Daemon{cfg: cfg, log: log, begin: time.Now(), confirmed: make(chan struct{}), state: signatures.NewState()}
+	d := &Daemon{cfg: cfg, log: log, begin: time.Now(), confirmed: make(chan struct{}), handover: make(chan struct{}), state: signatures.NewState()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -252,7 +259,7 @@ func (d *Daemon) openBridge(b config.Bridge, n int) error {
 	if t := br.Bypass(); t != nil {
 		d.offload(procs, t)
 	}
-	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, ports: 2, procs: procs, cpus: cpus, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close, passed: br.Passed, away: br.Away()})
+	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, ports: 2, procs: procs, cpus: cpus, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close, leave: br.Leave, passed: br.Passed, away: br.Away()})
 	return nil
 }
 
@@ -282,7 +289,7 @@ func (d *Daemon) openGateway(lan string, n int) error {
 		return err
 	}
 	d.offload(procs, g.Bypass())
-	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, cpus: cpus, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, passed: g.Passed})
+	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, cpus: cpus, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, leave: g.Leave, passed: g.Passed})
 	return nil
 }
 
@@ -356,7 +363,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 		d.ready.Store(true)
 		d.log.Info("sluice inspects", "ports", d.ports(), "rules", d.parts.Report.Loaded, "monitor", d.cfg.Ports.Monitor, "start", time.Since(d.begin).Round(time.Millisecond))
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-d.handover:
+		d.leave()
+		cancel(nil)
+	}
 	wg.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
@@ -400,7 +412,9 @@ func (d *Daemon) Close() error {
 		if d.drops != nil && d.out != nil {
 			d.out.Publish(0, d.drops.take(time.Now(), d.dropTotals(), true))
 		}
-		errs = append(errs, d.fast.Close())
+		if !d.left {
+			errs = append(errs, d.fast.Close())
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -104,6 +104,13 @@ func (d *Daemon) handler() http.Handler {
 		d.once.Do(func() { close(d.confirmed) })
 		control.Reply(w, http.StatusOK, struct{}{})
 	})
+	mux.HandleFunc("POST /handover", func(w http.ResponseWriter, _ *http.Request) {
+		if err := d.Handover(); err != nil {
+			control.Reply(w, http.StatusConflict, err)
+			return
+		}
+		control.Reply(w, http.StatusOK, struct{}{})
+	})
 	mux.HandleFunc("GET /block", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.blockEntries()) })
 	mux.HandleFunc("POST /block", func(w http.ResponseWriter, r *http.Request) { d.serveBlock(w, r) })
 	mux.HandleFunc("POST /unblock", func(w http.ResponseWriter, r *http.Request) { d.serveUnblock(w, r) })
