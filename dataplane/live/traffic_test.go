@@ -323,8 +323,12 @@ func TestReset(t *testing.T) {
 }
 
 func TestTap(t *testing.T) {
-	for _, workers := range []int{1, 2} {
-		t.Run(fmt.Sprint(workers), func(t *testing.T) {
+	for _, tt := range []struct {
+		workers int
+		atOnce  bool
+	}{{1, false}, {2, false}, {1, true}, {2, true}} {
+		workers := tt.workers
+		t.Run(fmt.Sprintf("%d workers, at once %v", tt.workers, tt.atOnce), func(t *testing.T) {
 			top := newTopology(t)
 			// The gateway is the server here: a listener on its own port.
 			top.address(top.gateway, insideIf, "10.77.0.3/24")
@@ -361,7 +365,7 @@ func TestTap(t *testing.T) {
 			}
 			var tap *Tap
 			top.in(top.gateway, func() (err error) {
-				tap, err = OpenTap(TapConfig{Interfaces: []string{insideIf}, Workers: workers, Log: quiet()})
+				tap, err = OpenTap(TapConfig{Interfaces: []string{insideIf}, Workers: workers, AtOnce: tt.atOnce, Log: quiet()})
 				return err
 			})
 			ctx, cancel := context.WithCancel(context.Background())

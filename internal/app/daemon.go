@@ -302,7 +302,7 @@ func (d *Daemon) openTap(n int) error {
 	}
 	cpus := d.cpus(n)
 	t, err := live.OpenTap(live.TapConfig{Interfaces: p.Taps, Inject: p.Inject, Workers: n, Fast: d.fast, Log: d.log,
-		CPUs: cpus, RingBytes: int(p.Capture.Buffer), BusyPoll: p.Capture.BusyPoll.D()})
+		CPUs: cpus, AtOnce: !p.Monitor, RingBytes: int(p.Capture.Buffer), BusyPoll: p.Capture.BusyPoll.D()})
 	if err != nil {
 		return err
 	}
