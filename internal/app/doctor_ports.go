@@ -290,7 +290,7 @@ func (d *doctor) memory() {
 	}
 	need := uint64(p.Capture.Buffer) * uint64(workers) * uint64(2*len(p.Bridges)+2*len(p.Gateways)+len(p.Taps))
 	var info unix.Sysinfo_t
-	if unix.Sysinfo(&info) == nil && need > uint64(info.Totalram)*uint64(info.Unit)/4 {
+	if unix.Sysinfo(&info) == nil && need > info.Totalram*uint64(info.Unit)/4 {
 		d.say("memory", LevelWarning, fmt.Sprintf("receive buffers may take %d MiB, more than a quarter of what there is", need>>20), "lower ports.capture.buffer or workers")
 	}
 }
