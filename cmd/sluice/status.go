@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -36,7 +37,9 @@ func printStatus(out io.Writer, s app.Status) {
 	printHead(out, &s)
 	printPorts(out, &s)
 	printWorkers(out, &s)
+	printRings(out, s.Ports)
 	printRates(out, &s)
+	printCoverage(out, s.Counters)
 	printDrops(out, &s)
 	if len(s.Segments) > 0 {
 		fmt.Fprintln(out, "\nsegmentation")
@@ -106,6 +109,39 @@ func printWorkers(out io.Writer, s *app.Status) {
 		fmt.Fprintf(w, "%s %d\t%s\t%.0f %%\t%s\t%d\t%d\t%d\t%d\t%d\n", l.Mode, l.Index, l.Ports, 100*l.Load, number(l.FrameRate), l.Frames, l.Dropped, l.Forwarded, l.Withheld, l.Injected)
 	}
 	w.Flush()
+}
+
+// printRings shows the workers' shares of the ports.
+func printRings(out io.Writer, ports []app.PortStatus) {
+	w := table(out)
+	defer w.Flush()
+	fmt.Fprintln(w, "\nRING\tCPU\tFRAMES\tLOST\tFILL\tSENT\tSEND ERRORS")
+	for _, p := range ports {
+		for _, r := range p.Rings {
+			cpu := "any"
+			if r.CPU != nil {
+				cpu = strconv.Itoa(*r.CPU)
+			}
+			fmt.Fprintf(w, "%s:%d\t%s\t%d\t%d\t%.0f%%\t%d\t%d\n", p.Name, r.Worker, cpu, r.Frames, r.Dropped, r.Fill, r.Sent, r.SendLost)
+		}
+	}
+}
+
+// printCoverage tells what became of the bytes that left.
+func printCoverage(out io.Writer, counters map[string]uint64) {
+	var sum uint64
+	kinds := []string{"inspected", "encrypted", "bypassed", "unscannable"}
+	for _, k := range kinds {
+		sum += counters["coverage.egress_bytes."+k]
+	}
+	if sum == 0 {
+		return
+	}
+	fmt.Fprintf(out, "egress: %d bytes", sum)
+	for _, k := range kinds {
+		fmt.Fprintf(out, ", %.1f%% %s", float64(counters["coverage.egress_bytes."+k])*100/float64(sum), k)
+	}
+	fmt.Fprintln(out)
 }
 
 func printRates(out io.Writer, s *app.Status) {

@@ -153,7 +153,7 @@ func OpenPacket(cfg PacketConfig) (_ *PacketSocket, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.hold(); err != nil {
+	if err := s.Hold(); err != nil {
 		return nil, err
 	}
 	addr := &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: s.ifindex}
@@ -213,9 +213,10 @@ func (s *PacketSocket) options() error {
 	return nil
 }
 
-// hold attaches a filter that takes nothing: a socket between bind and joining
-// its group would see every frame of the group.
-func (s *PacketSocket) hold() error {
+// Hold attaches a filter that takes nothing, until Start: a socket between bind
+// and joining its group would see every frame of the group. What the socket has
+// already can still be read.
+func (s *PacketSocket) Hold() error {
 	refuse := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
 	prog := unix.SockFprog{Len: 1, Filter: &refuse}
 	return os.NewSyscallError("hold the socket", unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -31,6 +32,9 @@ type BridgeConfig struct {
 	Force bool
 	// BufferBytes bounds each worker's receive buffer on each port; 32 MiB by default.
 	BufferBytes int
+	// BusyPoll is how long a worker without frames looks for more before it
+	// sleeps; not at all by default.
+	BusyPoll time.Duration
 	// Journal is a file that notes the ports' former settings until Close, so
 	// that the next start can undo what a crash left; none when empty.
 	Journal string
@@ -80,7 +84,8 @@ func OpenBridge(cfg BridgeConfig) (_ *Bridge, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("open bridge: %w", err)
 	}
-	b := &Bridge{cfg: cfg, pair: newPair()}
+	b := &Bridge{cfg: cfg}
+	b.pair.init()
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open bridge: %w", errors.Join(err, b.Close()))
@@ -116,7 +121,7 @@ func OpenBridge(cfg BridgeConfig) (_ *Bridge, err error) {
 			}
 		}
 	}
-	sides := pairConfig{workers: cfg.Workers, cpus: cfg.CPUs, buffer: cfg.BufferBytes, yields: cfg.Fail != fastpath.FailOff,
+	sides := pairConfig{workers: cfg.Workers, cpus: cfg.CPUs, buffer: cfg.BufferBytes, busy: cfg.BusyPoll, yields: cfg.Fail != fastpath.FailOff,
 		sides: [2]pairSide{{name: cfg.Inside}, {name: cfg.Outside}}}
 	if b.inline != nil {
 		sides.guard = b.inline
@@ -193,11 +198,15 @@ func (b *Bridge) Passed() (fastpath.Count, error) {
 	return fastpath.Count{Packets: c.Wire[0].Packets + c.Wire[1].Packets, Bytes: c.Wire[0].Bytes + c.Wire[1].Bytes}, err
 }
 
-// Close takes everything off the ports and gives them back as they were found.
+// Close takes everything off the ports and gives them back as they were found,
+// unless Leave was called.
 // Run must have returned. It is safe to call more than once.
 func (b *Bridge) Close() error {
 	if !b.end() {
 		return nil
+	}
+	if b.left.Load() {
+		return b.release()
 	}
 	var errs []error
 	if b.inline != nil {

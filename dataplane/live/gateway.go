@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -29,6 +30,9 @@ type GatewayConfig struct {
 	Force bool
 	// BufferBytes bounds each worker's receive buffer on each side; 32 MiB by default.
 	BufferBytes int
+	// BusyPoll is how long a worker without frames looks for more before it
+	// sleeps; not at all by default.
+	BusyPoll time.Duration
 	// Journal is as in BridgeConfig.
 	Journal string
 	// Log takes what an operator should know; slog's default when nil.
@@ -75,7 +79,8 @@ func OpenGateway(cfg GatewayConfig) (_ *Gateway, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("open gateway: %w", err)
 	}
-	g := &Gateway{cfg: cfg, pair: newPair()}
+	g := &Gateway{cfg: cfg}
+	g.pair.init()
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open gateway: %w", errors.Join(err, g.Close()))
@@ -105,7 +110,7 @@ func OpenGateway(cfg GatewayConfig) (_ *Gateway, err error) {
 	if _, err := cfg.Fast.Attach(cfg.LAN); err != nil {
 		return nil, err
 	}
-	return g, g.open(pairConfig{workers: cfg.Workers, cpus: cfg.CPUs, buffer: cfg.BufferBytes, guard: g.gate, yields: cfg.Fail != fastpath.FailOff,
+	return g, g.open(pairConfig{workers: cfg.Workers, cpus: cfg.CPUs, buffer: cfg.BufferBytes, busy: cfg.BusyPoll, guard: g.gate, yields: cfg.Fail != fastpath.FailOff,
 		sides: [2]pairSide{
 			// What other hosts say to each other is none of a router's business.
 			{name: cfg.LAN, filter: g.gate.FilterFD(), mark: g.gate.Mark(), quiet: true},
@@ -134,11 +139,14 @@ func (g *Gateway) Passed() (fastpath.Count, error) {
 	return fastpath.Count{Packets: c.Yielded}, err
 }
 
-// Close gives the port back to the host as it was found. Run must have
-// returned. It is safe to call more than once.
+// Close gives the port back to the host as it was found, unless Leave was
+// called. Run must have returned. It is safe to call more than once.
 func (g *Gateway) Close() error {
 	if !g.end() {
 		return nil
+	}
+	if g.left.Load() {
+		return g.release()
 	}
 	var errs []error
 	if g.gate != nil {

@@ -69,12 +69,7 @@ func openOffloads(name string) (*offloads, error) {
 func (o *offloads) close() { unix.Close(o.fd) }
 
 func (o *offloads) call(v *ethtoolValue) error {
-	req := ifreqData{data: unsafe.Pointer(v)}
-	copy(req.name[:], o.name)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(o.fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req))); errno != 0 {
-		return errno
-	}
-	return nil
+	return o.ask(unsafe.Pointer(v))
 }
 
 func (o *offloads) get(what offload) (bool, error) {

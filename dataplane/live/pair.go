@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"sluice/dataplane/capture"
 	"sluice/dataplane/fastpath"
@@ -19,6 +21,9 @@ type pair struct {
 	mu     sync.Mutex
 	closed bool
 	final  []WorkerStats
+
+	// left tells that the ports are left to the kernel.
+	left atomic.Bool
 }
 
 // pairSide is one side. Its zero mark and filter are none.
@@ -34,12 +39,13 @@ type pairConfig struct {
 	workers int
 	cpus    []int
 	buffer  int
+	busy    time.Duration
 	guard   pulse
 	yields  bool
 	sides   [2]pairSide
 }
 
-func newPair() pair { return pair{ready: make(chan struct{})} }
+func (p *pair) init() { p.ready = make(chan struct{}) }
 
 // open opens each worker's sockets, on both sides in the same order, so that
 // the fan-out program's answer means the same worker on both.
@@ -63,11 +69,11 @@ func (p *pair) open(cfg pairConfig) error {
 			return err
 		}
 		p.workers = append(p.workers, w)
-		w.bridge, w.heart, w.yields = true, h, cfg.yields
+		w.bridge, w.heart, w.yields, w.spin = true, h, cfg.yields, int64(cfg.busy)
 		for port, side := range cfg.sides {
 			s, err := capture.OpenPacket(capture.PacketConfig{
 				Interface: side.name, Port: uint8(port), RingBytes: cfg.buffer,
-				Promiscuous: !side.quiet, Fanout: groups[port], Filter: side.filter, Hold: true,
+				Promiscuous: !side.quiet, Fanout: groups[port], Filter: side.filter, BusyPoll: cfg.busy, Hold: true,
 			})
 			if err != nil {
 				return err

@@ -29,8 +29,13 @@ type TapConfig struct {
 	// IncomingOnly leaves out what the host itself sends. Mirror ports need
 	// neither; a router's own port needs both directions.
 	IncomingOnly bool
+	// AtOnce takes frames as they come, for resets that are in time; otherwise
+	// they come in blocks up to a millisecond late, at a lower cost.
+	AtOnce bool
 	// RingBytes is the ring of each worker and port; 32 MiB by default.
 	RingBytes int
+	// BusyPoll is as in BridgeConfig.
+	BusyPoll time.Duration
 	// Log takes what an operator should know; slog's default when nil.
 	Log *slog.Logger
 }
@@ -94,6 +99,15 @@ func OpenTap(cfg TapConfig) (_ *Tap, err error) {
 	return t, nil
 }
 
+// batch is the most frames of one look: of a ring it costs nothing, otherwise
+// each has room for an aggregate.
+func (c *TapConfig) batch() int {
+	if c.AtOnce {
+		return 64
+	}
+	return 256
+}
+
 func (t *Tap) openWorker(i int, h *heart, groups []*capture.FanoutGroup) error {
 	cpu := -1
 	if len(t.cfg.CPUs) > 0 {
@@ -104,12 +118,12 @@ func (t *Tap) openWorker(i int, h *heart, groups []*capture.FanoutGroup) error {
 		return err
 	}
 	t.workers = append(t.workers, w)
-	w.heart = h
+	w.heart, w.spin = h, int64(t.cfg.BusyPoll)
 	for port, name := range t.cfg.Interfaces {
 		s, err := capture.OpenPacket(capture.PacketConfig{
-			Interface: name, Port: uint8(port), Ring: true, RingBytes: t.cfg.RingBytes, Batch: 256,
+			Interface: name, Port: uint8(port), Ring: !t.cfg.AtOnce, RingBytes: t.cfg.RingBytes, Batch: t.cfg.batch(),
 			RetireAfter: time.Millisecond, Promiscuous: true, Outgoing: !t.cfg.IncomingOnly,
-			Fanout: groups[port], Hold: true,
+			Fanout: groups[port], BusyPoll: t.cfg.BusyPoll, Hold: true,
 		})
 		if err != nil {
 			return err

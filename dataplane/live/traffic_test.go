@@ -323,8 +323,12 @@ func TestReset(t *testing.T) {
 }
 
 func TestTap(t *testing.T) {
-	for _, workers := range []int{1, 2} {
-		t.Run(fmt.Sprint(workers), func(t *testing.T) {
+	for _, tt := range []struct {
+		workers int
+		atOnce  bool
+	}{{1, false}, {2, false}, {1, true}, {2, true}} {
+		workers := tt.workers
+		t.Run(fmt.Sprintf("%d workers, at once %v", tt.workers, tt.atOnce), func(t *testing.T) {
 			top := newTopology(t)
 			// The gateway is the server here: a listener on its own port.
 			top.address(top.gateway, insideIf, "10.77.0.3/24")
@@ -361,7 +365,7 @@ func TestTap(t *testing.T) {
 			}
 			var tap *Tap
 			top.in(top.gateway, func() (err error) {
-				tap, err = OpenTap(TapConfig{Interfaces: []string{insideIf}, Workers: workers, Log: quiet()})
+				tap, err = OpenTap(TapConfig{Interfaces: []string{insideIf}, Workers: workers, AtOnce: tt.atOnce, Log: quiet()})
 				return err
 			})
 			ctx, cancel := context.WithCancel(context.Background())
@@ -451,29 +455,8 @@ func TestTunnel(t *testing.T) {
 	top := newTopology(t)
 	// Without a native XDP program the client's aggregates come whole.
 	r := top.bridge(&fastpath.Config{Mode: fastpath.ModeGeneric}, BridgeConfig{}, passAll(1))
-	vxlan := func(ns func(fn func() error), under, local, remote, addr string) {
-		ns(func() error {
-			l, err := netlink.LinkByName(under)
-			if err != nil {
-				return err
-			}
-			v := &netlink.Vxlan{LinkAttrs: netlink.LinkAttrs{Name: "vx0"}, VxlanId: 42, VtepDevIndex: l.Attrs().Index,
-				SrcAddr: net.ParseIP(local), Group: net.ParseIP(remote), Port: 4789}
-			if err := netlink.LinkAdd(v); err != nil {
-				return fmt.Errorf("this kernel has no VXLAN: %w", err)
-			}
-			a, err := netlink.ParseAddr(addr)
-			if err != nil {
-				return err
-			}
-			if err := netlink.AddrAdd(v, a); err != nil {
-				return err
-			}
-			return setUp("vx0")
-		})
-	}
-	vxlan(func(fn func() error) { top.in(top.client, fn) }, clientIf, client4, server4, "10.88.0.1/24")
-	vxlan(func(fn func() error) { top.in(top.server, fn) }, serverIf, server4, client4, "10.88.0.2/24")
+	top.vxlan(top.client, clientIf, client4, server4, "10.88.0.1/24")
+	top.vxlan(top.server, serverIf, server4, client4, "10.88.0.2/24")
 	const n = 16 << 20
 	start := time.Now()
 	got, same, err := top.upload("", "10.88.0.2:0", n)

@@ -29,6 +29,8 @@ type WorkerStats struct {
 	Sent [2]capture.SendStats
 	// Forwarded and Withheld are the Processor's decisions; Injected its own frames.
 	Forwarded, Withheld, Injected uint64
+	// Fill is how full the receive buffers were at the last look, from 0 to 1.
+	Fill [2]float64
 	// Discarded were waiting when the worker came back from a hang: the wire
 	// program had forwarded them already.
 	Discarded uint64
@@ -47,6 +49,8 @@ type worker struct {
 	bridge bool
 	proc   Processor
 	heart  *heart
+	// spin is how long the worker looks for frames before it sleeps.
+	spin int64
 	// yields tells that the wire takes over when heartbeats stop.
 	yields bool
 
@@ -63,8 +67,11 @@ type worker struct {
 	mu     sync.Mutex
 	wake   int
 	thread atomic.Int64
+	// leaving tells that the ports are left to the kernel when the worker stops.
+	leaving atomic.Bool
 
 	forwarded, withheld, injected, discarded atomic.Uint64
+	fill                                     gauge
 }
 
 func newWorker(index, cpu int) (*worker, error) {
@@ -141,7 +148,7 @@ func (w *worker) run() error {
 	w.poll = append(w.poll, unix.PollFd{Fd: int32(w.wake), Events: unix.POLLIN})
 
 	beat := monotonic()
-	var tick int64
+	var tick, idle int64
 	for !w.stopped.Load() {
 		now := monotonic()
 		if now-beat >= int64(beatInterval) || beat > now {
@@ -157,6 +164,7 @@ func (w *worker) run() error {
 			interval = UrgentInterval
 		}
 		if w.nudged.Load() && w.nudged.Swap(false) || now-tick >= int64(interval) {
+			w.press()
 			w.proc.Tick(time.Now().UnixNano())
 			w.inject()
 			tick = now
@@ -166,7 +174,17 @@ func (w *worker) run() error {
 			return err
 		}
 		if busy {
+			idle = 0
 			continue
+		}
+		if w.spin > 0 {
+			if idle == 0 {
+				idle = now
+			}
+			if now-idle < w.spin {
+				continue
+			}
+			idle = 0
 		}
 		if w.urgent {
 			interval = UrgentInterval
@@ -180,6 +198,9 @@ func (w *worker) run() error {
 			var sink [8]byte
 			_, _ = unix.Read(w.wake, sink[:])
 		}
+	}
+	if w.leaving.Load() {
+		return w.leave()
 	}
 	return nil
 }
@@ -271,6 +292,7 @@ func (w *worker) stats() WorkerStats {
 		Forwarded: w.forwarded.Load(), Withheld: w.withheld.Load(),
 		Injected: w.injected.Load(), Discarded: w.discarded.Load(), Thread: int(w.thread.Load()),
 	}
+	st.Fill = [2]float64{w.fill.get(0), w.fill.get(1)}
 	for i, s := range w.in {
 		r := s.Stats()
 		p := &st.Received[min(i, 1)]

@@ -59,6 +59,9 @@ func (w *Worker) handOver(f *flow.Flow) {
 	case (f.TCPFlags[0]|f.TCPFlags[1])&(decode.TCPFin|decode.TCPRst) != 0:
 		return // about to end
 	}
+	if f.Proto == decode.ProtoTCP && (w.p.TCPFlags&decode.TCPSyn != 0 || f.Pkts[0] == 0 || f.Pkts[1] == 0) {
+		return // the kernel takes the handshake's next step for the connection's end
+	}
 	if f.Verdict.Action != verdict.Bypass {
 		if f.State != flow.StateEstablished || !o.wants(f) {
 			return
@@ -72,6 +75,7 @@ func (w *Worker) handOver(f *flow.Flow) {
 		f.Verdict = f.Verdict.Max(verdict.Verdict{Action: verdict.Bypass, Cause: verdict.CausePolicy})
 	}
 	w.flows.Bypass(f)
+	w.ensure(f).coverage.kernel = true
 	o.flows[f] = &flow.Bypassed{}
 	w.counters.OffloadedFlows++
 }
@@ -136,6 +140,9 @@ func (w *Worker) take(f *flow.Flow, taken *flow.Bypassed, n flow.Bypassed) {
 		f.Bytes[dir] += bytes
 		w.counters.OffloadedPackets += packets
 		w.counters.OffloadedBytes += bytes
+		if w.leaves(f, dir) {
+			w.counters.EgressBypassed += bytes
+		}
 	}
 	*taken = n
 }
@@ -171,7 +178,7 @@ func (w *Worker) bypassName(f *flow.Flow) string {
 	if f.State != flow.StateBypassed {
 		return ""
 	}
-	if w.offload != nil {
+	if st := w.state(f); st != nil && st.coverage.kernel {
 		return "capture"
 	}
 	return "local"

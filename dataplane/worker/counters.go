@@ -34,6 +34,10 @@ type Counters struct {
 	Associations uint64
 	// Egress bytes of objects by what became of them, for the coverage figures.
 	EgressInspected, EgressUnscannable, EgressEncrypted, EgressBypassed uint64
+	// Overloads are times at which the worker could not keep up, Shed the flows
+	// that went past it then, by class.
+	Overloads uint64
+	Shed      [numShedClasses]uint64
 
 	// Documents were given to be read whole; of them, and of those not kept, some
 	// were not read, by reason. Unscannable counts answers with a reason.
@@ -170,6 +174,10 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("ips.refusal_errors", c.RefusalErrors)
 	fn("anomaly.total", c.Anomalies)
 	fn("events.total", c.Events)
+	fn("overload.times", c.Overloads)
+	for i, v := range c.Shed {
+		fn("overload.shed_flows."+ShedClasses[i], v)
+	}
 	fn("coverage.egress_bytes.inspected", c.EgressInspected)
 	fn("coverage.egress_bytes.unscannable", c.EgressUnscannable)
 	fn("coverage.egress_bytes.encrypted", c.EgressEncrypted)

@@ -55,6 +55,10 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	if w.cfg.Report.wants("flow") {
 		w.emit(w.flowEvent(f, reason))
 	}
+	w.covered(f, false)
+	if st := w.state(f); st != nil && st.coverage.shed && w.overload != nil {
+		w.overload.flows--
+	}
 	w.counters.FlowsEnded++
 	if id := f.App.Proto(); id != protocol.Unknown && (id != protocol.Failed || f.App.ParserProto() == protocol.Unknown) {
 		w.counters.AppFlows[id][transportOf(f)]++

@@ -98,6 +98,12 @@ func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState)
 	if o.Unscannable != "" {
 		res.Unscannable = o.Unscannable
 	}
+	if res.Unscannable != "" {
+		w.ensure(f).coverage.found = true
+	}
+	if w.leaves(f, o.Dir) {
+		w.covered(f, res.Unscannable != "")
+	}
 	if o.File && size > 0 {
 		w.fileEvent(f, o, size, res.Type, sum)
 	}
@@ -186,6 +192,7 @@ func (w *Worker) judgeObjects() {
 		if found == 0 || d != nil && d.found == found {
 			continue
 		}
+		w.ensure(ob.Flow).coverage.found = true
 		if d == nil {
 			d = new(decision)
 			ob.Decided = d

@@ -18,8 +18,14 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	if w.parked {
 		return false
 	}
-	if w.trails > 0 && forward {
-		w.trail(w.f, w.dir, p)
+	if w.f != nil && forward {
+		if w.trails > 0 {
+			w.trail(w.f, w.dir, p)
+		}
+		if w.overload != nil && w.overload.budget > 0 {
+			w.relieve(p, w.f, w.dir)
+		}
+		w.cover(p, w.f, w.dir)
 	}
 	if w.offload != nil && forward {
 		w.handOver(w.f)

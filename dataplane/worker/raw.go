@@ -37,7 +37,8 @@ type flowState struct {
 	// hello tells that the policy was asked about the TLS client hello.
 	hello bool
 	// tags are the packets still to be told after an alert.
-	tags []tag
+	tags     []tag
+	coverage coverage
 }
 
 // state gives the flow's state or nil.

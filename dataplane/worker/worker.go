@@ -196,6 +196,8 @@ type Worker struct {
 
 	// offload is what the kernel does for this worker; nil where it does nothing.
 	offload *offload
+	// overload is what the worker does when it cannot keep up; nil for nothing.
+	overload *overload
 
 	counters Counters
 }

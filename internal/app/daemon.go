@@ -47,6 +47,11 @@ type Daemon struct {
 	retired   []*Parts
 	confirmed chan struct{}
 	once      sync.Once
+	// handover is closed when the ports are to be left to the kernel and the next
+	// daemon; left tells that they were.
+	handover     chan struct{}
+	handoverOnce sync.Once
+	left         bool
 	// open is set once all is built and requests can be answered.
 	open atomic.Bool
 	// ready is set once the workers are in charge of the traffic.
@@ -59,6 +64,8 @@ type Daemon struct {
 	quarantine *quarantine
 	operator   *journal
 	meter      meter
+	// pinned counts the processors of ports.capture.cpus that are taken.
+	pinned int
 }
 
 // group is one bridge, one gateway, or the taps, with its workers.
@@ -69,6 +76,7 @@ type group struct {
 	ifaces []string
 	ports  int
 	procs  []*processor
+	cpus   []int
 	run    func(context.Context, []live.Processor) error
 	ready  <-chan struct{}
 	stats  func() []live.WorkerStats
@@ -76,8 +84,10 @@ type group struct {
 	// passed counts what went by without the workers; nil beside the wire. gone
 	// is what was told of it, away what happened before this process.
 	passed func() (fastpath.Count, error)
-	gone   fastpath.Count
-	away   fastpath.Away
+	// leave is as live's Leave; nil for taps.
+	leave func()
+	gone  fastpath.Count
+	away  fastpath.Away
 }
 
 // processor is a worker as the live loops see it.
@@ -104,7 +114,7 @@ func NewDaemon(cfg *config.Config, reread func() (*config.Config, error), log *s
 	if len(cfg.Ports.Gateways) > 0 && cfg.Ports.XDP == "off" {
 		return nil, errors.New("a gateway needs the kernel's programs: ports.xdp must not be off")
 	}
-	d := &Daemon{cfg: cfg, reread: reread, log: log, begin: time.Now(), confirmed: make(chan struct{}), state: signatures.NewState()}
+	d := &Daemon{cfg: cfg, reread: reread, log: log, begin: time.Now(), confirmed: make(chan struct{}), handover: make(chan struct{}), state: signatures.NewState()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -201,6 +211,7 @@ func (d *Daemon) processors(m Mode) ([]*processor, error) {
 		procs[i] = &processor{w: w, out: d.out, log: d.log}
 		procs[i].counters.Store(new(worker.Counters))
 	}
+	d.overload(procs)
 	return procs, nil
 }
 
@@ -210,15 +221,16 @@ func (d *Daemon) openBridge(b config.Bridge, n int) error {
 	if err != nil {
 		return err
 	}
+	k, cpus := d.cfg.Ports.Capture, d.cpus(n)
 	br, err := live.OpenBridge(live.BridgeConfig{Inside: b.Inside, Outside: b.Outside, Workers: n, Fast: d.fast, Fail: d.fail(),
-		PropagateLink: true, Force: d.cfg.Ports.Force, Journal: filepath.Join(d.cfg.StateDir, "ports-"+b.Inside+"-"+b.Outside+".json"), Log: d.log})
+		CPUs: cpus, BufferBytes: int(k.Buffer), BusyPoll: k.BusyPoll.D(), PropagateLink: true, Force: d.cfg.Ports.Force, Journal: filepath.Join(d.cfg.StateDir, "ports-"+b.Inside+"-"+b.Outside+".json"), Log: d.log})
 	if err != nil {
 		return err
 	}
 	if t := br.Bypass(); t != nil {
 		d.offload(procs, t)
 	}
-	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, ports: 2, procs: procs, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close, passed: br.Passed, away: br.Away()})
+	d.groups = append(d.groups, &group{mode: "bridge", ifaces: m.Ifaces, ports: 2, procs: procs, cpus: cpus, run: br.Run, ready: br.Ready(), stats: br.Stats, close: br.Close, leave: br.Leave, passed: br.Passed, away: br.Away()})
 	return nil
 }
 
@@ -240,13 +252,15 @@ func (d *Daemon) openGateway(lan string, n int) error {
 	if err != nil {
 		return err
 	}
+	k, cpus := d.cfg.Ports.Capture, d.cpus(n)
 	g, err := live.OpenGateway(live.GatewayConfig{LAN: lan, Workers: n, Fast: d.fast, Fail: d.fail(), Force: d.cfg.Ports.Force,
+		CPUs: cpus, BufferBytes: int(k.Buffer), BusyPoll: k.BusyPoll.D(),
 		Journal: filepath.Join(d.cfg.StateDir, "ports-"+lan+".json"), Log: d.log})
 	if err != nil {
 		return err
 	}
 	d.offload(procs, g.Bypass())
-	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, passed: g.Passed})
+	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, cpus: cpus, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, leave: g.Leave, passed: g.Passed})
 	return nil
 }
 
@@ -257,11 +271,13 @@ func (d *Daemon) openTap(n int) error {
 	if err != nil {
 		return err
 	}
-	t, err := live.OpenTap(live.TapConfig{Interfaces: p.Taps, Inject: p.Inject, Workers: n, Fast: d.fast, Log: d.log})
+	cpus := d.cpus(n)
+	t, err := live.OpenTap(live.TapConfig{Interfaces: p.Taps, Inject: p.Inject, Workers: n, Fast: d.fast, Log: d.log,
+		CPUs: cpus, AtOnce: !p.Monitor, RingBytes: int(p.Capture.Buffer), BusyPoll: p.Capture.BusyPoll.D()})
 	if err != nil {
 		return err
 	}
-	d.groups = append(d.groups, &group{mode: "tap", ifaces: p.Taps, ports: len(p.Taps), procs: procs, run: t.Run, ready: t.Ready(), stats: t.Stats, close: t.Close})
+	d.groups = append(d.groups, &group{mode: "tap", ifaces: p.Taps, ports: len(p.Taps), procs: procs, cpus: cpus, run: t.Run, ready: t.Ready(), stats: t.Stats, close: t.Close})
 	return nil
 }
 
@@ -319,7 +335,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 		d.ready.Store(true)
 		d.log.Info("sluice inspects", "ports", d.ports(), "rules", d.parts.Report.Loaded, "monitor", d.cfg.Ports.Monitor, "start", time.Since(d.begin).Round(time.Millisecond))
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-d.handover:
+		d.leave()
+		cancel(nil)
+	}
 	wg.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
@@ -366,7 +387,9 @@ func (d *Daemon) Close() error {
 		if d.drops != nil && d.out != nil {
 			d.out.Publish(0, d.drops.take(time.Now(), d.dropTotals(), true))
 		}
-		errs = append(errs, d.fast.Close())
+		if !d.left {
+			errs = append(errs, d.fast.Close())
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -407,6 +430,11 @@ func (p *processor) SetWake(wake func()) { p.w.SetWake(wake) }
 
 // Urgent is described with SetWake.
 func (p *processor) Urgent() bool { return p.w.Urgent() }
+
+// Pressure implements live.Pressed.
+func (p *processor) Pressure(x live.Pressure) {
+	p.w.Pressure(time.Now().UnixNano(), x.Fill, x.Lost)
+}
 
 // Injections implements live.Processor.
 func (p *processor) Injections() []live.Injection { return p.w.Injections() }

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"sluice/dataplane/fastpath"
@@ -56,7 +55,9 @@ func Doctor(ctx context.Context, cfg *config.Config) []Finding {
 	d.privileges()
 	d.kernel()
 	d.cpu()
+	d.memory()
 	d.clock()
+	d.clockSource()
 	d.folders()
 	d.ports()
 	d.leftovers()
@@ -163,6 +164,15 @@ func (d *doctor) clock() {
 	d.say("clock", LevelOK, "synchronised", "")
 }
 
+// clockSource is asked for every batch of frames: a slow one costs.
+func (d *doctor) clockSource() {
+	switch src := readLine("/sys/devices/system/clocksource/clocksource0/current_clocksource"); src {
+	case "hpet", "acpi_pm", "jiffies":
+		d.say("clock source", LevelWarning, src+": reading the time is slow, and is done for every batch of frames",
+			"echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource (or boot with clocksource=tsc)")
+	}
+}
+
 func (d *doctor) folders() {
 	for _, f := range []struct{ key, dir string }{{"cache-dir", d.cfg.CacheDir}, {"state-dir", d.cfg.StateDir}, {"default-log-dir", d.cfg.LogDir}} {
 		dir := f.dir
@@ -185,96 +195,6 @@ func (d *doctor) folders() {
 			}
 		}
 		d.say(f.key, LevelOK, f.dir, "")
-	}
-}
-
-func (d *doctor) ports() {
-	p := d.cfg.Ports
-	if len(p.Taps)+len(p.Bridges)+len(p.Gateways) == 0 {
-		d.say("ports", LevelNote, "no port is configured", "sluice doctor --config FILE, or name ports with --tap and --bridge when running")
-		return
-	}
-	for _, name := range append(append([]string{}, p.Taps...), p.Gateways...) {
-		d.port(name, false)
-	}
-	for _, b := range p.Bridges {
-		in, out := d.port(b.Inside, true), d.port(b.Outside, true)
-		if in != nil && out != nil && in.Attrs().MTU != out.Attrs().MTU {
-			d.say("mtu", LevelFailure, fmt.Sprintf("%s has %d, %s has %d", b.Inside, in.Attrs().MTU, b.Outside, out.Attrs().MTU),
-				fmt.Sprintf("ip link set %s mtu %d", b.Outside, in.Attrs().MTU))
-		}
-	}
-}
-
-func (d *doctor) port(name string, inline bool) netlink.Link {
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		d.say("port "+name, LevelFailure, "there is no such interface", "ip link")
-		return nil
-	}
-	a := link.Attrs()
-	if a.Flags&net.FlagUp == 0 {
-		d.say("port "+name, LevelNote, "down: the daemon takes it up", "")
-	} else if a.OperState == netlink.OperDown || a.OperState == netlink.OperLowerLayerDown {
-		d.say("port "+name, LevelWarning, "no link", "check the cable or the peer")
-	}
-	driver := "virtual"
-	if l, err := os.Readlink(filepath.Join("/sys/class/net", name, "device/driver")); err == nil {
-		driver = filepath.Base(l)
-	} else if link.Type() != "" {
-		driver = link.Type()
-	}
-	queues, _ := filepath.Glob(filepath.Join("/sys/class/net", name, "queues/rx-*"))
-	d.say("port "+name, LevelOK, fmt.Sprintf("driver %s, mtu %d, %d receive queues", driver, a.MTU, len(queues)), "")
-	if !inline {
-		return link
-	}
-	if addrs, err := netlink.AddrList(link, netlink.FAMILY_V4); err == nil && len(addrs) > 0 {
-		d.say("port "+name, LevelWarning, "has the address "+addrs[0].IPNet.String()+", which will not be reachable while the port is inline", "ip addr flush dev "+name)
-	}
-	if routes, err := netlink.RouteList(link, netlink.FAMILY_ALL); err == nil {
-		for _, r := range routes {
-			if r.Dst == nil || r.Dst.IP.IsUnspecified() {
-				d.say("port "+name, LevelFailure, "carries the host's default route: `sluice run` refuses it", "use another port, or --force with --confirm 60s")
-				break
-			}
-		}
-	}
-	if a.MasterIndex != 0 {
-		d.say("port "+name, LevelWarning, "belongs to a bridge or bond of the kernel", "ip link set "+name+" nomaster")
-	}
-	return link
-}
-
-// leftovers looks for what a crashed daemon left on any interface.
-func (d *doctor) leftovers() {
-	links, err := netlink.LinkList()
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		d.say("leftovers", LevelWarning, "cannot list interfaces: "+err.Error(), "")
-		return
-	}
-	running := d.running()
-	for _, l := range links {
-		name := l.Attrs().Name
-		if x := l.Attrs().Xdp; x != nil && x.Attached {
-			owner := fastpath.ProgramName(x.ProgId)
-			switch {
-			case fastpath.OwnName(owner) && !running:
-				d.say("leftover "+name, LevelWarning, "an XDP program of a daemon that is gone: its block lists are still in force", "the next `sluice run` takes it over; to remove it: ip link set "+name+" xdp off")
-			case !fastpath.OwnName(owner):
-				d.say("xdp "+name, LevelNote, "is used by another program ("+owner+")", "")
-			}
-		}
-		if filters, err := netlink.FilterList(l, netlink.HANDLE_MIN_INGRESS); err == nil && !running {
-			for _, f := range filters {
-				if b, ok := f.(*netlink.BpfFilter); ok && strings.HasPrefix(b.Name, "sluice") {
-					d.say("leftover "+name, LevelWarning, "the wire program of a daemon that is gone forwards or drops this port's frames", "the next `sluice run` takes it over; to remove it: tc qdisc del dev "+name+" clsact")
-				}
-			}
-		}
-	}
-	if journals, _ := filepath.Glob(filepath.Join(d.cfg.StateDir, "ports-*.json")); len(journals) > 0 && !running {
-		d.say("leftovers", LevelWarning, "ports were not given back by an earlier run: "+strings.Join(journals, ", "), "the next `sluice run` on the same ports undoes it")
 	}
 }
 

@@ -69,6 +69,8 @@ type PortStatus struct {
 	// FrameRate and BitRate are of the last second.
 	FrameRate float64 `json:"frames_per_second"`
 	BitRate   float64 `json:"bits_per_second"`
+	// Rings are the workers' shares.
+	Rings []RingStatus `json:"rings"`
 }
 
 // EventStatus is the publisher's and the spool's state.
@@ -101,6 +103,13 @@ func (d *Daemon) handler() http.Handler {
 	})
 	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, _ *http.Request) {
 		d.once.Do(func() { close(d.confirmed) })
+		control.Reply(w, http.StatusOK, struct{}{})
+	})
+	mux.HandleFunc("POST /handover", func(w http.ResponseWriter, _ *http.Request) {
+		if err := d.Handover(); err != nil {
+			control.Reply(w, http.StatusConflict, err)
+			return
+		}
 		control.Reply(w, http.StatusOK, struct{}{})
 	})
 	mux.HandleFunc("GET /block", d.serveBlocks)
@@ -191,8 +200,9 @@ func (d *Daemon) snapshot() Status {
 			if x, ok := xdp[name]; ok {
 				p.XDP, p.XDPReason, p.XDPIdle = x.Mode.String(), x.Why, x.Idle
 			}
-			for _, st := range stats {
+			for w, st := range stats {
 				if i < len(st.Received) {
+					p.Rings = append(p.Rings, g.ring(w, i, &st))
 					p.Frames += st.Received[i].Frames
 					p.Bytes += st.Received[i].Bytes
 					p.Sent += st.Sent[i].Frames
@@ -238,6 +248,7 @@ func (d *Daemon) samples(emit func(metrics.Sample)) {
 		}
 	}
 	d.kernelSamples(emit)
+	d.ringSamples(emit)
 	d.byType.Emit(emit)
 }
 

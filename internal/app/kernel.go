@@ -33,7 +33,7 @@ func (d *Daemon) openFast() error {
 		MaxPrefixes: fp.MaxPrefixes, MaxFlows: fp.MaxFlows, MaxSources: fp.MaxSources, MaxQuarantined: fp.MaxQuarantined, Samples: samples(fp),
 		// Inline, the block lists stay in force when this process dies, as the wire does.
 		Persist: d.inline()}
-	if d.offloads() {
+	if d.offloads() || d.sheds() {
 		c.MaxBypassed = maxOffloaded
 	}
 	var err error

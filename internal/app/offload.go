@@ -1,6 +1,8 @@
 package app
 
 import (
+	"slices"
+
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/worker"
 	"sluice/internal/config"
@@ -13,8 +15,39 @@ const maxOffloaded = 1 << 16
 // connections to the kernel after their handshake.
 const encryptionBypass = "bypass"
 
+// sheds reports whether flows of low risk go past workers that cannot keep up.
+func (d *Daemon) sheds() bool {
+	switch o := d.cfg.Overload; o.Shed {
+	case "yes":
+		return len(o.Order) > 0
+	case "no":
+		return false
+	default:
+		// Whoever fails closed would rather lose frames than inspection.
+		return len(o.Order) > 0 && d.cfg.Ports.Fail != "closed"
+	}
+}
+
+// overload tells workers what they may let past when they cannot keep up.
+func (d *Daemon) overload(procs []*processor) {
+	if !d.sheds() {
+		return
+	}
+	c := d.cfg.Overload
+	o := worker.Overload{Past: uint64(c.Past), High: float64(c.High) / 100, Low: float64(c.Low) / 100, Calm: int64(c.Calm), MaxFlows: c.MaxFlows}
+	for _, name := range c.Order {
+		if i := slices.Index(worker.ShedClasses[:], name); i >= 0 {
+			o.Order = append(o.Order, worker.ShedClass(i))
+		}
+	}
+	for _, p := range procs {
+		p.w.SetOverload(o)
+	}
+}
+
 // offloads reports whether the configuration has any flow go past the workers.
-// It must be asked for: what goes past is not inspected.
+// It must be asked for: what goes past is not inspected. (What goes past because
+// of overload does so anyhow, told by an event each: see sheds.)
 func (d *Daemon) offloads() bool {
 	if d.cfg.Stream.Bypass {
 		return true
@@ -29,12 +62,15 @@ func (d *Daemon) offloads() bool {
 
 // offload lets workers hand flows to the kernel as the configuration says.
 func (d *Daemon) offload(procs []*processor, table worker.BypassTable) {
-	if !d.offloads() {
+	if !d.offloads() && !d.sheds() {
 		return
 	}
 	o := worker.Offload{Table: table, PastDepth: d.cfg.Stream.Bypass, Encrypted: encryptedBypass(d.cfg)}
 	for _, p := range procs {
 		p.w.SetOffload(o)
+	}
+	if !d.offloads() {
+		return
 	}
 	d.log.Info("flows may go past the workers: they are counted, and not inspected", "past-depth", d.cfg.Stream.Bypass, "most", maxOffloaded)
 }

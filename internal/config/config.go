@@ -15,6 +15,8 @@ type Config struct {
 	Ports Ports `yaml:"ports"`
 	// Workers is the number of inspecting threads; 0 takes one a core.
 	Workers int `yaml:"workers" min:"0" max:"256"`
+	// Overload says what becomes of frames that are too many for the workers.
+	Overload Overload `yaml:"overload"`
 	// Vars holds address and port groups for rules and policies by name.
 	Vars Vars `yaml:"vars"`
 
@@ -126,6 +128,8 @@ type Ports struct {
 	Force bool `yaml:"force"`
 	// XDP is native, generic or the better of both.
 	XDP string `yaml:"xdp" enum:"auto|native|generic|off"`
+	// Capture says how frames are taken from the ports.
+	Capture Capture `yaml:"capture"`
 }
 
 // Bridge is one pair of ports.

@@ -19,7 +19,7 @@ type EVETypes struct {
 // eveTypes are the names that may stand in the list: Suricata's and our own.
 var eveTypes = strings.Fields("alert drop anomaly http http2 dns mdns llmnr tls smtp ftp ftp_data ssh smb dcerpc imap pop3 nfs tftp sip sdp rdp rfb mqtt krb5 " +
 	"snmp dhcp ntp ike ikev2 ldap quic websocket doh2 pgsql modbus dnp3 enip bittorrent-dht telnet arp files fileinfo flow netflow stats metadata frame stream " +
-	"packet engine dlp gap block")
+	"packet engine dlp gap overload block")
 
 // eventTypes gives the event_type values that a list entry of another name means.
 var eventTypes = map[string][]string{

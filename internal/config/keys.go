@@ -25,7 +25,7 @@ var harmless = map[string]string{
 	"mpm-algo":                               "one engine matches all patterns",
 	"spm-algo":                               "one engine matches all patterns",
 	"runmode":                                "workers are threads that run to completion",
-	"threading":                              "workers are pinned by the program",
+	"threading":                              "name processors under ports.capture.cpus",
 	"max-pending-packets":                    "frames stay in the ring",
 	"default-packet-size":                    "frames stay in the ring",
 	"unix-command":                           "the control socket is always there",

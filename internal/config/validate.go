@@ -18,6 +18,7 @@ func (c *Config) Validate() error {
 	}
 	errs = append(errs, c.Vars.check()...)
 	c.checkPorts(bad)
+	c.checkLive(bad)
 	c.checkOutputs(bad)
 	c.checkFastPath(bad)
 	for _, p := range []struct {
