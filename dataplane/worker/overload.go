@@ -155,7 +155,7 @@ func (w *Worker) fillOverload(p *overloadPart) {
 // relieve lets the flow of the packet in work go past where it is of low risk.
 func (w *Worker) relieve(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 	o := w.overload
-	if f.State != flow.StateEstablished || f.Alerted || f.Verdict.Action != verdict.None || f.Bytes[0]+f.Bytes[1] < o.Past ||
+	if f.State != flow.StateEstablished || w.held(f) || f.Alerted || f.Verdict.Action != verdict.None || f.Bytes[0]+f.Bytes[1] < o.Past ||
 		(f.TCPFlags[0]|f.TCPFlags[1])&(decode.TCPFin|decode.TCPRst) != 0 {
 		return
 	}
