@@ -299,4 +299,3 @@ func median(all []time.Duration) time.Duration {
 	}
 	return all[len(all)/2]
 }
-
