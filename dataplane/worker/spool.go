@@ -112,10 +112,14 @@ func (w *Worker) keepBytes(ob *inspect.Object, data []byte) {
 	if len(head) == 0 {
 		head = data
 	}
-	if extract.Document(head, ob.Meta.Name) == "" {
-		state = spoolOff
+	switch {
+	case extract.Document(head, ob.Meta.Name) != "":
+		w.giveUp(ob, state)
+	case ob.Keeps:
+		ob.Spooling = spoolPart
+	default:
+		w.giveUp(ob, spoolOff)
 	}
-	w.giveUp(ob, state)
 }
 
 // recognise tells from an object's first bytes whether it is a document.

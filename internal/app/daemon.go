@@ -20,6 +20,7 @@ import (
 	"sluice/dataplane/live"
 	"sluice/dataplane/worker"
 	"sluice/events"
+	"sluice/events/sink/evidence"
 	"sluice/events/sink/metrics"
 	"sluice/internal/config"
 	"sluice/internal/control"
@@ -42,6 +43,7 @@ type Daemon struct {
 	http    *metrics.Server
 	state   *signatures.State
 	docs    *document.Reader
+	kept    *evidence.Store
 
 	mu        sync.Mutex
 	parts     *Parts
@@ -128,6 +130,9 @@ func NewDaemon(cfg *config.Config, log *slog.Logger) (_ *Daemon, err error) {
 	n := cfg.Workers
 	if n == 0 {
 		n = max(runtime.NumCPU()/max(len(cfg.Ports.Bridges)+len(cfg.Ports.Gateways)+min(len(cfg.Ports.Taps), 1), 1), 1)
+	}
+	if d.kept, err = openEvidence(cfg, false, log); err != nil {
+		return nil, err
 	}
 	d.docs = openDocuments(cfg, n)
 	for _, b := range cfg.Ports.Bridges {
@@ -220,7 +225,7 @@ func (d *Daemon) loadList(l config.BlockList) error {
 }
 
 func (d *Daemon) processors(m Mode) ([]*processor, error) {
-	m.Documents = d.docs
+	m.Documents, m.Evidence = d.docs, keeper(d.kept)
 	wc, err := d.parts.Worker(m)
 	if err != nil {
 		return nil, err
@@ -405,13 +410,16 @@ func (d *Daemon) Close() error {
 	if d.http != nil {
 		errs = append(errs, d.http.Close(ctx))
 	}
+	if d.kept != nil {
+		errs = append(errs, d.kept.Close(ctx))
+	}
 	if d.out != nil {
 		errs = append(errs, d.out.Close(ctx))
 	}
 	if d.lock != nil {
 		errs = append(errs, d.lock.Close())
 	}
-	d.groups, d.control, d.fast, d.out, d.http, d.lock, d.docs = nil, nil, nil, nil, nil, nil, nil
+	d.groups, d.control, d.fast, d.out, d.http, d.lock, d.docs, d.kept = nil, nil, nil, nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 
