@@ -291,6 +291,50 @@ func liveDocumentDelay(r *rig) {
 	}
 }
 
+// liveDocumentRush sends many documents at once, more than are read at a time:
+// each is judged, and what is clean arrives as it was.
+func liveDocumentRush(r *rig) {
+	r.start()
+	const n = 40
+	clean, bad := r.write("clean.docx", docx(r, noise(180000, 5))), r.write("bad.docx", docx(r, noise(180000, 5)+stage.CardList(stage.Cards(12, 5))))
+	want, err := os.ReadFile(clean)
+	if err != nil {
+		r.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	times := make([]time.Duration, n)
+	for i := range n {
+		wg.Go(func() {
+			file, path, code := clean, fmt.Sprintf("/rush/%d", i), 200
+			if i%4 == 3 {
+				file, code = bad, 403
+			}
+			start := time.Now()
+			if p := r.curl("-H", "Expect:", "-T", file, origin+path); p.Code != code {
+				r.Errorf("%s: %v", path, p)
+			}
+			times[i] = time.Since(start)
+		})
+	}
+	wg.Wait()
+	for i := range n {
+		seen := r.origin.Requests(fmt.Sprintf("/rush/%d", i))
+		if arrived := len(seen) == 1 && seen[0].Complete && bytes.Equal(seen[0].Body, want); arrived != (i%4 != 3) {
+			r.Errorf("upload %d arrived: %v", i, arrived)
+		}
+	}
+	st, err := r.daemon.Status(r.ctx)
+	if err != nil {
+		r.Fatal(err)
+	}
+	c := st.Counters
+	r.Logf("%d documents of %d kB at once: half of them within %v; memory at most %d kB; %d frames withheld, %d came again, %d found no room", n, len(want)/1000, median(times),
+		c["dlp.document_memory_peak"]/1000, c["ips.held_frames"], c["ips.held_absorbed"], c["ips.held_overflow"])
+	if c["dlp.documents"] != n || c["dlp.documents_overload"]+c["dlp.documents_timeout"] != 0 || c["dlp.document_memory"] != 0 || c["dlp.documents_waiting"] != 0 {
+		r.Errorf("%v", c)
+	}
+}
+
 func median(all []time.Duration) time.Duration {
 	for i := range all {
 		for j := i; j > 0 && all[j] < all[j-1]; j-- {

@@ -130,6 +130,12 @@ func (w *Worker) whileHeld(p *decode.Packet, f *flow.Flow, dir protocol.Dir) boo
 			return true
 		}
 	}
+	if p.Has(decode.FlagReassembled) {
+		// Its last fragment alone could not be judged again: like a lost one.
+		w.counters.HeldOverflow++
+		w.parked = true
+		return true
+	}
 	w.flows.Uncount(f, p, dir)
 	w.keep, w.later, w.parked = h, true, true
 	return true

@@ -433,6 +433,30 @@ func TestEndWithDocuments(t *testing.T) {
 			}
 		}
 	})
+	t.Run("tap", func(t *testing.T) {
+		// Beside the wire nothing is withheld; both ends are told when it is known.
+		r := newRig(t, "", working(), func(c *worker.Config, _ *document.Config) {
+			c.Inline, c.Stream.Inline, c.Ifaces = false, false, []string{"tap0"}
+		})
+		r.tap = true
+		r.open()
+		for _, piece := range put(docx(t, cards)) {
+			r.data(0, piece)
+			r.send(r.frame(1, r.seq[1], nil, &layers.TCP{ACK: true}))
+		}
+		r.out = [2][][]byte{}
+		r.wait("the event", func() bool { return len(r.dlp()) == 1 })
+		got := r.sent(0)
+		slices.Sort(got)
+		want := []string{"RST " + itoa(r.seq[0]), "RST " + itoa(r.seq[1])}
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q, not %q", got, want)
+		}
+		if d := r.dlp()[0]; d.BytesReleased != d.Object.Size {
+			t.Errorf("%+v", d)
+		}
+	})
 	t.Run("monitor", func(t *testing.T) {
 		r := newRig(t, "", working(), func(c *worker.Config, _ *document.Config) { c.Monitor = true })
 		r.open()

@@ -244,7 +244,7 @@ func (w *Worker) frame(f *capture.Frame) bool {
 // judgeFrame carries a frame through the pipeline and reports whether it may go
 // on at once.
 func (w *Worker) judgeFrame(f *capture.Frame) bool {
-	w.keep, w.later, w.parked = nil, false, false
+	w.f, w.keep, w.later, w.parked = nil, nil, false, false
 	w.now, w.num, w.env.Now = f.Time, f.Num, f.Time
 	w.seq = 0
 	if w.now >= w.nextExpiry {
