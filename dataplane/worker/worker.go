@@ -165,7 +165,7 @@ type Worker struct {
 	answers   chan *pendingDocument
 	wake      atomic.Pointer[func()]
 	spools    []*document.Spool
-	// trails counts the open documents that end with their connections.
+	// trails counts the open documents without a declared end.
 	trails int
 	// holds are all that is withheld, sent the frames let on since the last batch,
 	// freed memory for frames. batch counts batches; sentIn is the last one in
