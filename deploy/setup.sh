@@ -5,12 +5,13 @@ set -euo pipefail
 
 # Build: cgo (one library of it in C++) and its two libraries, clang 14 for the BPF programs (pinned, so
 # that the committed objects can be compared byte for byte).
-# Test and run: links, offloads, captures, and PDF text in a child process.
+# Test and run: links, offloads, captures, PDF text in a child process, and
+# clients that send files and mail.
 packages=(
   gcc g++ pkg-config libc6-dev make git ca-certificates
   libhyperscan-dev libpcre2-dev
   clang-14 llvm-14 libbpf-dev linux-libc-dev
-  iproute2 procps ethtool nftables curl openssl tcpdump poppler-utils
+  iproute2 procps ethtool nftables curl openssl tcpdump poppler-utils lftp swaks
 )
 
 installed() {

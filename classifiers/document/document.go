@@ -34,7 +34,10 @@ type Result struct {
 // is that of pool.Extract; anything wrong with the object itself is in
 // Result.Unscannable.
 func Read(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, r io.ReaderAt, size int64, meta classifiers.ObjectMeta, limits extract.Limits) (Result, error) {
-	g := gatherer{s: s, min: meta.MinConfidence, m: merger{seen: map[uniqueKey]struct{}{}}}
+	g := gatherer{m: merger{seen: map[uniqueKey]struct{}{}}}
+	g.judge = func(p extract.Part, text []byte) {
+		g.m.add(s.ScanBytes(text, classifiers.ObjectMeta{Name: p.Name, ContentType: p.Type, MinConfidence: meta.MinConfidence, Raw: true}), p.Path)
+	}
 	sum, err := pool.Extract(ctx, r, size, meta.Name, limits, g.part)
 	if err != nil {
 		return Result{}, fmt.Errorf("read document: %w", err)
@@ -49,13 +52,12 @@ func Read(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, r io.
 	return res, nil
 }
 
-// gatherer puts the pieces of texts together and scans them.
+// gatherer puts the pieces of texts together and has them judged.
 type gatherer struct {
-	s    *classifiers.Scanner
-	min  classifiers.Confidence
-	m    merger
-	open []openText
-	held int
+	m     merger
+	judge func(p extract.Part, text []byte)
+	open  []openText
+	held  int
 }
 
 // openText is a text of which more is to come.
@@ -100,7 +102,7 @@ func (g *gatherer) flush() {
 
 func (g *gatherer) scan(p extract.Part, text []byte) {
 	if len(text) > 0 {
-		g.m.add(g.s.ScanBytes(text, classifiers.ObjectMeta{Name: p.Name, ContentType: p.Type, MinConfidence: g.min, Raw: true}), p.Path)
+		g.judge(p, text)
 	}
 }
 

@@ -85,6 +85,7 @@ func TestLive(t *testing.T) {
 		{"document mail", liveDocumentMail},
 		{"document ftp", liveDocumentFTP},
 		{"document delay", liveDocumentDelay},
+		{"document rush", liveDocumentRush},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			c.test(newRig(t, program, filepath.Join(shared, "cache")))

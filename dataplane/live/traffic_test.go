@@ -95,9 +95,12 @@ func TestLinkLayerPasses(t *testing.T) {
 
 // TestTaggedAggregate sends a TCP aggregate with all checksums still owed in a
 // VLAN: every byte arrives, with the tag.
-func TestTaggedAggregate(t *testing.T) {
+func TestTaggedAggregate(t *testing.T) { taggedAggregate(t, passAll(1)) }
+
+func taggedAggregate(t *testing.T, procs []Processor) {
+	t.Helper()
 	top := newTopology(t)
-	r := top.bridge(&fastpath.Config{}, BridgeConfig{}, passAll(1))
+	r := top.bridge(&fastpath.Config{}, BridgeConfig{}, procs)
 	in, out := top.wiretap()
 	const size, mss = 30000, 1400
 	frame := make([]byte, 54+size)

@@ -162,8 +162,10 @@ type Object struct {
 	Container bool
 
 	// UntilEnd tells that the object has no declared length and no mark at its
-	// end: it ends with its direction of the connection. Set before OpenObject.
-	UntilEnd bool
+	// end: it ends with its direction of the connection. Exact tells the opposite:
+	// its declared length says which byte is the last, so that it is over with that.
+	// Set before OpenObject.
+	UntilEnd, Exact bool
 
 	// Hashes are the sums of the content where they were asked for, filled in by
 	// the sink before the object's inspection ends; nil otherwise.

@@ -77,7 +77,7 @@ func (w *Worker) dlpEvent(f *flow.Flow, o *protocol.Object) *events.Event {
 func (w *Worker) dlpPart(in policy.Input, facts objectFacts, res classifiers.Result, dec *policy.Decision) *events.DLP {
 	d := &events.DLP{
 		PolicyRule: dec.Rule, Level: dec.Level.String(), Action: policy.ActionName(dec.Action),
-		Channel: in.Channel, Direction: in.Direction.String(), Reason: dec.Reason, BytesReleased: facts.released,
+		Channel: in.Channel, Direction: in.Direction.String(), Evidence: facts.evidence, Reason: dec.Reason, BytesReleased: facts.released,
 		Object:    events.DLPObject{Name: in.Name, Type: res.Type, Size: facts.size, Path: facts.path},
 		Exception: dec.Exception, Owner: dec.Owner, Unscannable: res.Unscannable,
 	}

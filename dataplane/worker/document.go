@@ -28,6 +28,8 @@ type pendingDocument struct {
 	f   *flow.Flow
 	h   *hold
 	dir protocol.Dir
+	// flowID and txID name the transaction.
+	flowID, txID uint64
 	// packet is what resets are made from where nothing is withheld.
 	packet decode.Packet
 	link   linkCopy
@@ -62,6 +64,9 @@ func (w *Worker) readDocument(f *flow.Flow, app protocol.ID, o *protocol.Object,
 	d := &pendingDocument{job: job, f: f, dir: o.Dir, set: w.in.Set(), policy: w.cfg.Policy, facts: facts, raw: raw}
 	if d.raw.Unscannable = ""; o.Unscannable != "" {
 		d.raw.Unscannable = o.Unscannable
+	}
+	if d.flowID = f.ID; o.Tx != nil {
+		d.txID = o.Tx.ID
 	}
 	if o.State != protocol.ObjectClosed {
 		d.facts.sum = nil
@@ -241,6 +246,7 @@ func (w *Worker) settle(d *pendingDocument, doc document.Result) {
 	switch {
 	case dec.Action != verdict.None:
 		w.counters.Findings++
+		w.keepEvidence(d.flowID, d.txID, &in, &facts, &dec)
 		w.tellDocument(d, in, facts, res, &dec, false)
 	case dec.Exception && excused(res):
 		w.tellDocument(d, in, facts, res, &dec, false)

@@ -9,13 +9,19 @@ import (
 	"sluice/dataplane/verdict"
 )
 
-// trailTime is how long the newest bytes of a document without a declared end
-// are held back while nothing follows, in nanoseconds. Whoever closes a
-// connection behind a file does so at once; who pauses in the middle is not
-// kept waiting for longer. So the end stays here unless its sender waits for
-// longer than this between the last byte and the FIN: then the bytes have left
-// when the verdict comes, and the FIN alone is withheld.
-const trailTime = 10e6
+// The newest bytes of a document without a declared end are held back while
+// nothing follows: for trailTime where it ends with the connection, for markTime
+// where a mark follows (a boundary, the last chunk, a mail's dot), in
+// nanoseconds. Only frames with PSH are: every sender sets it on the last segment
+// that it has (RFC 9293 §3.9.1.2), so that one in the middle of its data is not
+// kept waiting. Whoever closes a connection behind a file, or ends a form, does so
+// at once, and the end stays here. This guarantees nothing against a sender who
+// waits for longer between the last byte and the FIN or the mark: then the bytes
+// have left when the verdict comes, and what says that they are all is withheld.
+const (
+	trailTime = 10e6
+	markTime  = 3e6
+)
 
 // hold is what is withheld of one direction of a flow: the frames that complete
 // documents until their verdicts, or, with none to wait for, the newest frame of
@@ -98,7 +104,7 @@ func holding(p *decode.Packet) bool {
 // trail withholds the packet in work where it brought the newest bytes of a
 // document that ends with its connection.
 func (w *Worker) trail(f *flow.Flow, dir protocol.Dir, p *decode.Packet) {
-	if w.keep != nil || f == nil || p.Proto != decode.ProtoTCP || !holding(p) {
+	if w.keep != nil || f == nil || p.Proto != decode.ProtoTCP || !holding(p) || p.TCPFlags&(decode.TCPPsh|decode.TCPFin) == 0 {
 		return
 	}
 	if st := w.state(f); st != nil && st.trails[dir] > 0 {
@@ -129,6 +135,12 @@ func (w *Worker) whileHeld(p *decode.Packet, f *flow.Flow, dir protocol.Dir) boo
 			w.parked = true
 			return true
 		}
+	}
+	if p.Has(decode.FlagReassembled) {
+		// Its last fragment alone could not be judged again: like a lost one.
+		w.counters.HeldOverflow++
+		w.parked = true
+		return true
 	}
 	w.flows.Uncount(f, p, dir)
 	w.keep, w.later, w.parked = h, true, true
@@ -166,7 +178,7 @@ func (w *Worker) park(f *capture.Frame, forward bool) bool {
 		}
 		h.frames, h.filled = h.frames[:0], false
 		w.holdOf(h.f, h.dir)
-		h.due = w.now + trailTime
+		h.due = w.now + w.ensure(h.f).trailTime[h.dir]
 	}
 	if end := seqEnd(w.p); int32(end-h.end) > 0 {
 		h.end = end

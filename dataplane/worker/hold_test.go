@@ -329,6 +329,51 @@ func pad(t *testing.T, _, text string) string {
 	return doc
 }
 
+// TestFormBoundary has a document in a form end with a frame: it stays until
+// the boundary comes, and then until the verdict.
+func TestFormBoundary(t *testing.T) {
+	for name, text := range map[string]string{"clean": "nothing", "cards": cards} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, "", working(), nil)
+			r.open()
+			doc := pad(t, "", text)
+			const begin, end = "--sep\r\nContent-Disposition: form-data; name=\"f\"; filename=\"plan.docx\"\r\n\r\n", "\r\n--sep--\r\n"
+			if !r.data(0, "POST /up HTTP/1.1\r\nHost: files.example.test\r\nContent-Type: multipart/form-data; boundary=sep\r\nContent-Length: "+
+				itoa(uint32(len(begin)+len(doc)+len(end)))+"\r\n\r\n"+begin) {
+				t.Error("the head was withheld")
+			}
+			// In the middle of its data a sender sets no PSH.
+			f := r.frame(0, r.seq[0], []byte(doc[:3000]), &layers.TCP{ACK: true})
+			r.seq[0] += 3000
+			if !r.send(f) {
+				t.Error("the middle was withheld")
+			}
+			first := r.seq[0]
+			r.sent(1)
+			if r.data(0, doc[3000:]) || r.data(0, end) || len(r.out[1]) > 0 {
+				t.Error("the end went on")
+			}
+			if name == "clean" {
+				var got []string
+				r.wait("the end", func() bool { got = append(got, r.sent(1)...); return len(got) == 2 })
+				if !slices.Equal(got, []string{doc[3000:], end}) {
+					t.Errorf("%q", got)
+				}
+				return
+			}
+			r.wait("the verdict", func() bool { return len(r.dlp()) == 1 })
+			if got := r.sent(1); len(got) != 1 || got[0] != "RST "+itoa(first) {
+				t.Errorf("the server got %q, not a reset at %d", got, first)
+			}
+			// The parser keeps back what may be the beginning of a boundary, so what is
+			// said to have left is right within its length.
+			if d := r.dlp()[0]; d.BytesReleased > 3000 || d.BytesReleased < 2900 || !d.Enforced || d.Object.Name != "plan.docx" {
+				t.Errorf("%+v", d)
+			}
+		})
+	}
+}
+
 // TestPause has a sender that waits in the middle of a file: its newest frame is
 // not kept for long.
 func TestPause(t *testing.T) {
@@ -431,6 +476,30 @@ func TestEndWithDocuments(t *testing.T) {
 			if !strings.HasPrefix(s, "RST ") {
 				t.Errorf("%q left after the reset", s)
 			}
+		}
+	})
+	t.Run("tap", func(t *testing.T) {
+		// Beside the wire nothing is withheld; both ends are told when it is known.
+		r := newRig(t, "", working(), func(c *worker.Config, _ *document.Config) {
+			c.Inline, c.Stream.Inline, c.Ifaces = false, false, []string{"tap0"}
+		})
+		r.tap = true
+		r.open()
+		for _, piece := range put(docx(t, cards)) {
+			r.data(0, piece)
+			r.send(r.frame(1, r.seq[1], nil, &layers.TCP{ACK: true}))
+		}
+		r.out = [2][][]byte{}
+		r.wait("the event", func() bool { return len(r.dlp()) == 1 })
+		got := r.sent(0)
+		slices.Sort(got)
+		want := []string{"RST " + itoa(r.seq[0]), "RST " + itoa(r.seq[1])}
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q, not %q", got, want)
+		}
+		if d := r.dlp()[0]; d.BytesReleased != d.Object.Size {
+			t.Errorf("%+v", d)
 		}
 	})
 	t.Run("monitor", func(t *testing.T) {

@@ -177,6 +177,8 @@ type objectFacts struct {
 	path  string
 	spool *document.Spool
 	part  bool
+	// evidence is the name of what was kept of it.
+	evidence string
 }
 
 // judgeObjects asks the policy about the objects that the packet brought bytes
@@ -198,7 +200,7 @@ func (w *Worker) judgeObjects() {
 			ob.Decided = d
 		}
 		d.found = found
-		w.judge(ob.Flow, ob.App, ob.Meta, objectFacts{size: ob.Size, released: ob.Released}, ob.Partial(), d)
+		w.judge(ob.Flow, ob.App, ob.Meta, objectFacts{size: ob.Size, released: ob.Released, spool: ob.Spool}, ob.Partial(), d)
 	}
 	w.touched = w.touched[:0]
 }
@@ -228,6 +230,11 @@ func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts 
 		d.told = true
 	}
 	w.counters.Findings++
+	var tx uint64
+	if o.Tx != nil {
+		tx = o.Tx.ID
+	}
+	w.keepEvidence(f.ID, tx, &in, &facts, &dec)
 	w.tell(f, in, o, facts, res, &dec, false)
 	if dec.Action.Withholds() {
 		w.apply(f, verdict.Verdict{Action: dec.Action, Cause: verdict.CausePolicy, Rule: dec.Rule})

@@ -29,11 +29,13 @@ type flowState struct {
 	// macs are the link-layer addresses of each direction's senders.
 	macs [2][][6]byte
 	// hold is what is withheld by direction, trails how many open documents of a
-	// direction end with it. sentIn is the batch in which frames withheld were let
+	// direction have no declared end. sentIn is the batch in which frames withheld were let
 	// on.
 	hold   [2]*hold
 	trails [2]int
 	sentIn [2]uint64
+	// trailTime is how long such a direction's newest frame may wait.
+	trailTime [2]int64
 	// hello tells that the policy was asked about the TLS client hello.
 	hello bool
 	// tags are the packets still to be told after an alert.

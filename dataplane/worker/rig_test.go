@@ -61,6 +61,8 @@ type rig struct {
 	port   uint16
 	seq    [2]uint32
 	num    uint64
+	// tap has both directions come from one port.
+	tap    bool
 	events []*events.Event
 	// out are the frames that left since the last call of sent, by port.
 	out [2][][]byte
@@ -148,7 +150,11 @@ func (r *rig) frame(from int, seq uint32, payload []byte, t *layers.TCP) capture
 	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, eth, ip, t, gopacket.Payload(payload)); err != nil {
 		r.Fatal(err)
 	}
-	return capture.Frame{Data: buf.Bytes(), WireLen: uint32(len(buf.Bytes())), Link: capture.LinkEthernet, Port: uint8(from), Num: r.num, Time: time.Now().UnixNano()}
+	port := uint8(from)
+	if r.tap {
+		port = 0
+	}
+	return capture.Frame{Data: buf.Bytes(), WireLen: uint32(len(buf.Bytes())), Link: capture.LinkEthernet, Port: port, Num: r.num, Time: time.Now().UnixNano()}
 }
 
 // send gives a frame to the worker and reports whether it went on at once.

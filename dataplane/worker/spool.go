@@ -112,10 +112,14 @@ func (w *Worker) keepBytes(ob *inspect.Object, data []byte) {
 	if len(head) == 0 {
 		head = data
 	}
-	if extract.Document(head, ob.Meta.Name) == "" {
-		state = spoolOff
+	switch {
+	case extract.Document(head, ob.Meta.Name) != "":
+		w.giveUp(ob, state)
+	case ob.Keeps:
+		ob.Spooling = spoolPart
+	default:
+		w.giveUp(ob, spoolOff)
 	}
-	w.giveUp(ob, state)
 }
 
 // recognise tells from an object's first bytes whether it is a document.
@@ -123,8 +127,13 @@ func (w *Worker) recognise(ob *inspect.Object, head []byte) {
 	switch {
 	case extract.Document(head, ob.Meta.Name) != "":
 		ob.Spooling = spoolDocument
-		if ob.Meta.UntilEnd && ob.Flow.Proto == decode.ProtoTCP && w.enforced() && !w.closing {
-			w.ensure(ob.Flow).trails[ob.Meta.Dir]++
+		if !ob.Meta.Exact && ob.Flow.Proto == decode.ProtoTCP && w.enforced() && !w.closing {
+			st, dir := w.ensure(ob.Flow), ob.Meta.Dir
+			if st.trails[dir]++; ob.Meta.UntilEnd {
+				st.trailTime[dir] = trailTime
+			} else {
+				st.trailTime[dir] = markTime
+			}
 			w.trails++
 		}
 	case ob.Keeps:
@@ -179,7 +188,7 @@ func (w *Worker) freeSpool(ob *inspect.Object) {
 
 // endTrail notes that an object no longer holds its flow's newest bytes back.
 func (w *Worker) endTrail(ob *inspect.Object) {
-	if ob.Spooling != spoolDocument || !ob.Meta.UntilEnd {
+	if ob.Spooling != spoolDocument || ob.Meta.Exact {
 		return
 	}
 	if st := w.state(ob.Flow); st != nil && st.trails[ob.Meta.Dir] > 0 {

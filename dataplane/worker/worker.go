@@ -175,7 +175,7 @@ type Worker struct {
 	answers   chan *pendingDocument
 	wake      atomic.Pointer[func()]
 	spools    []*document.Spool
-	// trails counts the open documents that end with their connections.
+	// trails counts the open documents without a declared end.
 	trails int
 	// holds are all that is withheld, sent the frames let on since the last batch,
 	// freed memory for frames. batch counts batches; sentIn is the last one in
@@ -256,7 +256,7 @@ func (w *Worker) frame(f *capture.Frame) bool {
 // judgeFrame carries a frame through the pipeline and reports whether it may go
 // on at once.
 func (w *Worker) judgeFrame(f *capture.Frame) bool {
-	w.keep, w.later, w.parked = nil, false, false
+	w.f, w.keep, w.later, w.parked = nil, nil, false, false
 	w.now, w.num, w.env.Now = f.Time, f.Num, f.Time
 	w.seq = 0
 	if w.now >= w.nextExpiry {

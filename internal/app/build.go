@@ -229,6 +229,8 @@ type Mode struct {
 	Types func(string) bool
 	// Documents reads documents; nil scans their bytes.
 	Documents *document.Reader
+	// Evidence takes objects that the policy wants kept; nil keeps none.
+	Evidence func(worker.Evidence) string
 }
 
 // Worker gives the configuration of one worker.
@@ -241,7 +243,7 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	}
 	wc := worker.Config{Set: p.Set, Policy: p.Policy, Registry: p.Registry, Limits: p.Limits, Expect: p.Expect,
 		Inline: m.Inline, Live: m.Live, Monitor: m.Monitor, Ifaces: m.Ifaces,
-		Documents: m.Documents, HeldTime: cfg.Limits.HeldTime.D(), HeldBytes: int(cfg.Limits.HeldBytes)}
+		Documents: m.Documents, Evidence: m.Evidence, HeldTime: cfg.Limits.HeldTime.D(), HeldBytes: int(cfg.Limits.HeldBytes)}
 	switch cfg.Stream.Inline {
 	case "yes":
 		wc.Inline = true

@@ -19,6 +19,7 @@ import (
 	"sluice/dataplane/live"
 	"sluice/dataplane/worker"
 	"sluice/events"
+	"sluice/events/sink/evidence"
 	"sluice/events/sink/metrics"
 	"sluice/internal/config"
 	"sluice/internal/control"
@@ -41,6 +42,7 @@ type Daemon struct {
 	http    *metrics.Server
 	state   *signatures.State
 	docs    *document.Reader
+	kept    *evidence.Store
 
 	mu        sync.Mutex
 	parts     *Parts
@@ -150,6 +152,9 @@ func NewDaemon(cfg *config.Config, reread func() (*config.Config, error), log *s
 	if n == 0 {
 		n = max(runtime.NumCPU()/max(len(cfg.Ports.Bridges)+len(cfg.Ports.Gateways)+min(len(cfg.Ports.Taps), 1), 1), 1)
 	}
+	if d.kept, err = openEvidence(cfg, false, log); err != nil {
+		return nil, err
+	}
 	d.docs = openDocuments(cfg, n)
 	for _, b := range cfg.Ports.Bridges {
 		if err := d.openBridge(b, n); err != nil {
@@ -196,7 +201,7 @@ func lockState(dir string) (*os.File, error) {
 }
 
 func (d *Daemon) processors(m Mode) ([]*processor, error) {
-	m.Documents = d.docs
+	m.Documents, m.Evidence = d.docs, keeper(d.kept)
 	wc, err := d.parts.Worker(m)
 	if err != nil {
 		return nil, err
@@ -396,6 +401,9 @@ func (d *Daemon) Close() error {
 	if d.http != nil {
 		errs = append(errs, d.http.Close(ctx))
 	}
+	if d.kept != nil {
+		errs = append(errs, d.kept.Close(ctx))
+	}
 	if d.out != nil {
 		errs = append(errs, d.out.Close(ctx))
 	}
@@ -404,7 +412,7 @@ func (d *Daemon) Close() error {
 		errs = append(errs, d.lock.Close())
 	}
 	d.quarantine, d.operator = nil, nil
-	d.groups, d.control, d.fast, d.out, d.http, d.lock, d.docs = nil, nil, nil, nil, nil, nil, nil
+	d.groups, d.control, d.fast, d.out, d.http, d.lock, d.docs, d.kept = nil, nil, nil, nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -21,14 +21,17 @@ func openDocuments(cfg *config.Config, workers int) *document.Reader {
 		return nil
 	}
 	l := cfg.Limits
+	most := int64(min(l.MaxDocument, l.MaxObject))
 	n := l.DocumentReaders
 	if n == 0 {
 		n = max(2, runtime.NumCPU(), workers)
 	}
+	// A child gives up before the flow's time is over, so that what it has read by
+	// then counts.
 	return document.New(document.Config{
-		Pool:    &extract.Pool{Size: n, Args: []string{Extractor}, Object: int64(l.MaxDocument)},
-		Workers: n, Queue: l.DocumentQueue, Memory: int64(l.DocumentMemcap), MaxObject: int64(l.MaxDocument),
-		Limits: extract.Limits{MaxDepth: l.MaxDepth, MaxEntries: l.MaxEntries, MaxTime: l.HeldTime.D(), MaxBytes: 2 * int64(l.MaxDecompressed)},
+		Pool:    &extract.Pool{Size: n, Args: []string{Extractor}, Object: most},
+		Workers: n, Queue: l.DocumentQueue, Memory: int64(l.DocumentMemcap), MaxObject: most,
+		Limits: extract.Limits{MaxDepth: l.MaxDepth, MaxEntries: l.MaxEntries, MaxTime: l.HeldTime.D() * 4 / 5, MaxBytes: 2 * int64(l.MaxDecompressed)},
 	})
 }
 

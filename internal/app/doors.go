@@ -171,6 +171,10 @@ func (d *Daemon) snapshot() Status {
 	}
 	c := d.counters()
 	c.Each(func(name string, v uint64) { s.Counters[name] = v })
+	if d.docs != nil {
+		st := d.docs.Stats()
+		s.Counters["dlp.document_memory"], s.Counters["dlp.document_memory_peak"], s.Counters["dlp.documents_waiting"] = uint64(st.Memory), uint64(st.Peak), uint64(st.Waiting)
+	}
 	xdp := map[string]fastpath.Port{}
 	if d.fast != nil {
 		for _, p := range d.fast.Ports() {
@@ -237,6 +241,12 @@ func (d *Daemon) samples(emit func(metrics.Sample)) {
 	c := d.counters()
 	c.Each(func(name string, v uint64) { emit(metrics.Sample{Name: name, Value: float64(v)}) })
 	ps := d.out.Stats()
+	if d.docs != nil {
+		st := d.docs.Stats()
+		emit(metrics.Sample{Name: "dlp.document_memory", Value: float64(st.Memory), Gauge: true, Help: "Bytes kept of documents and withheld frames."})
+		emit(metrics.Sample{Name: "dlp.document_memory_peak", Value: float64(st.Peak), Gauge: true, Help: "The most that was ever kept of them."})
+		emit(metrics.Sample{Name: "dlp.documents_waiting", Value: float64(st.Waiting), Gauge: true, Help: "Documents being read or waiting for it."})
+	}
 	emit(metrics.Sample{Name: "events.published", Value: float64(ps.Published), Help: "Events given to the sinks."})
 	emit(metrics.Sample{Name: "events.dropped", Value: float64(ps.Dropped), Help: "Events lost to a full queue."})
 	emit(metrics.Sample{Name: "events.queued", Value: float64(ps.Queued), Gauge: true, Help: "Events waiting for the sinks."})

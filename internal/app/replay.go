@@ -69,7 +69,18 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 	if docs != nil {
 		defer docs.Close()
 	}
-	wc, err := parts.Worker(Mode{Inline: o.Inline, NoChecksum: o.NoChecksum, Workers: o.Workers, Types: wants(cfg), Documents: docs})
+	kept, err := openEvidence(cfg, true, log)
+	if err != nil {
+		return sum, err
+	}
+	if kept != nil {
+		defer func() {
+			c, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			err = errors.Join(err, kept.Close(c))
+		}()
+	}
+	wc, err := parts.Worker(Mode{Inline: o.Inline, NoChecksum: o.NoChecksum, Workers: o.Workers, Types: wants(cfg), Documents: docs, Evidence: keeper(kept)})
 	if err != nil {
 		return sum, err
 	}

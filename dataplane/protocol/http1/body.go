@@ -76,7 +76,11 @@ func (p *parser) prepareBody(dir protocol.Dir, s *side) {
 	b.armed, b.chunks = true, false
 	b.useForm, b.deaf, b.gaps = false, false, false
 	b.obj.Name = ex.fileName(dir)
-	b.obj.UntilEnd = s.stage == stUntilEnd || s.stage == stMaybeBody && b.after == stUntilEnd
+	framing := s.stage
+	if framing == stMaybeBody {
+		framing = b.after
+	}
+	b.obj.UntilEnd, b.obj.Exact = framing == stUntilEnd, framing == stLength
 	if ct, ok := m.get(kindContentType); ok {
 		b.obj.ContentType = string(ct)
 	}
