@@ -100,7 +100,7 @@ as a daemon beside the wire (tap) or in it (bridge).`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `sluice help %s`", err, strings.TrimPrefix(c.CommandPath(), "sluice "))
 	})
-	root.AddCommand(replayCommand(), scanCommand(), checkCommand(), runCommand(), statusCommand(), reloadCommand(), confirmCommand(), blockCommand(), eventsCommand(), doctorCommand(), rulesCommand(), versionCommand())
+	root.AddCommand(replayCommand(), scanCommand(), checkCommand(), runCommand(), statusCommand(), reloadCommand(), confirmCommand(), blockCommand(), eventsCommand(), doctorCommand(), rulesCommand(), testCommand(), versionCommand())
 	return root
 }
 

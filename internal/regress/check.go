@@ -110,17 +110,14 @@ func (c *Case) Check(evs []map[string]any) ([]Failure, error) {
 		k := &c.checks[i]
 		switch {
 		case k.match != nil:
-			got := 0
-			var first map[string]any
-			for _, e := range evs {
+			got, last := 0, 0
+			for at, e := range evs {
 				ok, err := passes(k.match, e)
 				if err != nil {
 					return out, fmt.Errorf("check %d: %w", i+1, err)
 				}
 				if ok {
-					if got++; first == nil {
-						first = e
-					}
+					got, last = got+1, at
 				}
 			}
 			n := float64(got)
@@ -131,7 +128,7 @@ func (c *Case) Check(evs []map[string]any) ([]Failure, error) {
 			if n < k.min {
 				f.Detail = nearest(k.match, evs)
 			} else {
-				f.Detail = "one of them: " + show(first)
+				f.Detail = "the last of them: " + describe(evs, last)
 			}
 			out = append(out, f)
 		case k.stats != nil:
