@@ -138,20 +138,20 @@ func (c *Case) Check(evs []map[string]any) ([]Failure, error) {
 	return out, nil
 }
 
-func (k *check) wanted() string {
+func (c *check) wanted() string {
 	switch {
-	case k.min == k.max:
-		return fmt.Sprint(k.min)
-	case k.max < 0:
-		return fmt.Sprintf("%v or more", k.min)
-	case k.min < 0:
-		return fmt.Sprintf("%v at most", k.max)
+	case c.min == c.max:
+		return fmt.Sprint(c.min)
+	case c.max < 0:
+		return fmt.Sprintf("%v or more", c.min)
+	case c.min < 0:
+		return fmt.Sprintf("%v at most", c.max)
 	}
-	return fmt.Sprintf("%v to %v", k.min, k.max)
+	return fmt.Sprintf("%v to %v", c.min, c.max)
 }
 
 // counters compares with the last stats event.
-func (k *check) counters(n int, evs []map[string]any) (out []Failure) {
+func (c *check) counters(n int, evs []map[string]any) (out []Failure) {
 	var last map[string]any
 	for _, e := range evs {
 		if e["event_type"] == "stats" {
@@ -159,14 +159,14 @@ func (k *check) counters(n int, evs []map[string]any) (out []Failure) {
 		}
 	}
 	var keys []string
-	for key := range k.stats {
+	for key := range c.stats {
 		if key != "requires" {
 			keys = append(keys, key)
 		}
 	}
 	sort.Strings(keys)
 	for _, key := range keys {
-		want := k.stats[key]
+		want := c.stats[key]
 		if ok, err := holds(key, want, last); err != nil || !ok {
 			path, _ := split(key)
 			out = append(out, Failure{Check: n, Message: fmt.Sprintf("stats %s is %v, %v wanted", path, lookup(path, last), want)})
