@@ -270,6 +270,7 @@ func (p *parser) startLine(dir protocol.Dir, s *side, data []byte) ([]byte, prot
 	}
 	rest, line, done := m.takeLine(data, p.env.Limits.MaxHeader)
 	if !done {
+		p.longField(dir, s, m)
 		return rest, protocol.Continue
 	}
 	if m.over || len(m.raw) > p.env.Limits.MaxHeader {
@@ -286,6 +287,18 @@ func (p *parser) startLine(dir protocol.Dir, s *side, data []byte) ([]byte, prot
 	return rest, protocol.Continue
 }
 
+// fieldLimit is the length of an unfinished line from which on rules expect it
+// to be reported, as Suricata's parser gives it up there. Here it goes on, up to
+// MaxHeader.
+const fieldLimit = 18000
+
+// longField reports a line that goes on and on.
+func (p *parser) longField(dir protocol.Dir, s *side, m *message) {
+	if m.dropping || len(m.raw)-int(m.lineStart) > fieldLimit {
+		s.ex.tx.AddEvent(pick(dir, "request_field_too_long", "response_field_too_long"))
+	}
+}
+
 // beginHeaders goes on behind the start line.
 func (m *message) beginHeaders(lineEnd int) {
 	m.lineEnd = uint32(lineEnd)
@@ -300,6 +313,7 @@ func (p *parser) headers(dir protocol.Dir, s *side, data []byte) ([]byte, protoc
 		rest, line, done := m.takeLine(data, limit)
 		data = rest
 		if !done {
+			p.longField(dir, s, m)
 			return nil, protocol.Continue
 		}
 		if line == nil {
