@@ -56,7 +56,7 @@ func describe(evs []map[string]any, i int) string {
 	fmt.Fprintf(&b, "event %d of %d", i+1, len(evs))
 	for _, k := range []string{"event_type", "pcap_cnt", "src_ip", "dest_ip", "tx_id", "alert.signature_id", "alert.signature"} {
 		if v := lookup(k, evs[i]); v != nil {
-			fmt.Fprintf(&b, ", %s %v", k, v)
+			fmt.Fprintf(&b, ", %s %s", k, strings.Trim(show(v), `"`))
 		}
 	}
 	return b.String()
