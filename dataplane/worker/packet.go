@@ -67,7 +67,7 @@ func (w *Worker) decide(p *decode.Packet) bool {
 	w.f, w.dir = f, dir
 	if fresh {
 		w.begin(f)
-		if p.Proto == decode.ProtoUDP && w.cfg.Registry.Reversed(p.PayloadBytes()) {
+		if w.reversed(p) {
 			// The server's answer came first: its question was not captured.
 			w.flows.Swap(f)
 			dir = dir.Other()
@@ -81,6 +81,17 @@ func (w *Worker) decide(p *decode.Packet) bool {
 		return w.bypassed(p, f, dir)
 	}
 	return w.judgePacket(p, f, dir)
+}
+
+// reversed reports whether a flow's first packet is from its server.
+func (w *Worker) reversed(p *decode.Packet) bool {
+	switch p.Proto {
+	case decode.ProtoUDP:
+		return w.cfg.Registry.Reversed(p.PayloadBytes())
+	case decode.ProtoTCP:
+		return w.cfg.Stream.Midstream && p.TCPFlags&(decode.TCPSyn|decode.TCPRst) == 0 && p.PayloadEnd > p.Payload && w.cfg.Registry.ReversedStream(p.PayloadBytes())
+	}
+	return false
 }
 
 // begin notes a new flow.

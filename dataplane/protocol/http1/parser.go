@@ -269,8 +269,8 @@ func (p *parser) startLine(dir protocol.Dir, s *side, data []byte) ([]byte, prot
 		return p.noStatus(s, data), protocol.Continue
 	}
 	rest, line, done := m.takeLine(data, p.env.Limits.MaxHeader)
+	p.longField(dir, s, m)
 	if !done {
-		p.longField(dir, s, m)
 		return rest, protocol.Continue
 	}
 	if m.over || len(m.raw) > p.env.Limits.MaxHeader {
@@ -287,9 +287,9 @@ func (p *parser) startLine(dir protocol.Dir, s *side, data []byte) ([]byte, prot
 	return rest, protocol.Continue
 }
 
-// fieldLimit is the length of an unfinished line from which on rules expect it
-// to be reported, as Suricata's parser gives it up there. Here it goes on, up to
-// MaxHeader.
+// fieldLimit is the length of a line from which on rules expect it to be
+// reported, finished or not, as Suricata's parser gives it up there. Here it goes
+// on, up to MaxHeader.
 const fieldLimit = 18000
 
 // longField reports a line that goes on and on.
@@ -312,8 +312,8 @@ func (p *parser) headers(dir protocol.Dir, s *side, data []byte) ([]byte, protoc
 	for len(data) > 0 {
 		rest, line, done := m.takeLine(data, limit)
 		data = rest
+		p.longField(dir, s, m)
 		if !done {
-			p.longField(dir, s, m)
 			return nil, protocol.Continue
 		}
 		if line == nil {
