@@ -176,13 +176,18 @@ func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
 	f := w.f
 	w.expected(f)
 	w.keepTail(f, dir, data)
+	skipped := f.App.Skipped(dir)
 	st := f.App.Data(w.cfg.Registry, &w.env, dir, data)
 	w.rawBytes(f, dir, offset, data, st)
 	if f.App.Skipped(dir) {
 		if f.TCP != nil {
 			f.TCP.SkipDir(dir)
 		}
-		return
+		// The piece with which the readable part ends is still judged: a server's
+		// hello comes together with the first encrypted record.
+		if skipped {
+			return
+		}
 	}
 	if s := w.streamOf(f); s != nil {
 		s.Data(w.p, dir, offset, data)
