@@ -102,7 +102,7 @@ as a daemon beside the wire (tap) or in it (bridge).`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `sluice help %s`", err, strings.TrimPrefix(c.CommandPath(), "sluice "))
 	})
-	root.AddCommand(replayCommand(), scanCommand(), checkCommand(), policyCommand(), runCommand(), statusCommand(), topCommand(), reloadCommand(), confirmCommand(), handoverCommand(), blockCommand(), quarantineCommand(), eventsCommand(), doctorCommand(), rulesCommand(), versionCommand())
+	root.AddCommand(replayCommand(), scanCommand(), checkCommand(), testCommand(), rulesCommand(), policyCommand(), runCommand(), statusCommand(), topCommand(), reloadCommand(), confirmCommand(), handoverCommand(), blockCommand(), quarantineCommand(), eventsCommand(), doctorCommand(), versionCommand())
 	return root
 }
 

@@ -25,6 +25,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SLUICE_CACHE", cache)
 			e.Setenv("EXAMPLE", example)
+			e.Setenv("CASES", cases)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"pcap": writePcap, "papers": writePapers, "mmdb": writeMMDB, "ng": writeBadPcap},
@@ -38,6 +39,15 @@ var cache = func() string {
 		panic(err)
 	}
 	return dir
+}()
+
+// cases are the regression cases that ship, as an absolute path.
+var cases = func() string {
+	p, err := filepath.Abs("../../testdata/cases")
+	if err != nil {
+		panic(err)
+	}
+	return p
 }()
 
 // example is the configuration that ships, as an absolute path.

@@ -83,7 +83,7 @@ engine itself as it judges. Matches come first, then the nearest misses.`,
 				return err
 			}
 			t, err := app.Explain(c.Context(), cfg, gid, sid, most, o, logger(cfg, c.ErrOrStderr()))
-			if t != nil {
+			if t != nil && (err == nil || t.Packets > 0) {
 				if perr := printTrace(c.OutOrStdout(), t, f.asJSON); perr != nil {
 					return perr
 				}
@@ -182,7 +182,11 @@ func printTrace(w io.Writer, t *signatures.Trace, asJSON bool) error {
 }
 
 func printAttempt(w io.Writer, a *signatures.Attempt) {
-	fmt.Fprintf(w, "\npacket %d, %s %s, %s → %s", a.Packet, a.On, strings.ReplaceAll(a.Direction, "_", " "), a.Src, a.Dst)
+	at := "end of flow"
+	if a.Packet > 0 {
+		at = fmt.Sprintf("packet %d", a.Packet)
+	}
+	fmt.Fprintf(w, "\n%s, %s %s, %s → %s", at, a.On, strings.ReplaceAll(a.Direction, "_", " "), a.Src, a.Dst)
 	if a.App != "" {
 		fmt.Fprintf(w, ", %s", a.App)
 	}

@@ -137,6 +137,21 @@ func (r *Registry) portMask(env *Env) uint64 {
 	return r.ports[env.SrcPort]
 }
 
+// ReversedStream reports whether the first bytes seen of a TCP connection that
+// is picked up midway show that their sender is the server: some protocol is
+// certain of an answer, and none takes them for a request.
+func (r *Registry) ReversedStream(data []byte) bool {
+	view := data[:min(len(data), ProbeDepth)]
+	answer := false
+	for _, d := range r.tcp {
+		if d.Probe(ToServer, view) != NotForUs {
+			return false
+		}
+		answer = answer || d.Probe(ToClient, view) == Certain
+	}
+	return answer
+}
+
 // Reversed reports whether the first datagram of a flow shows that its sender
 // is the server, so that the flow's ends are to be swapped before anything
 // else sees it.

@@ -82,7 +82,7 @@ func (w *Worker) decide(p *decode.Packet) bool {
 	w.f, w.dir = f, dir
 	if fresh {
 		w.begin(f)
-		if p.Proto == decode.ProtoUDP && w.cfg.Registry.Reversed(p.PayloadBytes()) {
+		if w.reversed(p) {
 			// The server's answer came first: its question was not captured.
 			w.flows.Swap(f)
 			dir = dir.Other()
@@ -99,6 +99,17 @@ func (w *Worker) decide(p *decode.Packet) bool {
 		return false
 	}
 	return w.judgePacket(p, f, dir)
+}
+
+// reversed reports whether a flow's first packet is from its server.
+func (w *Worker) reversed(p *decode.Packet) bool {
+	switch p.Proto {
+	case decode.ProtoUDP:
+		return w.cfg.Registry.Reversed(p.PayloadBytes())
+	case decode.ProtoTCP:
+		return w.cfg.Stream.Midstream && p.TCPFlags&(decode.TCPSyn|decode.TCPRst) == 0 && p.PayloadEnd > p.Payload && w.cfg.Registry.ReversedStream(p.PayloadBytes())
+	}
+	return false
 }
 
 // begin notes a new flow.
@@ -183,13 +194,18 @@ func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
 	f := w.f
 	w.expected(f)
 	w.keepTail(f, dir, data)
+	skipped := f.App.Skipped(dir)
 	st := f.App.Data(w.cfg.Registry, &w.env, dir, data)
 	w.rawBytes(f, dir, offset, data, st)
 	if f.App.Skipped(dir) {
 		if f.TCP != nil {
 			f.TCP.SkipDir(dir)
 		}
-		return
+		// The piece with which the readable part ends is still judged: a server's
+		// hello comes together with the first encrypted record.
+		if skipped {
+			return
+		}
 	}
 	if s := w.streamOf(f); s != nil {
 		s.Data(w.p, dir, offset, data)

@@ -110,17 +110,14 @@ func (c *Case) Check(evs []map[string]any) ([]Failure, error) {
 		k := &c.checks[i]
 		switch {
 		case k.match != nil:
-			got := 0
-			var first map[string]any
-			for _, e := range evs {
+			got, last := 0, 0
+			for at, e := range evs {
 				ok, err := passes(k.match, e)
 				if err != nil {
 					return out, fmt.Errorf("check %d: %w", i+1, err)
 				}
 				if ok {
-					if got++; first == nil {
-						first = e
-					}
+					got, last = got+1, at
 				}
 			}
 			n := float64(got)
@@ -131,7 +128,7 @@ func (c *Case) Check(evs []map[string]any) ([]Failure, error) {
 			if n < k.min {
 				f.Detail = nearest(k.match, evs)
 			} else {
-				f.Detail = "one of them: " + show(first)
+				f.Detail = "the last of them: " + describe(evs, last)
 			}
 			out = append(out, f)
 		case k.stats != nil:
@@ -141,20 +138,20 @@ func (c *Case) Check(evs []map[string]any) ([]Failure, error) {
 	return out, nil
 }
 
-func (k *check) wanted() string {
+func (c *check) wanted() string {
 	switch {
-	case k.min == k.max:
-		return fmt.Sprint(k.min)
-	case k.max < 0:
-		return fmt.Sprintf("%v or more", k.min)
-	case k.min < 0:
-		return fmt.Sprintf("%v at most", k.max)
+	case c.min == c.max:
+		return fmt.Sprint(c.min)
+	case c.max < 0:
+		return fmt.Sprintf("%v or more", c.min)
+	case c.min < 0:
+		return fmt.Sprintf("%v at most", c.max)
 	}
-	return fmt.Sprintf("%v to %v", k.min, k.max)
+	return fmt.Sprintf("%v to %v", c.min, c.max)
 }
 
 // counters compares with the last stats event.
-func (k *check) counters(n int, evs []map[string]any) (out []Failure) {
+func (c *check) counters(n int, evs []map[string]any) (out []Failure) {
 	var last map[string]any
 	for _, e := range evs {
 		if e["event_type"] == "stats" {
@@ -162,14 +159,14 @@ func (k *check) counters(n int, evs []map[string]any) (out []Failure) {
 		}
 	}
 	var keys []string
-	for key := range k.stats {
+	for key := range c.stats {
 		if key != "requires" {
 			keys = append(keys, key)
 		}
 	}
 	sort.Strings(keys)
 	for _, key := range keys {
-		want := k.stats[key]
+		want := c.stats[key]
 		if ok, err := holds(key, want, last); err != nil || !ok {
 			path, _ := split(key)
 			out = append(out, Failure{Check: n, Message: fmt.Sprintf("stats %s is %v, %v wanted", path, lookup(path, last), want)})

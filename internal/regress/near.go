@@ -32,12 +32,7 @@ func nearest(match map[string]any, evs []map[string]any) string {
 	}
 	e := evs[best]
 	var b strings.Builder
-	fmt.Fprintf(&b, "nearest: event %d of %d", best+1, len(evs))
-	for _, k := range []string{"event_type", "pcap_cnt", "src_ip", "dest_ip"} {
-		if v := e[k]; v != nil {
-			fmt.Fprintf(&b, ", %s %v", k, v)
-		}
-	}
+	b.WriteString("nearest: " + describe(evs, best))
 	for _, k := range sortedNames(match) {
 		ok, err := holds(k, match[k], e)
 		if ok && err == nil {
@@ -51,6 +46,18 @@ func nearest(match map[string]any, evs []map[string]any) string {
 			got = show(v)
 		}
 		fmt.Fprintf(&b, "\n  - %s: %s\n  + %s: %s", k, show(match[k]), path, got)
+	}
+	return b.String()
+}
+
+// describe names an event by what readers know it by.
+func describe(evs []map[string]any, i int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "event %d of %d", i+1, len(evs))
+	for _, k := range []string{"event_type", "pcap_cnt", "src_ip", "dest_ip", "tx_id", "alert.signature_id", "alert.signature"} {
+		if v := lookup(k, evs[i]); v != nil {
+			fmt.Fprintf(&b, ", %s %s", k, strings.Trim(show(v), `"`))
+		}
 	}
 	return b.String()
 }

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"math/rand"
+	"slices"
 	"strings"
 	"testing"
 
@@ -375,6 +376,29 @@ func TestLimits(t *testing.T) {
 	if got := strings.Join(txs[0].Events, ","); !strings.Contains(got, "request_field_too_long") {
 		t.Error(got)
 	}
+}
+
+// TestLongField: a line of more than fieldLimit bytes is told of as soon as that
+// is known, however it is cut.
+func TestLongField(t *testing.T) {
+	env := protocoltest.NewEnv(protocoltest.TCP(80), &protocoltest.Sink{})
+	env.Limits = protocol.DefaultLimits()
+	f := func(want bool, parts ...string) {
+		t.Helper()
+		p := newParser()
+		for _, s := range parts {
+			p.Parse(env, 0, []byte(s))
+		}
+		if got := slices.Contains(p.Txs().Live[0].Events, "request_field_too_long"); got != want {
+			t.Errorf("%d parts: %v", len(parts), got)
+		}
+	}
+	long := strings.Repeat("a", fieldLimit)
+	f(true, "GET / HTTP/1.1\r\nX: "+long)
+	f(true, "GET / HTTP/1.1\r\nX: "+long+"\r\n\r\n")
+	f(true, "GET / HTTP/1.1\r\nX: ", long[:9000], long[9000:])
+	f(true, "GET /"+long)
+	f(false, "GET / HTTP/1.1\r\nX: "+long[:17000]+"\r\nY: "+long[:17000]+"\r\n\r\n")
 }
 
 // print is all of a result that must not depend on cuts; quicker than Diff.

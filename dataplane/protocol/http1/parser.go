@@ -269,6 +269,7 @@ func (p *parser) startLine(dir protocol.Dir, s *side, data []byte) ([]byte, prot
 		return p.noStatus(s, data), protocol.Continue
 	}
 	rest, line, done := m.takeLine(data, p.env.Limits.MaxHeader)
+	p.longField(dir, s, m)
 	if !done {
 		return rest, protocol.Continue
 	}
@@ -286,6 +287,18 @@ func (p *parser) startLine(dir protocol.Dir, s *side, data []byte) ([]byte, prot
 	return rest, protocol.Continue
 }
 
+// fieldLimit is the length of a line from which on rules expect it to be
+// reported, finished or not, as Suricata's parser gives it up there. Here it goes
+// on, up to MaxHeader.
+const fieldLimit = 18000
+
+// longField reports a line that goes on and on.
+func (p *parser) longField(dir protocol.Dir, s *side, m *message) {
+	if m.dropping || len(m.raw)-int(m.lineStart) > fieldLimit {
+		s.ex.tx.AddEvent(pick(dir, "request_field_too_long", "response_field_too_long"))
+	}
+}
+
 // beginHeaders goes on behind the start line.
 func (m *message) beginHeaders(lineEnd int) {
 	m.lineEnd = uint32(lineEnd)
@@ -299,6 +312,7 @@ func (p *parser) headers(dir protocol.Dir, s *side, data []byte) ([]byte, protoc
 	for len(data) > 0 {
 		rest, line, done := m.takeLine(data, limit)
 		data = rest
+		p.longField(dir, s, m)
 		if !done {
 			return nil, protocol.Continue
 		}
