@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"sluice/cmd/sluice-demo/stage"
@@ -317,5 +319,82 @@ func liveTop(r *rig) {
 		return false
 	}(); !loaded {
 		r.Error("no worker has any load")
+	}
+}
+
+const rejectUDP = `reject udp any any -> any any (msg:"reject"; content:"secret"; sid:1;)` + "\n"
+
+// refusedUDP has a client send a datagram that a rule refuses, and tells what the
+// client saw of it and whether what it sent afterwards arrived.
+func (r *rig) refusedUDP() (seen error, arrived []string) {
+	r.Helper()
+	s, err := r.lab.Server.ListenPacket(netlab.Server4 + ":0")
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer s.Close()
+	c, err := r.lab.Client.DialContext(r.ctx, "", "udp", s.LocalAddr().String())
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer c.Close()
+	send := func(text string) {
+		// An error of the datagram before is told here too.
+		if _, err := c.Write([]byte(text)); err != nil {
+			seen = err
+			_, _ = c.Write([]byte(text))
+		}
+	}
+	send("first")
+	send("a secret")
+	_ = c.SetReadDeadline(time.Now().Add(time.Second))
+	if _, err := c.Read(make([]byte, 10)); seen == nil {
+		seen = err
+	}
+	for range 3 {
+		time.Sleep(50 * time.Millisecond)
+		send("later")
+	}
+	buf := make([]byte, 100)
+	for {
+		_ = s.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		n, _, err := s.ReadFrom(buf)
+		if err != nil {
+			return seen, arrived
+		}
+		arrived = append(arrived, string(buf[:n]))
+	}
+}
+
+// liveRefuseUDP has the sender of a refused datagram be told, and the flow end.
+func liveRefuseUDP(r *rig) {
+	r.start("--rules", r.write("own.rules", rejectUDP))
+	seen, arrived := r.refusedUDP()
+	if !errors.Is(seen, syscall.EHOSTUNREACH) {
+		r.Errorf("the client saw %v", seen)
+	}
+	if strings.Join(arrived, " ") != "first" {
+		r.Errorf("%q arrived", arrived)
+	}
+}
+
+// liveRefuseUDPTap has the kernel end what a tap cannot, where the port is in the
+// path: the datagram itself has arrived by then.
+func liveRefuseUDPTap(r *rig) {
+	if err := r.lab.Gateway.IP("link add br0 type bridge", "link set br0 up",
+		"link set "+netlab.InsideIf+" master br0", "link set "+netlab.OutsideIf+" master br0"); err != nil {
+		r.Fatal(err)
+	}
+	r.cfg.Args = []string{"--tap", netlab.InsideIf, "--set", "ports.inject=br0", "--rules", r.write("own.rules", rejectUDP)}
+	r.run()
+	seen, arrived := r.refusedUDP()
+	if !errors.Is(seen, syscall.EHOSTUNREACH) {
+		r.Errorf("the client saw %v", seen)
+	}
+	if len(arrived) < 2 || arrived[1] != "a secret" || len(arrived) > 3 {
+		r.Errorf("%q arrived", arrived)
+	}
+	if st, err := r.daemon.Status(r.ctx); err != nil || st.XDP["flow"] == 0 {
+		r.Errorf("XDP dropped nothing of it: %+v, %v", st.XDP, err)
 	}
 }

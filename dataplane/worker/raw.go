@@ -29,6 +29,8 @@ type flowState struct {
 	macs [2][][6]byte
 	// tags are the packets still to be told after an alert.
 	tags []tag
+	// below is when the kernel was last asked to drop the flow, 0 never.
+	below int64
 }
 
 // state gives the flow's state or nil.

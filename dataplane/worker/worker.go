@@ -57,6 +57,9 @@ type Config struct {
 	// Isolate puts a host in quarantine because a rule of the policy says so. It
 	// may be called by any worker and must not wait. Nil does nothing.
 	Isolate func(host netip.Addr, rule string)
+	// DropFlow has the kernel drop a flow beside the wire. It may be called by any
+	// worker and must not wait. Nil does nothing.
+	DropFlow func(key flow.Key)
 	// Exceptions say what happens when limits are reached.
 	Exceptions Exceptions
 	// Report says what is told and how.

@@ -10,6 +10,7 @@ import (
 	"sluice/dataplane/decode"
 	"sluice/dataplane/enforce"
 	"sluice/dataplane/fastpath"
+	"sluice/dataplane/flow"
 	"sluice/internal/config"
 )
 
@@ -40,6 +41,7 @@ func (d *Daemon) openFast() error {
 	if d.fast, err = fastpath.Open(c); err != nil {
 		return fmt.Errorf("fast path: %w", err)
 	}
+	d.below.fast, d.below.log, d.below.keys = d.fast, d.log, make(chan flow.Key, maxBelow)
 	return nil
 }
 
