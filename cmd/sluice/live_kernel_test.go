@@ -326,7 +326,7 @@ const rejectUDP = `reject udp any any -> any any (msg:"reject"; content:"secret"
 
 // refusedUDP has a client send a datagram that a rule refuses, and tells what the
 // client saw of it and whether what it sent afterwards arrived.
-func (r *rig) refusedUDP() (seen error, arrived []string) {
+func (r *rig) refusedUDP() (arrived []string, seen error) {
 	r.Helper()
 	s, err := r.lab.Server.ListenPacket(netlab.Server4 + ":0")
 	if err != nil {
@@ -360,7 +360,7 @@ func (r *rig) refusedUDP() (seen error, arrived []string) {
 		_ = s.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 		n, _, err := s.ReadFrom(buf)
 		if err != nil {
-			return seen, arrived
+			return arrived, seen
 		}
 		arrived = append(arrived, string(buf[:n]))
 	}
@@ -369,7 +369,7 @@ func (r *rig) refusedUDP() (seen error, arrived []string) {
 // liveRefuseUDP has the sender of a refused datagram be told, and the flow end.
 func liveRefuseUDP(r *rig) {
 	r.start("--rules", r.write("own.rules", rejectUDP))
-	seen, arrived := r.refusedUDP()
+	arrived, seen := r.refusedUDP()
 	if !errors.Is(seen, syscall.EHOSTUNREACH) {
 		r.Errorf("the client saw %v", seen)
 	}
@@ -387,7 +387,7 @@ func liveRefuseUDPTap(r *rig) {
 	}
 	r.cfg.Args = []string{"--tap", netlab.InsideIf, "--set", "ports.inject=br0", "--rules", r.write("own.rules", rejectUDP)}
 	r.run()
-	seen, arrived := r.refusedUDP()
+	arrived, seen := r.refusedUDP()
 	if !errors.Is(seen, syscall.EHOSTUNREACH) {
 		r.Errorf("the client saw %v", seen)
 	}
