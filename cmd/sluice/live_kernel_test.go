@@ -26,12 +26,12 @@ rules:
 
 // quarantineFlags has a policy that puts in quarantine, and a destination that
 // stays.
-func (r *rig) quarantineFlags() []string {
+func (r *rig) quarantineFlags(more string) []string {
 	l := r.listen(management + ":80")
 	o := netlab.Serve(l)
 	r.Cleanup(func() { o.Close() })
 	return []string{"--policy", r.write("policy.yaml", quarantinePolicy),
-		"--config", r.write("quarantine.yaml", "quarantine:\n  allow: ['"+management+" tcp/80']\n  ttl: 1h\n")}
+		"--config", r.write("quarantine.yaml", "quarantine:\n  allow: ['"+management+" tcp/80']\n  ttl: 1h\n"+more)}
 }
 
 // reach tells what the client reaches: the server by TCP and by UDP, and the
@@ -56,6 +56,14 @@ func (r *rig) reach() (tcp, udp, managed bool) {
 	_ = s.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	_, _, err = s.ReadFrom(make([]byte, 16))
 	return tcp, err == nil, managed
+}
+
+// six tells whether the client's other address reaches the server.
+func (r *rig) six(when string, want bool) {
+	r.Helper()
+	if p := r.curl("-m", "1", "http://["+netlab.Server6+"]/six"); (p.Code == 200) != want {
+		r.Errorf("%s: over IPv6 %v", when, p)
+	}
 }
 
 func (r *rig) held(when string) {
@@ -84,7 +92,7 @@ func (r *rig) quarantined() (out []app.QuarantineEntry) {
 // death and restart, until it is let go by hand.
 func liveQuarantine(r *rig) {
 	before := r.picture()
-	r.start(r.quarantineFlags()...)
+	r.start(r.quarantineFlags("  link-address: yes\n")...)
 	r.free("at first")
 	mark, cards := r.soc.Mark(), stage.Cards(8, 21)
 	upload := func(path string) stage.Reply {
@@ -101,6 +109,7 @@ func liveQuarantine(r *rig) {
 		r.Errorf("%s", e.Raw)
 	}
 	r.held("after the upload")
+	r.six("after the upload", false)
 	r.await(mark, "an event of drops", func(e *stage.Event) bool {
 		return e.Drop != nil && e.Src == netlab.Client4 && strings.HasPrefix(e.Drop.Reason, "quarantine") && e.Drop.Source == "xdp"
 	})
@@ -118,11 +127,13 @@ func liveQuarantine(r *rig) {
 	r.held("without a daemon")
 	r.run()
 	r.held("after a restart")
+	r.six("after a restart", false)
 	if q := r.quarantined(); len(q) != 1 || q[0].By != "policy: isolate-cards" {
 		r.Errorf("after a restart: %+v", q)
 	}
 	r.cmd(0, "", "quarantine", "del", netlab.Client4)
 	r.free("let go")
+	r.six("let go", true)
 	r.cmd(1, "is not in quarantine", "quarantine", "del", netlab.Client4)
 	r.cmd(2, "no host's address", "quarantine", "add", "10.0.0.0/8")
 
@@ -146,12 +157,13 @@ func liveQuarantine(r *rig) {
 
 // liveQuarantineWorkers does without the kernel's programs.
 func liveQuarantineWorkers(r *rig) {
-	r.start(append(r.quarantineFlags(), "--set", "ports.xdp=off")...)
+	r.start(append(r.quarantineFlags("  link-address: yes\n"), "--set", "ports.xdp=off")...)
 	r.free("at first")
 	mark := r.soc.Mark()
 	r.curl("-m", "2", "--data-binary", "@"+r.write("cards.csv", stage.CardList(stage.Cards(8, 22))), origin+"/cards")
 	r.await(mark, "an event of lost data", func(e *stage.Event) bool { return e.DLP != nil && e.DLP.Action == "quarantine" && e.DLP.Enforced })
 	r.held("after the upload")
+	r.six("after the upload", false)
 	r.await(mark, "an event of drops", func(e *stage.Event) bool { return e.Drop != nil && e.Drop.Reason == "quarantine" })
 	r.cmd(0, "", "quarantine", "del", netlab.Client4)
 	r.free("let go")
@@ -164,7 +176,7 @@ func liveQuarantineTap(r *rig) {
 		"link set "+netlab.InsideIf+" master br0", "link set "+netlab.OutsideIf+" master br0"); err != nil {
 		r.Fatal(err)
 	}
-	r.cfg.Args = append([]string{"--tap", netlab.InsideIf, "--set", "ports.inject=br0"}, r.quarantineFlags()...)
+	r.cfg.Args = append([]string{"--tap", netlab.InsideIf, "--set", "ports.inject=br0"}, r.quarantineFlags("")...)
 	r.run()
 	r.free("at first")
 	mark := r.soc.Mark()

@@ -93,7 +93,7 @@ func (d *Daemon) applyKernel(next kernelSettings) error {
 	}
 	d.quarantine.set.SetReachable(reach)
 	d.quarantine.mu.Lock()
-	d.quarantine.ttl = next.quarantine.TTL.D()
+	d.quarantine.ttl, d.quarantine.links = next.quarantine.TTL.D(), next.quarantine.LinkAddress
 	d.quarantine.mu.Unlock()
 	if d.fast == nil {
 		d.kernel = next

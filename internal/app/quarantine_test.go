@@ -31,7 +31,7 @@ func TestQuarantineKeeps(t *testing.T) {
 	q := testQuarantine(t, dir, 3)
 	q.ttl = time.Hour
 	a, b, c, d := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("10.0.0.4")
-	q.isolate(a, "cards")
+	q.isolate(a, [6]byte{2}, "cards")
 	if !heldBy(q, "10.0.0.1") {
 		t.Error("the workers do not hold at once")
 	}
@@ -39,22 +39,22 @@ func TestQuarantineKeeps(t *testing.T) {
 	done := make(chan struct{})
 	go func() { q.run(ctx); close(done) }()
 	short, never := 20*time.Millisecond, time.Duration(0)
-	if err := q.add(b, "by hand", &never); err != nil {
+	if err := q.add(b, "02:00:00:00:00:09", "by hand", &never); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.add(c, "", &short); err != nil {
+	if err := q.add(c, "", "", &short); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.add(d, "", nil); err == nil {
+	if err := q.add(d, "", "", nil); err == nil {
 		t.Error("took more than there is room for")
 	}
-	q.isolate(d, "cards")
+	q.isolate(d, [6]byte{2}, "cards")
 	if heldBy(q, "10.0.0.4") {
 		t.Error("took more than there is room for by policy")
 	}
 	// A host that is held already keeps its end.
 	end := q.list()[0].end()
-	q.isolate(a, "cards")
+	q.isolate(a, [6]byte{2}, "cards")
 	if got := q.list()[0]; got.end() != end || time.Until(end) < 59*time.Minute || got.By != "policy: cards" {
 		t.Errorf("%+v", got)
 	}
@@ -73,7 +73,7 @@ func TestQuarantineKeeps(t *testing.T) {
 
 	// The next process takes up what is left.
 	q = testQuarantine(t, dir, 3)
-	if l := q.list(); len(l) != 2 || l[0].Host != a || l[1].Host != b || !heldBy(q, "10.0.0.1") || !heldBy(q, "10.0.0.2") || heldBy(q, "10.0.0.3") {
+	if l := q.list(); len(l) != 2 || l[0].Link != "" || l[1].link() != [6]byte{2, 5: 9} || l[0].Host != a || l[1].Host != b || !heldBy(q, "10.0.0.1") || !heldBy(q, "10.0.0.2") || heldBy(q, "10.0.0.3") {
 		t.Errorf("after a restart: %+v", q.list())
 	}
 	if ok, err := q.del(a); !ok || err != nil || heldBy(q, "10.0.0.1") {
