@@ -32,10 +32,14 @@ static __always_inline int is_discovery(const struct packet *p)
 	       p->dst.halves[0] == p->src.halves[0];
 }
 
-/* A host that asks for its address by broadcast reaches its link alone. */
+/* A host that asks for its address by broadcast, or multicast on its link, reaches
+ * its link alone. */
 static __always_inline int is_dhcp(const struct packet *p)
 {
-	return p->ip_version == 4 && p->proto == IPPROTO_UDP && p->has_ports && p->sport == PORT_DHCP_CLIENT &&
+	if (p->ip_version == 6)
+		return p->proto == IPPROTO_UDP && p->has_ports && p->sport == PORT_DHCP6_CLIENT &&
+		       p->dport == PORT_DHCP6_SERVER && p->dst.bytes[0] == 0xff && p->dst.bytes[1] == 0x02;
+	return p->proto == IPPROTO_UDP && p->has_ports && p->sport == PORT_DHCP_CLIENT &&
 	       p->dport == PORT_DHCP_SERVER && p->dst.words[3] == 0xffffffff;
 }
 
@@ -49,9 +53,10 @@ static __always_inline int has_port(const struct allowance *a, const struct pack
 
 /* A function of its own for the verifier, which walks its paths once, and not
  * anew for each that leads here; so is check_acl. */
-__attribute__((noinline)) int quarantined(struct packet *p, int parsed, __u64 now)
+__attribute__((noinline)) int quarantined(struct packet *p, int parsed, __u32 active, __u64 now)
 {
 	struct block_value *v;
+	__u64 link;
 	struct addr src;
 	__u32 i;
 
@@ -59,8 +64,14 @@ __attribute__((noinline)) int quarantined(struct packet *p, int parsed, __u64 no
 		return 0;
 	src = p->src;
 	v = bpf_map_lookup_elem(&quarantine, &src);
-	if (!v || (v->expires && now >= v->expires))
-		return 0;
+	if (!v || (v->expires && now >= v->expires)) {
+		if (!(active & ACTIVE_QUARANTINE_LINK))
+			return 0;
+		link = p->link;
+		v = bpf_map_lookup_elem(&quarantine_links, &link);
+		if (!v || (v->expires && now >= v->expires))
+			return 0;
+	}
 	if (parsed == PARSE_OK && (is_discovery(p) || is_dhcp(p)))
 		return 0;
 	for (i = 0; i < MAX_ALLOWANCES; i++) {

@@ -47,6 +47,7 @@ enum sluice_reason {
 #define ACTIVE_QUARANTINE (1 << 8)
 #define ACTIVE_ACL	  (1 << 9)
 #define ACTIVE_ACL_OTHER (1 << 10) /* the second of the two sets of zones and rules holds */
+#define ACTIVE_QUARANTINE_LINK (1 << 11) /* some hosts by their link-layer address too */
 
 /* Bits of block_value.flags; none means both. */
 #define BLOCK_SRC (1 << 0)
@@ -109,6 +110,8 @@ enum sluice_acl_class { ACL_TCP = 0, ACL_UDP, ACL_SCTP, ACL_ICMP, ACL_OTHER, ACL
 
 #define PORT_DHCP_SERVER 67
 #define PORT_DHCP_CLIENT 68
+#define PORT_DHCP6_SERVER 547
+#define PORT_DHCP6_CLIENT 546
 #define ND_FIRST 133 /* router solicitation ... */
 #define ND_LAST 136  /* ... neighbour advertisement (RFC 4861) */
 

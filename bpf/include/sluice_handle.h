@@ -161,7 +161,7 @@ static __always_inline int judge(struct packet *p, int parsed, __u64 now)
 			return REASON_BLOCK_SRC;
 		if (blocked(p, &p->dst, active, now, BLOCK_DST))
 			return REASON_BLOCK_DST;
-		if ((active & ACTIVE_QUARANTINE) && quarantined(p, parsed, now))
+		if ((active & ACTIVE_QUARANTINE) && quarantined(p, parsed, active, now))
 			return REASON_QUARANTINE;
 	}
 	if (p->frag == FRAG_LATER)

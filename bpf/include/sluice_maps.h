@@ -92,6 +92,15 @@ struct {
 	__type(value, struct block_value);
 } quarantine SEC(".maps");
 
+/* The same by link-layer address, with two zero bytes behind it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u64);
+	__type(value, struct block_value);
+} quarantine_links SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_ALLOWANCES);

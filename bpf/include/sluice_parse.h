@@ -49,6 +49,7 @@ struct packet {
 	struct addr src, dst;
 	__u16 sport, dport; /* machine order */
 	__u16 vlan[2];
+	__u64 link;   /* the sender's link-layer address in memory order */
 	__u32 length; /* of the frame */
 	__u32 frag_id;
 	__u32 list, entry; /* of the list entry that decided */
@@ -208,6 +209,7 @@ static __always_inline int parse_frame(struct packet *p, void *pos, void *end)
 
 	if ((void *)(eth + 1) > end)
 		return PARSE_NOT_IP;
+	__builtin_memcpy(&p->link, eth->src, sizeof(eth->src));
 	type = bpf_ntohs(eth->type);
 	pos = eth + 1;
 #pragma unroll

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"strconv"
@@ -42,8 +41,7 @@ func blockTarget(args []string, file string) error {
 
 // sendBlockFile has the daemon read a block list file.
 func sendBlockFile(c *cobra.Command, cl *control.Client, file string, q url.Values) error {
-	var r io.Reader = c.InOrStdin()
-	name := "standard input"
+	r, name := c.InOrStdin(), "standard input"
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"sluice/cmd/sluice-demo/stage"
@@ -24,12 +26,12 @@ rules:
 
 // quarantineFlags has a policy that puts in quarantine, and a destination that
 // stays.
-func (r *rig) quarantineFlags() []string {
+func (r *rig) quarantineFlags(more string) []string {
 	l := r.listen(management + ":80")
 	o := netlab.Serve(l)
 	r.Cleanup(func() { o.Close() })
 	return []string{"--policy", r.write("policy.yaml", quarantinePolicy),
-		"--config", r.write("quarantine.yaml", "quarantine:\n  allow: ['"+management+" tcp/80']\n  ttl: 1h\n")}
+		"--config", r.write("quarantine.yaml", "quarantine:\n  allow: ['"+management+" tcp/80']\n  ttl: 1h\n"+more)}
 }
 
 // reach tells what the client reaches: the server by TCP and by UDP, and the
@@ -54,6 +56,14 @@ func (r *rig) reach() (tcp, udp, managed bool) {
 	_ = s.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	_, _, err = s.ReadFrom(make([]byte, 16))
 	return tcp, err == nil, managed
+}
+
+// six tells whether the client's other address reaches the server.
+func (r *rig) six(when string, want bool) {
+	r.Helper()
+	if p := r.curl("-m", "1", "http://["+netlab.Server6+"]/six"); (p.Code == 200) != want {
+		r.Errorf("%s: over IPv6 %v", when, p)
+	}
 }
 
 func (r *rig) held(when string) {
@@ -82,7 +92,7 @@ func (r *rig) quarantined() (out []app.QuarantineEntry) {
 // death and restart, until it is let go by hand.
 func liveQuarantine(r *rig) {
 	before := r.picture()
-	r.start(r.quarantineFlags()...)
+	r.start(r.quarantineFlags("  link-address: yes\n")...)
 	r.free("at first")
 	mark, cards := r.soc.Mark(), stage.Cards(8, 21)
 	upload := func(path string) stage.Reply {
@@ -99,6 +109,7 @@ func liveQuarantine(r *rig) {
 		r.Errorf("%s", e.Raw)
 	}
 	r.held("after the upload")
+	r.six("after the upload", false)
 	r.await(mark, "an event of drops", func(e *stage.Event) bool {
 		return e.Drop != nil && e.Src == netlab.Client4 && strings.HasPrefix(e.Drop.Reason, "quarantine") && e.Drop.Source == "xdp"
 	})
@@ -116,11 +127,13 @@ func liveQuarantine(r *rig) {
 	r.held("without a daemon")
 	r.run()
 	r.held("after a restart")
+	r.six("after a restart", false)
 	if q := r.quarantined(); len(q) != 1 || q[0].By != "policy: isolate-cards" {
 		r.Errorf("after a restart: %+v", q)
 	}
 	r.cmd(0, "", "quarantine", "del", netlab.Client4)
 	r.free("let go")
+	r.six("let go", true)
 	r.cmd(1, "is not in quarantine", "quarantine", "del", netlab.Client4)
 	r.cmd(2, "no host's address", "quarantine", "add", "10.0.0.0/8")
 
@@ -144,12 +157,13 @@ func liveQuarantine(r *rig) {
 
 // liveQuarantineWorkers does without the kernel's programs.
 func liveQuarantineWorkers(r *rig) {
-	r.start(append(r.quarantineFlags(), "--set", "ports.xdp=off")...)
+	r.start(append(r.quarantineFlags("  link-address: yes\n"), "--set", "ports.xdp=off")...)
 	r.free("at first")
 	mark := r.soc.Mark()
 	r.curl("-m", "2", "--data-binary", "@"+r.write("cards.csv", stage.CardList(stage.Cards(8, 22))), origin+"/cards")
 	r.await(mark, "an event of lost data", func(e *stage.Event) bool { return e.DLP != nil && e.DLP.Action == "quarantine" && e.DLP.Enforced })
 	r.held("after the upload")
+	r.six("after the upload", false)
 	r.await(mark, "an event of drops", func(e *stage.Event) bool { return e.Drop != nil && e.Drop.Reason == "quarantine" })
 	r.cmd(0, "", "quarantine", "del", netlab.Client4)
 	r.free("let go")
@@ -162,7 +176,7 @@ func liveQuarantineTap(r *rig) {
 		"link set "+netlab.InsideIf+" master br0", "link set "+netlab.OutsideIf+" master br0"); err != nil {
 		r.Fatal(err)
 	}
-	r.cfg.Args = append([]string{"--tap", netlab.InsideIf, "--set", "ports.inject=br0"}, r.quarantineFlags()...)
+	r.cfg.Args = append([]string{"--tap", netlab.InsideIf, "--set", "ports.inject=br0"}, r.quarantineFlags("")...)
 	r.run()
 	r.free("at first")
 	mark := r.soc.Mark()
@@ -317,5 +331,82 @@ func liveTop(r *rig) {
 		return false
 	}(); !loaded {
 		r.Error("no worker has any load")
+	}
+}
+
+const rejectUDP = `reject udp any any -> any any (msg:"reject"; content:"secret"; sid:1;)` + "\n"
+
+// refusedUDP has a client send a datagram that a rule refuses, and tells what the
+// client saw of it and whether what it sent afterwards arrived.
+func (r *rig) refusedUDP() (arrived []string, seen error) {
+	r.Helper()
+	s, err := r.lab.Server.ListenPacket(netlab.Server4 + ":0")
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer s.Close()
+	c, err := r.lab.Client.DialContext(r.ctx, "", "udp", s.LocalAddr().String())
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer c.Close()
+	send := func(text string) {
+		// An error of the datagram before is told here too.
+		if _, err := c.Write([]byte(text)); err != nil {
+			seen = err
+			_, _ = c.Write([]byte(text))
+		}
+	}
+	send("first")
+	send("a secret")
+	_ = c.SetReadDeadline(time.Now().Add(time.Second))
+	if _, err := c.Read(make([]byte, 10)); seen == nil {
+		seen = err
+	}
+	for range 3 {
+		time.Sleep(50 * time.Millisecond)
+		send("later")
+	}
+	buf := make([]byte, 100)
+	for {
+		_ = s.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		n, _, err := s.ReadFrom(buf)
+		if err != nil {
+			return arrived, seen
+		}
+		arrived = append(arrived, string(buf[:n]))
+	}
+}
+
+// liveRefuseUDP has the sender of a refused datagram be told, and the flow end.
+func liveRefuseUDP(r *rig) {
+	r.start("--rules", r.write("own.rules", rejectUDP))
+	arrived, seen := r.refusedUDP()
+	if !errors.Is(seen, syscall.EHOSTUNREACH) {
+		r.Errorf("the client saw %v", seen)
+	}
+	if strings.Join(arrived, " ") != "first" {
+		r.Errorf("%q arrived", arrived)
+	}
+}
+
+// liveRefuseUDPTap has the kernel end what a tap cannot, where the port is in the
+// path: the datagram itself has arrived by then.
+func liveRefuseUDPTap(r *rig) {
+	if err := r.lab.Gateway.IP("link add br0 type bridge", "link set br0 up",
+		"link set "+netlab.InsideIf+" master br0", "link set "+netlab.OutsideIf+" master br0"); err != nil {
+		r.Fatal(err)
+	}
+	r.cfg.Args = []string{"--tap", netlab.InsideIf, "--set", "ports.inject=br0", "--rules", r.write("own.rules", rejectUDP)}
+	r.run()
+	arrived, seen := r.refusedUDP()
+	if !errors.Is(seen, syscall.EHOSTUNREACH) {
+		r.Errorf("the client saw %v", seen)
+	}
+	if len(arrived) < 2 || arrived[1] != "a secret" || len(arrived) > 3 {
+		r.Errorf("%q arrived", arrived)
+	}
+	if st, err := r.daemon.Status(r.ctx); err != nil || st.XDP["flow"] == 0 {
+		r.Errorf("XDP dropped nothing of it: %+v, %v", st.XDP, err)
 	}
 }

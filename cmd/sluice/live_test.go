@@ -60,6 +60,8 @@ func TestLive(t *testing.T) {
 		{"quarantine beside the wire", liveQuarantineTap},
 		{"segmentation", liveSegmentation},
 		{"top", liveTop},
+		{"datagrams refused", liveRefuseUDP},
+		{"datagrams refused beside the wire", liveRefuseUDPTap},
 		{"confirm", liveConfirm},
 		{"tap", liveTap},
 		{"bypass", liveBypass},

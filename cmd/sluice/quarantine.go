@@ -28,6 +28,7 @@ func quarantineAddCommand() *cobra.Command {
 		Example: "  sluice quarantine add 10.1.2.3 --ttl 8h --reason 'ticket 4711'"}
 	cl := client(c, nil)
 	c.Flags().DurationVar(&ttl, "ttl", 0, "end it after this time; 0 is never (default quarantine.ttl of the configuration)")
+	c.Flags().StringVar(&req.Link, "link", "", "hold it by its link-layer `ADDRESS` too, and so by all its IP addresses")
 	c.Flags().StringVar(&req.Reason, "reason", "", "why, for events")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if _, err := app.ParseHost(args[0]); err != nil {
@@ -38,6 +39,9 @@ func quarantineAddCommand() *cobra.Command {
 				return fmt.Errorf("--ttl %v is no time to live", ttl)
 			}
 			req.TTL = &ttl
+		}
+		if _, err := app.ParseLink(req.Link); err != nil {
+			return err
 		}
 		req.Host = args[0]
 		return refused(cl().Do(c.Context(), "POST", "quarantine", req, nil))
@@ -70,9 +74,9 @@ func quarantineListCommand() *cobra.Command {
 			return json.NewEncoder(c.OutOrStdout()).Encode(list)
 		}
 		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "HOST\tSINCE\tEXPIRES\tBY\tREASON")
+		fmt.Fprintln(w, "HOST\tLINK\tSINCE\tEXPIRES\tBY\tREASON")
 		for _, e := range list {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.Host, e.Since.Local().Format(time.DateTime), inTime(e.Expires), e.By, e.Reason)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Host, e.Link, e.Since.Local().Format(time.DateTime), inTime(e.Expires), e.By, e.Reason)
 		}
 		return w.Flush()
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"sluice/dataplane/capture"
 	"sluice/dataplane/decode"
 )
 
@@ -24,31 +25,55 @@ type Reachable struct {
 // safe for concurrent use; Holds takes no lock.
 type Quarantine struct {
 	mu    sync.Mutex // of those who write
-	hosts atomic.Pointer[map[decode.Addr]int64]
+	hosts atomic.Pointer[held]
 	reach atomic.Pointer[[]Reachable]
 }
 
+// held is the hosts at one time; nobody changes it.
+type held struct {
+	byAddr map[decode.Addr]hold
+	byLink map[[6]byte]int64
+}
+
+// hold is one host's: until when, and its link-layer address where that counts.
+type hold struct {
+	expires int64
+	link    [6]byte
+}
+
 // Add puts a host in quarantine until expires, in nanoseconds since the epoch; 0
-// is for good. Added anew, its end is replaced.
-func (q *Quarantine) Add(host netip.Addr, expires int64) {
-	q.change(func(m map[decode.Addr]int64) { m[decode.AddrFrom(host)] = expires })
+// is for good. By link, unless zero, its other addresses are held too. Added
+// anew, what was said of it before is replaced.
+func (q *Quarantine) Add(host netip.Addr, link [6]byte, expires int64) {
+	q.change(func(m map[decode.Addr]hold) { m[decode.AddrFrom(host)] = hold{expires, link} })
 }
 
 // Remove ends a host's quarantine.
 func (q *Quarantine) Remove(host netip.Addr) {
-	q.change(func(m map[decode.Addr]int64) { delete(m, decode.AddrFrom(host)) })
+	q.change(func(m map[decode.Addr]hold) { delete(m, decode.AddrFrom(host)) })
 }
 
 // change makes a copy of the table with fn's changes the valid one.
-func (q *Quarantine) change(fn func(map[decode.Addr]int64)) {
+func (q *Quarantine) change(fn func(map[decode.Addr]hold)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	next := map[decode.Addr]int64{}
+	next := held{byAddr: map[decode.Addr]hold{}}
 	if old := q.hosts.Load(); old != nil {
-		next = maps.Clone(*old)
+		next.byAddr = maps.Clone(old.byAddr)
 	}
-	fn(next)
-	if len(next) == 0 {
+	fn(next.byAddr)
+	for _, h := range next.byAddr {
+		if h.link == [6]byte{} {
+			continue
+		}
+		if next.byLink == nil {
+			next.byLink = map[[6]byte]int64{}
+		}
+		if before, ok := next.byLink[h.link]; !ok || before != 0 && (h.expires == 0 || h.expires > before) {
+			next.byLink[h.link] = h.expires
+		}
+	}
+	if len(next.byAddr) == 0 {
 		q.hosts.Store(nil)
 		return
 	}
@@ -65,8 +90,18 @@ func (q *Quarantine) Holds(p *decode.Packet) bool {
 	if hosts == nil || p.IPVersion == 0 {
 		return false
 	}
-	expires, ok := (*hosts)[p.Src]
-	if !ok || expires != 0 && p.Time >= expires || linkOnly(p) {
+	h, ok := hosts.byAddr[p.Src]
+	if !ok || h.expires != 0 && p.Time >= h.expires {
+		link, known := LinkOf(p)
+		if !known || hosts.byLink == nil {
+			return false
+		}
+		expires, ok := hosts.byLink[link]
+		if !ok || expires != 0 && p.Time >= expires {
+			return false
+		}
+	}
+	if linkOnly(p) {
 		return false
 	}
 	reach := q.reach.Load()
@@ -81,6 +116,15 @@ func (q *Quarantine) Holds(p *decode.Packet) bool {
 		}
 	}
 	return true
+}
+
+// LinkOf gives the link-layer address of a packet's sender, or of the router that
+// passed it on; known is false where the frame does not have it.
+func LinkOf(p *decode.Packet) (link [6]byte, known bool) {
+	if p.Frame == nil || p.Frame.Link != capture.LinkEthernet || p.TunnelDepth > 0 || len(p.Frame.Data) < 12 {
+		return link, false
+	}
+	return [6]byte(p.Frame.Data[6:12]), true
 }
 
 func (r *Reachable) speaks(p *decode.Packet) bool {
@@ -104,7 +148,10 @@ func linkOnly(p *decode.Packet) bool {
 		}
 		return p.Dst[0] == 0xff || p.Dst[0] == 0xfe && p.Dst[1]&0xc0 == 0x80 || [8]byte(p.Dst[:8]) == [8]byte(p.Src[:8])
 	case decode.ProtoUDP:
-		return p.IPVersion == 4 && p.SrcPort == 68 && p.DstPort == 67 && p.Dst == decode.Addr{10: 0xff, 11: 0xff, 12: 255, 13: 255, 14: 255, 15: 255}
+		if p.IPVersion == 6 {
+			return p.SrcPort == 546 && p.DstPort == 547 && p.Dst[0] == 0xff && p.Dst[1] == 0x02
+		}
+		return p.SrcPort == 68 && p.DstPort == 67 && p.Dst == decode.Addr{10: 0xff, 11: 0xff, 12: 255, 13: 255, 14: 255, 15: 255}
 	}
 	return false
 }

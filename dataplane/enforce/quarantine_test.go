@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"sluice/dataplane/capture"
 	"sluice/dataplane/decode"
 )
 
@@ -26,10 +27,10 @@ func TestQuarantine(t *testing.T) {
 	if q.Holds(away) {
 		t.Error("an empty quarantine holds")
 	}
-	q.Add(netip.MustParseAddr("10.1.1.5"), 0)
-	q.Add(netip.MustParseAddr("10.1.1.6"), 1000)
-	q.Add(netip.MustParseAddr("10.1.1.7"), 1001)
-	q.Add(netip.MustParseAddr("fd00:1::5"), 0)
+	q.Add(netip.MustParseAddr("10.1.1.5"), [6]byte{}, 0)
+	q.Add(netip.MustParseAddr("10.1.1.6"), [6]byte{}, 1000)
+	q.Add(netip.MustParseAddr("10.1.1.7"), [6]byte{}, 1001)
+	q.Add(netip.MustParseAddr("fd00:1::5"), [6]byte{}, 0)
 	if !q.Holds(away) {
 		t.Error("without destinations all is held")
 	}
@@ -75,6 +76,24 @@ func TestQuarantine(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { q.Holds(away) }); n != 0 {
 		t.Errorf("%v allocations a packet", n)
+	}
+	// By link-layer address all that a host calls itself is held.
+	named := packet("10.1.1.99", "192.0.2.1", decode.ProtoTCP, 9, 443)
+	named.Frame = &capture.Frame{Link: capture.LinkEthernet, Data: []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0}}
+	if q.Holds(named) {
+		t.Error("a host that nobody named is held")
+	}
+	q.Add(netip.MustParseAddr("10.1.1.8"), [6]byte{2, 0, 0, 0, 0, 2}, 1001)
+	q.Add(netip.MustParseAddr("10.1.1.9"), [6]byte{2, 0, 0, 0, 0, 2}, 1000)
+	if !q.Holds(named) {
+		t.Error("another address of the host is not held")
+	}
+	if n := testing.AllocsPerRun(100, func() { q.Holds(named) }); n != 0 {
+		t.Errorf("%v allocations a packet", n)
+	}
+	q.Remove(netip.MustParseAddr("10.1.1.8"))
+	if q.Holds(named) {
+		t.Error("held after the end of its quarantine")
 	}
 	q.Remove(netip.MustParseAddr("10.1.1.5"))
 	if q.Holds(away) {

@@ -400,6 +400,55 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
+// TestQuarantineLink holds a host by its link-layer address, whatever it calls
+// itself.
+func TestQuarantineLink(t *testing.T) {
+	f := open(t, Config{})
+	a, b := netip.MustParseAddr("10.1.1.5"), netip.MustParseAddr("10.1.1.6")
+	link := [6]byte(mac1)
+	for _, err := range []error{
+		f.SetAllowances([]Allowance{{Prefix: netip.MustParsePrefix("10.9.0.1/32")}}),
+		f.Quarantine(Quarantined{Host: a, Link: link}), f.Quarantine(Quarantined{Host: b, Link: link}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := frame(&layers.Ethernet{SrcMAC: mac2, DstMAC: mac1, EthernetType: e6}, ip6("fd00:1::5", "2001:db8::1", pTCP), tcp(5, 443, "S"))
+	six := frame(eth(e6), ip6("fd00:1::5", "2001:db8::1", pTCP), tcp(5, 443, "S"))
+	steps(t, f, []step{
+		{"its own address", tcp4("10.1.1.5", "192.0.2.1", 5, 443, "S"), ReasonQuarantine},
+		{"another address", tcp4("10.1.1.99", "192.0.2.1", 5, 443, "S"), ReasonQuarantine},
+		{"another family", six, ReasonQuarantine},
+		{"in a VLAN", frame(eth(e8021q), tag(9, e6), ip6("fd00:1::5", "2001:db8::1", pTCP), tcp(5, 443, "S")), ReasonQuarantine},
+		{"another host", other, ReasonPass},
+		{"management", tcp4("10.1.1.99", "10.9.0.1", 5, 443, "S"), ReasonPass},
+		{"discovery from its link-local address", icmp6("fe80::5", "ff02::1:ff00:1", 135, 255), ReasonPass},
+		{"DHCPv6", frame(eth(e6), ip6("fe80::5", "ff02::1:2", pUDP), udp(546, 547), data(8)), ReasonPass},
+		{"DHCPv6 as a way out", frame(eth(e6), ip6("fd00:1::5", "2001:db8::1", pUDP), udp(546, 547), data(8)), ReasonQuarantine},
+		{"ARP", frame(eth(layers.EthernetTypeARP), data(28)), ReasonNotIP},
+	})
+	release := func(host netip.Addr, want Reason) {
+		t.Helper()
+		if ok, err := f.Release(host); !ok || err != nil {
+			t.Errorf("release %s: %v, %v", host, ok, err)
+		}
+		steps(t, f, []step{{"after " + host.String(), six, want}})
+	}
+	release(a, ReasonQuarantine) // the other one has the same
+	release(b, ReasonPass)
+	if err := f.Quarantine(Quarantined{Host: a, Link: link}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Quarantine(Quarantined{Host: a}); err != nil {
+		t.Fatal(err)
+	}
+	steps(t, f, []step{{"by address alone", six, ReasonPass}})
+	if err := f.Quarantine(Quarantined{Host: a, Link: [6]byte{1}}); err == nil {
+		t.Error("took a multicast address for a host's")
+	}
+}
+
 func TestNewFlowRate(t *testing.T) {
 	f := open(t, Config{Limits: Limits{New: Limit{PerSecond: 1, Burst: 3}}})
 	syn := func(src, dst string) []byte { return tcp4(src, dst, 5, 80, "S") }

@@ -34,6 +34,7 @@ const (
 	benchMapFragments           = "fragments"
 	benchMapLists               = "lists"
 	benchMapQuarantine          = "quarantine"
+	benchMapQuarantineLinks     = "quarantine_links"
 	benchMapSamples             = "samples"
 	benchMapTargets             = "targets"
 	benchMapZone4               = "zone4"
@@ -103,28 +104,29 @@ type benchProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchMapSpecs struct {
-	Acl        *ebpf.MapSpec `ebpf:"acl"`
-	AclFlows   *ebpf.MapSpec `ebpf:"acl_flows"`
-	AclRules   *ebpf.MapSpec `ebpf:"acl_rules"`
-	Allow4     *ebpf.MapSpec `ebpf:"allow4"`
-	Allow6     *ebpf.MapSpec `ebpf:"allow6"`
-	Allowances *ebpf.MapSpec `ebpf:"allowances"`
-	BenchKeys  *ebpf.MapSpec `ebpf:"bench_keys"`
-	BenchTrie  *ebpf.MapSpec `ebpf:"bench_trie"`
-	Block4     *ebpf.MapSpec `ebpf:"block4"`
-	Block6     *ebpf.MapSpec `ebpf:"block6"`
-	Buckets    *ebpf.MapSpec `ebpf:"buckets"`
-	Counters   *ebpf.MapSpec `ebpf:"counters"`
-	Dir4       *ebpf.MapSpec `ebpf:"dir4"`
-	Filter6    *ebpf.MapSpec `ebpf:"filter6"`
-	Flows      *ebpf.MapSpec `ebpf:"flows"`
-	Fragments  *ebpf.MapSpec `ebpf:"fragments"`
-	Lists      *ebpf.MapSpec `ebpf:"lists"`
-	Quarantine *ebpf.MapSpec `ebpf:"quarantine"`
-	Samples    *ebpf.MapSpec `ebpf:"samples"`
-	Targets    *ebpf.MapSpec `ebpf:"targets"`
-	Zone4      *ebpf.MapSpec `ebpf:"zone4"`
-	Zone6      *ebpf.MapSpec `ebpf:"zone6"`
+	Acl             *ebpf.MapSpec `ebpf:"acl"`
+	AclFlows        *ebpf.MapSpec `ebpf:"acl_flows"`
+	AclRules        *ebpf.MapSpec `ebpf:"acl_rules"`
+	Allow4          *ebpf.MapSpec `ebpf:"allow4"`
+	Allow6          *ebpf.MapSpec `ebpf:"allow6"`
+	Allowances      *ebpf.MapSpec `ebpf:"allowances"`
+	BenchKeys       *ebpf.MapSpec `ebpf:"bench_keys"`
+	BenchTrie       *ebpf.MapSpec `ebpf:"bench_trie"`
+	Block4          *ebpf.MapSpec `ebpf:"block4"`
+	Block6          *ebpf.MapSpec `ebpf:"block6"`
+	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
+	Counters        *ebpf.MapSpec `ebpf:"counters"`
+	Dir4            *ebpf.MapSpec `ebpf:"dir4"`
+	Filter6         *ebpf.MapSpec `ebpf:"filter6"`
+	Flows           *ebpf.MapSpec `ebpf:"flows"`
+	Fragments       *ebpf.MapSpec `ebpf:"fragments"`
+	Lists           *ebpf.MapSpec `ebpf:"lists"`
+	Quarantine      *ebpf.MapSpec `ebpf:"quarantine"`
+	QuarantineLinks *ebpf.MapSpec `ebpf:"quarantine_links"`
+	Samples         *ebpf.MapSpec `ebpf:"samples"`
+	Targets         *ebpf.MapSpec `ebpf:"targets"`
+	Zone4           *ebpf.MapSpec `ebpf:"zone4"`
+	Zone6           *ebpf.MapSpec `ebpf:"zone6"`
 }
 
 // benchVariableSpecs contains global variables before they are loaded into the kernel.
@@ -158,28 +160,29 @@ func (o *benchObjects) Close() error {
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchMaps struct {
-	Acl        *ebpf.Map `ebpf:"acl"`
-	AclFlows   *ebpf.Map `ebpf:"acl_flows"`
-	AclRules   *ebpf.Map `ebpf:"acl_rules"`
-	Allow4     *ebpf.Map `ebpf:"allow4"`
-	Allow6     *ebpf.Map `ebpf:"allow6"`
-	Allowances *ebpf.Map `ebpf:"allowances"`
-	BenchKeys  *ebpf.Map `ebpf:"bench_keys"`
-	BenchTrie  *ebpf.Map `ebpf:"bench_trie"`
-	Block4     *ebpf.Map `ebpf:"block4"`
-	Block6     *ebpf.Map `ebpf:"block6"`
-	Buckets    *ebpf.Map `ebpf:"buckets"`
-	Counters   *ebpf.Map `ebpf:"counters"`
-	Dir4       *ebpf.Map `ebpf:"dir4"`
-	Filter6    *ebpf.Map `ebpf:"filter6"`
-	Flows      *ebpf.Map `ebpf:"flows"`
-	Fragments  *ebpf.Map `ebpf:"fragments"`
-	Lists      *ebpf.Map `ebpf:"lists"`
-	Quarantine *ebpf.Map `ebpf:"quarantine"`
-	Samples    *ebpf.Map `ebpf:"samples"`
-	Targets    *ebpf.Map `ebpf:"targets"`
-	Zone4      *ebpf.Map `ebpf:"zone4"`
-	Zone6      *ebpf.Map `ebpf:"zone6"`
+	Acl             *ebpf.Map `ebpf:"acl"`
+	AclFlows        *ebpf.Map `ebpf:"acl_flows"`
+	AclRules        *ebpf.Map `ebpf:"acl_rules"`
+	Allow4          *ebpf.Map `ebpf:"allow4"`
+	Allow6          *ebpf.Map `ebpf:"allow6"`
+	Allowances      *ebpf.Map `ebpf:"allowances"`
+	BenchKeys       *ebpf.Map `ebpf:"bench_keys"`
+	BenchTrie       *ebpf.Map `ebpf:"bench_trie"`
+	Block4          *ebpf.Map `ebpf:"block4"`
+	Block6          *ebpf.Map `ebpf:"block6"`
+	Buckets         *ebpf.Map `ebpf:"buckets"`
+	Counters        *ebpf.Map `ebpf:"counters"`
+	Dir4            *ebpf.Map `ebpf:"dir4"`
+	Filter6         *ebpf.Map `ebpf:"filter6"`
+	Flows           *ebpf.Map `ebpf:"flows"`
+	Fragments       *ebpf.Map `ebpf:"fragments"`
+	Lists           *ebpf.Map `ebpf:"lists"`
+	Quarantine      *ebpf.Map `ebpf:"quarantine"`
+	QuarantineLinks *ebpf.Map `ebpf:"quarantine_links"`
+	Samples         *ebpf.Map `ebpf:"samples"`
+	Targets         *ebpf.Map `ebpf:"targets"`
+	Zone4           *ebpf.Map `ebpf:"zone4"`
+	Zone6           *ebpf.Map `ebpf:"zone6"`
 }
 
 func (m *benchMaps) Close() error {
@@ -202,6 +205,7 @@ func (m *benchMaps) Close() error {
 		m.Fragments,
 		m.Lists,
 		m.Quarantine,
+		m.QuarantineLinks,
 		m.Samples,
 		m.Targets,
 		m.Zone4,

@@ -164,7 +164,7 @@ func Open(cfg Config) (_ *FastPath, err error) {
 		return nil, err
 	}
 	f.flows.init(f.xdp.Flows, cfg.MaxFlows, cfg.FlowEnded)
-	f.held.init(f.xdp.Quarantine)
+	f.held.init(f.xdp.Quarantine, f.xdp.QuarantineLinks)
 	f.set = settings{
 		Layout:    layoutVersion,
 		Malformed: uint32(cfg.Malformed | cfg.MalformedBeside),
@@ -191,6 +191,7 @@ func (f *FastPath) load() error {
 	spec.Maps["buckets"].MaxEntries = uint32(f.cfg.MaxSources)
 	spec.Maps["targets"].MaxEntries = uint32(f.cfg.MaxSources)
 	spec.Maps["quarantine"].MaxEntries = uint32(f.cfg.MaxQuarantined)
+	spec.Maps["quarantine_links"].MaxEntries = uint32(f.cfg.MaxQuarantined)
 	if err := spec.LoadAndAssign(&f.xdp, nil); err != nil {
 		return fmt.Errorf("load the XDP program: %w", hint(err))
 	}

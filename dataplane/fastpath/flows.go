@@ -38,7 +38,7 @@ type flowTable struct {
 	dues  flowHeap
 	swept uint64
 	// max bounds the flows, for whose map has more room than that.
-	max int
+	max   int
 	ended func(key flow.Key, packets, bytes uint64)
 }
 

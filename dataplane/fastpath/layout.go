@@ -17,6 +17,7 @@ const (
 	activeQuarantine
 	activeACL
 	activeACLOther
+	activeQuarantineLink
 )
 
 const (

@@ -63,8 +63,8 @@ type lookupCosts struct {
 	trieHit, trieMiss, dirHit, dirMiss float64
 	load, change                       time.Duration
 	// cpu is what loading took of a processor, which others do not lengthen.
-	cpu time.Duration
-	memory                             uint64
+	cpu    time.Duration
+	memory uint64
 }
 
 // String gives the costs in one line.

@@ -26,33 +26,74 @@ type Allowance struct {
 type Quarantined struct {
 	Host   netip.Addr
 	Reason string
+	// Link is the host's link-layer address, by which its other addresses are held
+	// too; zero where it is not known, or is a router's.
+	Link [6]byte
 	// Expires is when the quarantine ends; never when zero.
 	Expires time.Time
 }
 
 // quarantine is the quarantined hosts: few, so that all are looked at for expiry.
 type quarantine struct {
-	m     *ebpf.Map
-	hosts map[netip.Addr]claim
+	m, links *ebpf.Map
+	hosts    map[netip.Addr]held
 }
 
-func (q *quarantine) init(m *ebpf.Map) { q.m, q.hosts = m, map[netip.Addr]claim{} }
+// held is a host in quarantine.
+type held struct {
+	claim
+	link [6]byte
+}
 
-func (q *quarantine) active() uint32 {
-	if len(q.hosts) > 0 {
-		return activeQuarantine
+func (q *quarantine) init(m, links *ebpf.Map) {
+	q.m, q.links, q.hosts = m, links, map[netip.Addr]held{}
+}
+
+func (q *quarantine) active() (bits uint32) {
+	for _, h := range q.hosts {
+		bits |= activeQuarantine
+		if h.link != [6]byte{} {
+			return bits | activeQuarantineLink
+		}
 	}
-	return 0
+	return bits
+}
+
+// linkKey is a link-layer address as the program looks it up.
+func linkKey(link [6]byte) (key [8]byte) {
+	copy(key[:], link[:])
+	return key
+}
+
+// unlink has the kernel forget a link-layer address, or hold it for another host
+// that has it.
+func (q *quarantine) unlink(link [6]byte) error {
+	if link == [6]byte{} {
+		return nil
+	}
+	for _, h := range q.hosts {
+		if h.link == link {
+			return q.links.Put(linkKey(link), h.value())
+		}
+	}
+	if err := q.links.Delete(linkKey(link)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (q *quarantine) remove(host netip.Addr) (bool, error) {
-	if _, ok := q.hosts[host]; !ok {
+	h, ok := q.hosts[host]
+	if !ok {
 		return false, nil
 	}
 	if err := q.m.Delete(host.As16()); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return false, fmt.Errorf("release %s: %w", host, err)
 	}
 	delete(q.hosts, host)
+	if err := q.unlink(h.link); err != nil {
+		return true, fmt.Errorf("release %s: %w", host, err)
+	}
 	return true, nil
 }
 
@@ -88,6 +129,9 @@ func (f *FastPath) Quarantine(q Quarantined) error {
 	if _, ok := f.allow.table.Lookup(host); ok {
 		return fmt.Errorf("quarantine %s: %w", host, ErrAllowed)
 	}
+	if q.Link[0]&1 != 0 {
+		return fmt.Errorf("quarantine %s: the link-layer address is of many", host)
+	}
 	c := claim{expires: monotonicAt(q.Expires), list: f.names.list(QuarantineList), reason: f.names.reason(q.Reason)}
 	if err := f.held.m.Put(host.As16(), c.value()); err != nil {
 		if isFull(err) {
@@ -95,7 +139,18 @@ func (f *FastPath) Quarantine(q Quarantined) error {
 		}
 		return fmt.Errorf("quarantine %s: %w", host, err)
 	}
-	f.held.hosts[host] = c
+	before := f.held.hosts[host]
+	f.held.hosts[host] = held{c, q.Link}
+	if q.Link != [6]byte{} {
+		if err := f.held.links.Put(linkKey(q.Link), c.value()); err != nil {
+			return errors.Join(fmt.Errorf("quarantine %s by its link-layer address: %w", host, err), f.apply())
+		}
+	}
+	if before.link != q.Link {
+		if err := f.held.unlink(before.link); err != nil {
+			return errors.Join(fmt.Errorf("quarantine %s: %w", host, err), f.apply())
+		}
+	}
 	return f.apply()
 }
 
@@ -116,7 +171,7 @@ func (f *FastPath) Quarantined() []Quarantined {
 	defer f.mu.Unlock()
 	var out []Quarantined
 	for host, c := range f.held.hosts {
-		out = append(out, Quarantined{Host: host, Reason: textOf(f.names.reasons, c.reason), Expires: wallAt(c.expires)})
+		out = append(out, Quarantined{Host: host, Link: c.link, Reason: textOf(f.names.reasons, c.reason), Expires: wallAt(c.expires)})
 	}
 	return out
 }

@@ -32,6 +32,7 @@ const (
 	xdpMapFragments        = "fragments"
 	xdpMapLists            = "lists"
 	xdpMapQuarantine       = "quarantine"
+	xdpMapQuarantineLinks  = "quarantine_links"
 	xdpMapSamples          = "samples"
 	xdpMapTargets          = "targets"
 	xdpMapZone4            = "zone4"
@@ -92,26 +93,27 @@ type xdpProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type xdpMapSpecs struct {
-	Acl        *ebpf.MapSpec `ebpf:"acl"`
-	AclFlows   *ebpf.MapSpec `ebpf:"acl_flows"`
-	AclRules   *ebpf.MapSpec `ebpf:"acl_rules"`
-	Allow4     *ebpf.MapSpec `ebpf:"allow4"`
-	Allow6     *ebpf.MapSpec `ebpf:"allow6"`
-	Allowances *ebpf.MapSpec `ebpf:"allowances"`
-	Block4     *ebpf.MapSpec `ebpf:"block4"`
-	Block6     *ebpf.MapSpec `ebpf:"block6"`
-	Buckets    *ebpf.MapSpec `ebpf:"buckets"`
-	Counters   *ebpf.MapSpec `ebpf:"counters"`
-	Dir4       *ebpf.MapSpec `ebpf:"dir4"`
-	Filter6    *ebpf.MapSpec `ebpf:"filter6"`
-	Flows      *ebpf.MapSpec `ebpf:"flows"`
-	Fragments  *ebpf.MapSpec `ebpf:"fragments"`
-	Lists      *ebpf.MapSpec `ebpf:"lists"`
-	Quarantine *ebpf.MapSpec `ebpf:"quarantine"`
-	Samples    *ebpf.MapSpec `ebpf:"samples"`
-	Targets    *ebpf.MapSpec `ebpf:"targets"`
-	Zone4      *ebpf.MapSpec `ebpf:"zone4"`
-	Zone6      *ebpf.MapSpec `ebpf:"zone6"`
+	Acl             *ebpf.MapSpec `ebpf:"acl"`
+	AclFlows        *ebpf.MapSpec `ebpf:"acl_flows"`
+	AclRules        *ebpf.MapSpec `ebpf:"acl_rules"`
+	Allow4          *ebpf.MapSpec `ebpf:"allow4"`
+	Allow6          *ebpf.MapSpec `ebpf:"allow6"`
+	Allowances      *ebpf.MapSpec `ebpf:"allowances"`
+	Block4          *ebpf.MapSpec `ebpf:"block4"`
+	Block6          *ebpf.MapSpec `ebpf:"block6"`
+	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
+	Counters        *ebpf.MapSpec `ebpf:"counters"`
+	Dir4            *ebpf.MapSpec `ebpf:"dir4"`
+	Filter6         *ebpf.MapSpec `ebpf:"filter6"`
+	Flows           *ebpf.MapSpec `ebpf:"flows"`
+	Fragments       *ebpf.MapSpec `ebpf:"fragments"`
+	Lists           *ebpf.MapSpec `ebpf:"lists"`
+	Quarantine      *ebpf.MapSpec `ebpf:"quarantine"`
+	QuarantineLinks *ebpf.MapSpec `ebpf:"quarantine_links"`
+	Samples         *ebpf.MapSpec `ebpf:"samples"`
+	Targets         *ebpf.MapSpec `ebpf:"targets"`
+	Zone4           *ebpf.MapSpec `ebpf:"zone4"`
+	Zone6           *ebpf.MapSpec `ebpf:"zone6"`
 }
 
 // xdpVariableSpecs contains global variables before they are loaded into the kernel.
@@ -142,26 +144,27 @@ func (o *xdpObjects) Close() error {
 //
 // It can be passed to loadXdpObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xdpMaps struct {
-	Acl        *ebpf.Map `ebpf:"acl"`
-	AclFlows   *ebpf.Map `ebpf:"acl_flows"`
-	AclRules   *ebpf.Map `ebpf:"acl_rules"`
-	Allow4     *ebpf.Map `ebpf:"allow4"`
-	Allow6     *ebpf.Map `ebpf:"allow6"`
-	Allowances *ebpf.Map `ebpf:"allowances"`
-	Block4     *ebpf.Map `ebpf:"block4"`
-	Block6     *ebpf.Map `ebpf:"block6"`
-	Buckets    *ebpf.Map `ebpf:"buckets"`
-	Counters   *ebpf.Map `ebpf:"counters"`
-	Dir4       *ebpf.Map `ebpf:"dir4"`
-	Filter6    *ebpf.Map `ebpf:"filter6"`
-	Flows      *ebpf.Map `ebpf:"flows"`
-	Fragments  *ebpf.Map `ebpf:"fragments"`
-	Lists      *ebpf.Map `ebpf:"lists"`
-	Quarantine *ebpf.Map `ebpf:"quarantine"`
-	Samples    *ebpf.Map `ebpf:"samples"`
-	Targets    *ebpf.Map `ebpf:"targets"`
-	Zone4      *ebpf.Map `ebpf:"zone4"`
-	Zone6      *ebpf.Map `ebpf:"zone6"`
+	Acl             *ebpf.Map `ebpf:"acl"`
+	AclFlows        *ebpf.Map `ebpf:"acl_flows"`
+	AclRules        *ebpf.Map `ebpf:"acl_rules"`
+	Allow4          *ebpf.Map `ebpf:"allow4"`
+	Allow6          *ebpf.Map `ebpf:"allow6"`
+	Allowances      *ebpf.Map `ebpf:"allowances"`
+	Block4          *ebpf.Map `ebpf:"block4"`
+	Block6          *ebpf.Map `ebpf:"block6"`
+	Buckets         *ebpf.Map `ebpf:"buckets"`
+	Counters        *ebpf.Map `ebpf:"counters"`
+	Dir4            *ebpf.Map `ebpf:"dir4"`
+	Filter6         *ebpf.Map `ebpf:"filter6"`
+	Flows           *ebpf.Map `ebpf:"flows"`
+	Fragments       *ebpf.Map `ebpf:"fragments"`
+	Lists           *ebpf.Map `ebpf:"lists"`
+	Quarantine      *ebpf.Map `ebpf:"quarantine"`
+	QuarantineLinks *ebpf.Map `ebpf:"quarantine_links"`
+	Samples         *ebpf.Map `ebpf:"samples"`
+	Targets         *ebpf.Map `ebpf:"targets"`
+	Zone4           *ebpf.Map `ebpf:"zone4"`
+	Zone6           *ebpf.Map `ebpf:"zone6"`
 }
 
 func (m *xdpMaps) Close() error {
@@ -182,6 +185,7 @@ func (m *xdpMaps) Close() error {
 		m.Fragments,
 		m.Lists,
 		m.Quarantine,
+		m.QuarantineLinks,
 		m.Samples,
 		m.Targets,
 		m.Zone4,

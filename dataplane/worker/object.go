@@ -258,6 +258,7 @@ func (w *Worker) apply(f *flow.Flow, v verdict.Verdict) {
 	}
 	if !w.judging() {
 		w.cut(f, v)
+		w.dropBelow(f, v)
 		return
 	}
 	if v.Action.Withholds() {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"sluice/dataplane/decode"
+	"sluice/dataplane/enforce"
 	"sluice/dataplane/policy"
 	"sluice/dataplane/verdict"
 )
@@ -30,6 +31,10 @@ func (w *Worker) isolate(in *policy.Input, dec *policy.Decision) {
 		return
 	}
 	if in.Direction == policy.Egress || in.Direction == policy.InternalOnly {
-		w.cfg.Isolate(in.Src, dec.Rule)
+		var link [6]byte
+		if w.p.Src.Netip() == in.Src {
+			link, _ = enforce.LinkOf(w.p)
+		}
+		w.cfg.Isolate(in.Src, link, dec.Rule)
 	}
 }

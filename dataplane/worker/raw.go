@@ -41,6 +41,8 @@ type flowState struct {
 	// tags are the packets still to be told after an alert.
 	tags     []tag
 	coverage coverage
+	// below is when the kernel was last asked to drop the flow, 0 never.
+	below int64
 }
 
 // state gives the flow's state or nil.

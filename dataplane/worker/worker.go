@@ -71,8 +71,12 @@ type Config struct {
 	// where there is none.
 	Quarantine *enforce.Quarantine
 	// Isolate puts a host in quarantine because a rule of the policy says so. It
-	// may be called by any worker and must not wait. Nil does nothing.
-	Isolate func(host netip.Addr, rule string)
+	// may be called by any worker and must not wait. link is its link-layer
+	// address, or its router's; zero where it is not known. Nil does nothing.
+	Isolate func(host netip.Addr, link [6]byte, rule string)
+	// DropFlow has the kernel drop a flow beside the wire. It may be called by any
+	// worker and must not wait. Nil does nothing.
+	DropFlow func(key flow.Key)
 	// Exceptions say what happens when limits are reached.
 	Exceptions Exceptions
 	// Report says what is told and how.

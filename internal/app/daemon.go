@@ -66,6 +66,7 @@ type Daemon struct {
 	quarantine *quarantine
 	operator   *journal
 	meter      meter
+	below      below
 	// pinned counts the processors of ports.capture.cpus that are taken.
 	pinned int
 }
@@ -208,6 +209,9 @@ func (d *Daemon) processors(m Mode) ([]*processor, error) {
 	}
 	procs := make([]*processor, m.Workers)
 	wc.Quarantine, wc.Isolate = &d.quarantine.set, d.quarantine.isolate
+	if d.fast != nil {
+		wc.DropFlow = d.below.ask
+	}
 	for i := range procs {
 		w, err := worker.New(wc)
 		if err != nil {
@@ -306,6 +310,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { d.housekeep(ctx) })
 	wg.Go(func() { d.quarantine.run(ctx) })
+	wg.Go(func() { d.below.run(ctx) })
 	if c := d.cfg.Ports.Confirm.D(); c > 0 {
 		d.log.Warn("this start is rolled back unless confirmed", "within", c, "command", "sluice confirm")
 		wg.Go(func() {

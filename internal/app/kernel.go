@@ -10,6 +10,7 @@ import (
 	"sluice/dataplane/decode"
 	"sluice/dataplane/enforce"
 	"sluice/dataplane/fastpath"
+	"sluice/dataplane/flow"
 	"sluice/internal/config"
 )
 
@@ -40,6 +41,7 @@ func (d *Daemon) openFast() error {
 	if d.fast, err = fastpath.Open(c); err != nil {
 		return fmt.Errorf("fast path: %w", err)
 	}
+	d.below.fast, d.below.log, d.below.keys = d.fast, d.log, make(chan flow.Key, maxBelow)
 	return nil
 }
 
@@ -91,7 +93,7 @@ func (d *Daemon) applyKernel(next kernelSettings) error {
 	}
 	d.quarantine.set.SetReachable(reach)
 	d.quarantine.mu.Lock()
-	d.quarantine.ttl = next.quarantine.TTL.D()
+	d.quarantine.ttl, d.quarantine.links = next.quarantine.TTL.D(), next.quarantine.LinkAddress
 	d.quarantine.mu.Unlock()
 	if d.fast == nil {
 		d.kernel = next

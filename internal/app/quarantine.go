@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"path/filepath"
@@ -21,8 +22,10 @@ import (
 // QuarantineEntry is a host in quarantine, as `sluice quarantine list --json`
 // prints it.
 type QuarantineEntry struct {
-	Host   netip.Addr `json:"host"`
-	Reason string     `json:"reason,omitempty"`
+	Host netip.Addr `json:"host"`
+	// Link is the link-layer address by which it is held too.
+	Link   string `json:"link,omitempty"`
+	Reason string `json:"reason,omitempty"`
 	// By is operator, or policy: and the rule.
 	By      string     `json:"by"`
 	Since   time.Time  `json:"since"`
@@ -47,6 +50,7 @@ func (e *QuarantineEntry) end() time.Time {
 // the configured one holds; 0 is for good.
 type QuarantineRequest struct {
 	Host   string         `json:"host"`
+	Link   string         `json:"link,omitempty"`
 	Reason string         `json:"reason"`
 	TTL    *time.Duration `json:"ttl,omitempty"`
 }
@@ -67,6 +71,7 @@ type quarantine struct {
 	hosts   map[netip.Addr]QuarantineEntry
 	pending []netip.Addr
 	ttl     time.Duration
+	links   bool
 	most    int
 	full    uint64
 }
@@ -111,7 +116,7 @@ func (q *quarantine) open(dir string) error {
 		q.log.Warn("lines of the quarantine's file cannot be read", "file", q.journal.path, "lines", bad)
 	}
 	for _, e := range q.list() {
-		q.set.Add(e.Host, nanos(e.end()))
+		q.set.Add(e.Host, e.link(), nanos(e.end()))
 		if err := q.toKernel(e); err != nil {
 			q.log.Error("host is not in quarantine any more", "host", e.Host, "error", err)
 			q.forget(e.Host)
@@ -138,7 +143,7 @@ func (q *quarantine) toKernel(e QuarantineEntry) error {
 	if e.Reason != "" {
 		reason += ": " + e.Reason
 	}
-	return q.fast.Quarantine(fastpath.Quarantined{Host: e.Host, Reason: reason, Expires: e.end()})
+	return q.fast.Quarantine(fastpath.Quarantined{Host: e.Host, Link: e.link(), Reason: reason, Expires: e.end()})
 }
 
 // forget takes a host out for the workers.
@@ -150,7 +155,7 @@ func (q *quarantine) forget(host netip.Addr) {
 }
 
 // isolate is worker.Config's: the workers withhold the host's packets from now on.
-func (q *quarantine) isolate(host netip.Addr, rule string) {
+func (q *quarantine) isolate(host netip.Addr, link [6]byte, rule string) {
 	now := time.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -162,12 +167,15 @@ func (q *quarantine) isolate(host netip.Addr, rule string) {
 		return
 	}
 	e := QuarantineEntry{Host: host, By: "policy: " + rule, Since: now}
+	if q.links && link != [6]byte{} {
+		e.Link = net.HardwareAddr(link[:]).String()
+	}
 	if q.ttl > 0 {
 		t := now.Add(q.ttl)
 		e.Expires = &t
 	}
 	q.hosts[host] = e
-	q.set.Add(host, nanos(e.end()))
+	q.set.Add(host, e.link(), nanos(e.end()))
 	q.pending = append(q.pending, host)
 	select {
 	case q.wake <- struct{}{}:
@@ -236,7 +244,7 @@ func (q *quarantine) expire(now time.Time) {
 }
 
 // add puts a host in quarantine by hand.
-func (q *quarantine) add(host netip.Addr, reason string, ttl *time.Duration) error {
+func (q *quarantine) add(host netip.Addr, link, reason string, ttl *time.Duration) error {
 	q.ops.Lock()
 	defer q.ops.Unlock()
 	q.mu.Lock()
@@ -250,7 +258,7 @@ func (q *quarantine) add(host netip.Addr, reason string, ttl *time.Duration) err
 	if ttl != nil {
 		d = *ttl
 	}
-	e := QuarantineEntry{Host: host, Reason: reason, By: byOperator, Since: time.Now()}
+	e := QuarantineEntry{Host: host, Link: link, Reason: reason, By: byOperator, Since: time.Now()}
 	if d > 0 {
 		t := e.Since.Add(d)
 		e.Expires = &t
@@ -261,7 +269,7 @@ func (q *quarantine) add(host netip.Addr, reason string, ttl *time.Duration) err
 	q.mu.Lock()
 	q.hosts[host] = e
 	q.mu.Unlock()
-	q.set.Add(host, nanos(e.end()))
+	q.set.Add(host, e.link(), nanos(e.end()))
 	return q.journal.add(e)
 }
 
@@ -312,12 +320,35 @@ func ParseHost(text string) (netip.Addr, error) {
 	return a.Unmap(), nil
 }
 
+// ParseLink gives one host's link-layer address in its usual form; empty stays so.
+func ParseLink(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	a, err := net.ParseMAC(text)
+	if err != nil || len(a) != 6 || a[0]&1 != 0 || [6]byte(a) == [6]byte{} {
+		return "", fmt.Errorf("%q is no host's link-layer address", text)
+	}
+	return a.String(), nil
+}
+
+// link gives the link-layer address, zero where there is none.
+func (e *QuarantineEntry) link() (link [6]byte) {
+	if a, err := net.ParseMAC(e.Link); err == nil && len(a) == 6 {
+		link = [6]byte(a)
+	}
+	return link
+}
+
 func (d *Daemon) serveQuarantine(w http.ResponseWriter, r *http.Request) {
 	var req QuarantineRequest
 	err := json.NewDecoder(r.Body).Decode(&req)
 	var host netip.Addr
 	if err == nil {
 		host, err = ParseHost(req.Host)
+	}
+	if err == nil {
+		req.Link, err = ParseLink(req.Link)
 	}
 	if err == nil && len(req.Reason) > maxReasonText {
 		err = fmt.Errorf("the reason is longer than %d bytes", maxReasonText)
@@ -329,7 +360,7 @@ func (d *Daemon) serveQuarantine(w http.ResponseWriter, r *http.Request) {
 		err = errors.New("beside the wire only the fast path can withhold, and it is off (ports.xdp: off)")
 	}
 	if err == nil {
-		err = d.quarantine.add(host, req.Reason, req.TTL)
+		err = d.quarantine.add(host, req.Link, req.Reason, req.TTL)
 	}
 	if err != nil {
 		control.Reply(w, http.StatusBadRequest, err)

@@ -101,6 +101,10 @@ type Quarantine struct {
 	// optionally a protocol and ports ("10.9.0.53 udp/53"). ARP, neighbour
 	// discovery and asking for an address by broadcast always work.
 	Allow []Reachable `yaml:"allow"`
+	// LinkAddress holds a host whom a policy puts in quarantine by its link-layer
+	// address too, and so by all its IP addresses. Only where no router stands
+	// between the hosts and this one: its address would be that of all behind it.
+	LinkAddress bool `yaml:"link-address"`
 	// TTL ends a quarantine; 0 leaves that to the operator.
 	TTL Duration `yaml:"ttl"`
 }
