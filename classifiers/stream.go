@@ -119,7 +119,7 @@ func (s *Scanner) get() *Stream {
 		s.free = s.free[:n-1]
 		return st
 	}
-	return &Stream{buf: make([]byte, 0, window)}
+	return &Stream{} // its window grows with what comes: most flows bring little
 }
 
 const (

@@ -322,8 +322,8 @@ func roundTrips(ctx context.Context, lab *netlab.Lab, n int) (p50, p99, p99_9 ti
 type lossResult struct {
 	sent, arrived, disorder int
 	// ringDrops and sendErrors are the program's own counts.
-	ringDrops, sendErrors uint64
-	kpps                  float64
+	ringDrops, sendErrors, discarded uint64
+	kpps                             float64
 }
 
 // loss sends numbered frames at a steady rate.
@@ -362,6 +362,9 @@ func (w *way) loss(ctx context.Context, dir string, n int, kpps float64) (res *l
 	for _, p := range st.Ports {
 		res.ringDrops += p.Dropped
 		res.sendErrors += p.SendLost
+		for _, r := range p.Rings {
+			res.discarded += r.Discarded
+		}
 	}
 	res.arrived, res.disorder = after-before, int(disorder.Load())
 	return res, nil

@@ -88,7 +88,8 @@ func (r *report) table() string {
 	b.WriteString("\nUploads are HTTP PUTs of random bytes (as packed files are) or of text, 64 MiB each. A round trip is 64 bytes and back over TCP, two ways through.\n")
 	if l := r.loss; l != nil {
 		fmt.Fprintf(&b, "\nNumbered frames through %s at half of its measured maximum: %d sent at %.0f kpps, %d arrived at the server, **%d lost**,\n"+
-			"%d out of order; its own counts: %d lost to a full buffer, %d not sent.\n", r.ways[inspecting].name, l.sent, l.kpps, l.arrived, l.sent-l.arrived, l.disorder, l.ringDrops, l.sendErrors)
+			"%d out of order; its own counts: %d lost to a full buffer, %d not sent, %d left to the\n"+
+			"kernel while the worker was kept from running for over 200 ms.\n", r.ways[inspecting].name, l.sent, l.kpps, l.arrived, l.sent-l.arrived, l.disorder, l.ringDrops, l.sendErrors, l.discarded)
 	}
 	b.WriteString("\n![ratios to the Linux bridge](results.svg)\n")
 	return b.String()

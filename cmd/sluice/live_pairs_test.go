@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -154,5 +157,43 @@ func (r *rig) eventually(what string, ok func() bool) {
 		if time.Now().After(deadline) {
 			r.Fatalf("%s: not in time", what)
 		}
+	}
+}
+
+// liveCapture pins workers to processors and has them poll busily.
+func liveCapture(r *rig) {
+	last := runtime.NumCPU() - 1
+	r.start("--set", "workers=1", "--set", fmt.Sprintf("ports.capture.cpus=[%d]", last), "--set", "ports.capture.busy-poll=100us", "--set", "ports.capture.buffer=2mb")
+	r.page("pinned")
+	st, err := r.daemon.Status(r.ctx)
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, p := range st.Ports {
+		if len(p.Rings) != 1 || p.Rings[0].CPU == nil || *p.Rings[0].CPU != last || p.Rings[0].Frames == 0 || p.Rings[0].Frames != p.Frames {
+			r.Errorf("%+v", p)
+		}
+	}
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", r.daemon.PID()))
+	if err != nil {
+		r.Fatal(err)
+	}
+	pinned := 0
+	for _, t := range tasks {
+		if b, err := os.ReadFile(t); err == nil && strings.Contains(string(b), fmt.Sprintf("Cpus_allowed_list:\t%d\n", last)) {
+			pinned++
+		}
+	}
+	if pinned != 1 && runtime.NumCPU() > 1 {
+		r.Errorf("%d threads of %d are pinned", pinned, len(tasks))
+	}
+	// Too few processors are named: nobody is pinned, and that is said.
+	if err := r.daemon.Stop(); err != nil {
+		r.Error(err)
+	}
+	r.start("--set", "workers=2", "--set", "ports.capture.cpus=[0]")
+	r.page("not pinned")
+	if st, err := r.daemon.Status(r.ctx); err != nil || st.Ports[0].Rings[0].CPU != nil || !strings.Contains(r.daemon.Log(), "names too few processors") {
+		r.Errorf("%+v, %v", st.Ports, err)
 	}
 }

@@ -72,6 +72,7 @@ func TestLive(t *testing.T) {
 		{"flood", liveFlood},
 		{"pairs", livePairs},
 		{"refuses", liveRefuses},
+		{"capture options", liveCapture},
 		{"bypass rule", liveBypassRule},
 		{"doctor", liveDoctor},
 		{"handover", liveHandover},

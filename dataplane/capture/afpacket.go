@@ -200,6 +200,7 @@ func (s *PacketSocket) options() error {
 	if !s.cfg.Ring {
 		options = append(options,
 			option{unix.SOL_PACKET, unix.PACKET_AUXDATA, 1, "ask for VLAN tags"},
+			option{unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1, "ask for times of arrival"},
 			option{unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, s.cfg.RingBytes, "set the receive buffer"})
 	}
 	if s.cfg.BusyPoll > 0 {
@@ -236,8 +237,7 @@ func (s *PacketSocket) Ifindex() int { return s.ifindex }
 // FD is the socket's descriptor, for a caller that polls several.
 func (s *PacketSocket) FD() int { return s.fd }
 
-// ReadBatch implements Source. Frames carry the time of their batch, or the
-// kernel's with a ring.
+// ReadBatch implements Source. Frames carry the kernel's time of their arrival.
 func (s *PacketSocket) ReadBatch(b *Batch) error {
 	deadline := int(s.cfg.Timeout.Milliseconds())
 	for {

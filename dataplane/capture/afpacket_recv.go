@@ -29,10 +29,12 @@ const warmBytes = 512 << 10
 // minTake is the least that a call takes.
 const minTake = 8
 
-// controlLen has room for one struct tpacket_auxdata and its cmsghdr.
+// controlLen has room for one struct tpacket_auxdata and one struct timespec,
+// each with its cmsghdr.
 const (
-	controlLen = 64
+	controlLen = 96
 	auxLen     = 20
+	stampLen   = 16
 )
 
 func newReceiver(fd, batch int) (*receiver, error) {
@@ -96,7 +98,10 @@ func (r *receiver) read(b *Batch) error {
 		})
 		f := &b.Frames[len(b.Frames)-1]
 		ctl := r.ctls[i][:min(int(m.hdr.Controllen), controlLen)]
-		if aux := findAux(ctl); aux != nil {
+		if t := findControl(ctl, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, stampLen); t != nil {
+			f.Time = min(int64(binary.NativeEndian.Uint64(t))*1e9+int64(binary.NativeEndian.Uint64(t[8:])), now)
+		}
+		if aux := findControl(ctl, unix.SOL_PACKET, unix.PACKET_AUXDATA, auxLen); aux != nil {
 			f.aux(aux)
 		} else if m.hdr.Flags&unix.MSG_TRUNC != 0 {
 			f.WireLen++ // by how much is not known
@@ -106,8 +111,8 @@ func (r *receiver) read(b *Batch) error {
 	return nil
 }
 
-// findAux gives the struct tpacket_auxdata of a control buffer, or nil.
-func findAux(ctl []byte) []byte {
+// findControl gives the data of a control message in a buffer of them, or nil.
+func findControl(ctl []byte, ofLevel, ofKind uint32, size int) []byte {
 	const header = unix.SizeofCmsghdr
 	for len(ctl) >= header {
 		n := int(binary.NativeEndian.Uint64(ctl))
@@ -115,8 +120,8 @@ func findAux(ctl []byte) []byte {
 			return nil
 		}
 		level, kind := binary.NativeEndian.Uint32(ctl[8:]), binary.NativeEndian.Uint32(ctl[12:])
-		if level == unix.SOL_PACKET && kind == unix.PACKET_AUXDATA && n >= header+auxLen {
-			return ctl[header : header+auxLen]
+		if level == ofLevel && kind == ofKind && n >= header+size {
+			return ctl[header : header+size]
 		}
 		next := (n + 7) &^ 7
 		if next > len(ctl) {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/gopacket/layers"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // pair makes two connected interfaces in a namespace that ends with the test,
@@ -423,11 +424,48 @@ func FuzzSegment(f *testing.F) {
 			}
 		}
 		finishSCTP(bytes.Clone(frame), &h)
-		if aux := findAux(frame); aux != nil {
+		_ = findControl(frame, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, stampLen)
+		if aux := findControl(frame, unix.SOL_PACKET, unix.PACKET_AUXDATA, auxLen); aux != nil {
 			var fr Frame
 			fr.aux(aux)
 		}
 	})
+}
+
+// TestArrivalTime checks that frames carry the time at which they came, not that
+// at which they were read.
+func TestArrivalTime(t *testing.T) {
+	pair(t)
+	in, err := OpenPacket(PacketConfig{Interface: "b0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := OpenSender("a0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	frame := make([]byte, 60)
+	frame[12], frame[13] = 0x88, 0xb5
+	before := time.Now().UnixNano()
+	out.AddRaw(frame)
+	out.Flush()
+	after := time.Now().UnixNano()
+	time.Sleep(50 * time.Millisecond)
+	var b Batch
+	if err := in.ReadBatch(&b); err != nil {
+		t.Fatal(err)
+	}
+	for i := range b.Frames {
+		if f := &b.Frames[i]; f.Data[12] == 0x88 && f.Data[13] == 0xb5 {
+			if f.Time < before || f.Time > after+10e6 {
+				t.Errorf("it came between %d and %d, and says %d", before, after, f.Time)
+			}
+			return
+		}
+	}
+	t.Errorf("%d frames, and not the one", len(b.Frames))
 }
 
 // BenchmarkPacketPath gives the cost of one frame, sent and received in rounds

@@ -153,7 +153,9 @@ func (w *worker) run() error {
 		now := monotonic()
 		if now-beat >= int64(beatInterval) || beat > now {
 			if w.yields && now-beat > int64(fastpath.HeartbeatTimeout) {
-				w.discard()
+				if err := w.discard(beat + int64(fastpath.HeartbeatTimeout)); err != nil {
+					return err
+				}
 				now = monotonic()
 			}
 			w.heart.beat(w.index, now)
@@ -211,23 +213,28 @@ func (w *worker) round() (busy bool, err error) {
 		if err := s.TryRead(&w.batch); err != nil {
 			return false, fmt.Errorf("worker %d: receive: %w", w.index, err)
 		}
-		n := len(w.batch.Frames)
-		if n == 0 {
+		if len(w.batch.Frames) == 0 {
 			continue
 		}
 		busy = true
-		if cap(w.forward) < n {
-			w.forward = make([]bool, n)
-		}
-		w.forward = w.forward[:n]
-		clear(w.forward)
-		w.proc.Process(&w.batch, w.forward)
-		if w.bridge {
-			w.send()
-		}
-		w.inject()
+		w.judge()
 	}
 	return busy, nil
+}
+
+// judge has the Processor judge the batch, and sends what it lets pass.
+func (w *worker) judge() {
+	n := len(w.batch.Frames)
+	if cap(w.forward) < n {
+		w.forward = make([]bool, n)
+	}
+	w.forward = w.forward[:n]
+	clear(w.forward)
+	w.proc.Process(&w.batch, w.forward)
+	if w.bridge {
+		w.send()
+	}
+	w.inject()
 }
 
 // send forwards what the Processor let pass out of the other port.
@@ -270,21 +277,6 @@ func (w *worker) inject() {
 		out.Flush()
 	}
 	w.injected.Add(uint64(len(list)))
-}
-
-// discard empties the sockets of what the wire has forwarded meanwhile. It is
-// bounded: frames that arrive during it are not all discarded.
-func (w *worker) discard() {
-	var n uint64
-	for _, s := range w.in {
-		for range 1 << 14 {
-			if err := s.TryRead(&w.batch); err != nil || len(w.batch.Frames) == 0 {
-				break
-			}
-			n += uint64(len(w.batch.Frames))
-		}
-	}
-	w.discarded.Add(n)
 }
 
 func (w *worker) stats() WorkerStats {

@@ -20,6 +20,9 @@ type RingStatus struct {
 	Fill     float64 `json:"fill_percent"`
 	Sent     uint64  `json:"sent"`
 	SendLost uint64  `json:"send_errors"`
+	// Discarded, with a worker's first port, are frames that the kernel forwarded
+	// while the worker hung, and that it threw away when it came back.
+	Discarded uint64 `json:"discarded_after_hang"`
 }
 
 // cpus takes the next n processors of ports.capture.cpus; none where fewer are
@@ -43,6 +46,9 @@ func (g *group) ring(worker, side int, st *live.WorkerStats) RingStatus {
 	in, out := st.Received[side], st.Sent[side]
 	r := RingStatus{Worker: worker, Frames: in.Frames, Bytes: in.Bytes, Dropped: in.Dropped, Truncated: in.Truncated,
 		Fill: float64(int(st.Fill[side]*1000)) / 10, Sent: out.Frames, SendLost: out.Truncated + out.TooLong + out.NoBuffer + out.Down + out.Failed}
+	if side == 0 {
+		r.Discarded = st.Discarded
+	}
 	if worker < len(g.cpus) {
 		r.CPU = &g.cpus[worker]
 	}
