@@ -231,8 +231,9 @@ var phones = []*number{
 	{
 		// By its writing alone: the international form of ITU-T E.123, or the North
 		// American one.
-		Detector: Detector{ID: "pii.phone", Level: Internal, Good: w("phone (415) 555-0132 now", "write or +49 30 1234567", "Jo Doe, 415-555-0132, x")},
-		shapes:   w("9d", "10d", "11d", "12d", "13d"), lead: leadPhone, joined: true, valid: phoneShape, plain: 1, usual: 1, odd: 1, withContext: 1,
+		Detector: Detector{ID: "pii.phone", Level: Internal, Good: w("phone (415) 555-0132 now", "write or +49 30 1234567", "Jo Doe, 415-555-0132, x"),
+			Bad: w("MX +1924-09909 America/Mexico_City", "US\t+394606-0860929\tIN", "in +10.0.0.0-10.0.0.5", "m=+2.123456789")},
+		shapes: w("9d", "10d", "11d", "12d", "13d"), lead: leadPhone, joined: true, valid: phoneShape, plain: 1, usual: 1, odd: 1, withContext: 1,
 		judge: func(v *value, score int8, ctx bool) int8 {
 			n := len(v.before)
 			before := func(i int) byte {
@@ -243,6 +244,9 @@ var phones = []*number{
 			}
 			c := before(1)
 			if c == '(' && before(2) == '+' || c == '+' {
+				if signed(v) {
+					return min(score, 1)
+				}
 				p := before(2)
 				if c == '(' {
 					p = before(3)
@@ -265,6 +269,25 @@ var phones = []*number{
 			return score
 		},
 	},
+}
+
+// signed reports whether the plus sign before a value is that of a coordinate (ISO
+// 6709: latitude, then longitude), of a fraction, or of a list of addresses.
+func signed(v *value) bool {
+	n := len(v.lens)
+	switch {
+	case n == 2 && v.sep == '-':
+		return v.lens[0] == 4 && v.lens[1] == 5 || v.lens[0] == 6 && v.lens[1] == 7
+	case n == 2 && v.sep == '.':
+		return v.lens[0] < 3
+	case n >= 4 && (v.sep == '.' || v.sep == '~'):
+		for _, k := range v.lens[1:] {
+			if k < 2 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // years reports whether a value is two years.

@@ -69,7 +69,7 @@ func (s *Scanner) joined(va *value, score *int8) bool {
 	if len(va.after) > 0 && va.after[0] == '@' || len(va.before) > 0 && va.before[len(va.before)-1] == '@' {
 		return true
 	}
-	if n := len(va.before); n > 1 && va.before[n-1] == '.' && isDigit(va.before[n-2]) {
+	if n := len(va.before); n > 1 && va.before[n-1] == '.' && (isDigit(va.before[n-2]) || va.sep == '.') {
 		return true
 	}
 	// "#" and "$" before, as in colours and money.
