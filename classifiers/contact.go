@@ -21,20 +21,23 @@ func contactDetectors() []Detector {
 	}
 }
 
+// What the local part and the domain of an address are made of.
+var csLocal, csHost = set("a-zA-Z0-9._%+-"), set("a-zA-Z0-9.-")
+
 // judgeEmail confirms an address around an at sign (RFC 5321, the forms in use):
 // a local part, and a domain with a top-level name.
 func (s *Scanner) judgeEmail(st *Stream, v *window2) {
 	b := v.b
 	at := v.at - 1
 	l := at
-	for l > 0 && at-l < 64 && (isAlnum(b[l-1]) || bytes.IndexByte([]byte("._%+-"), b[l-1]) >= 0) {
+	for l > 0 && at-l < 64 && csLocal.has(b[l-1]) {
 		l--
 	}
 	for l < at && !isAlnum(b[l]) {
 		l++
 	}
 	r, dots, lastDot := at+1, 0, -1
-	for r < len(b) && r-at < 254 && (isAlnum(b[r]) || b[r] == '-' || b[r] == '.') {
+	for r < len(b) && r-at < 254 && csHost.has(b[r]) {
 		if b[r] == '.' {
 			if b[r-1] == '.' {
 				break
@@ -61,7 +64,7 @@ func (s *Scanner) judgeEmail(st *Stream, v *window2) {
 	}
 	if !puny {
 		var low [18]byte
-		switch string(bytes.ToLower(append(low[:0], tld...))) {
+		switch string(appendLower(low[:0], tld)) {
 		case "png", "jpg", "jpeg", "gif", "svg", "js", "css", "json", "html", "local", "go", "mjs", "webp", "service", "socket", "target", "timer", "mount":
 			return
 		}
@@ -71,7 +74,7 @@ func (s *Scanner) judgeEmail(st *Stream, v *window2) {
 		return
 	}
 	var low [320]byte
-	s.emit(st, v, uint16(s.c.email), l, r, High, Internal, bytes.ToLower(append(low[:0], b[l:r]...)))
+	s.emit(st, v, uint16(s.c.email), l, r, High, Internal, appendLower(low[:0], b[l:r]))
 }
 
 // judgeIPv4 confirms a dotted quad, around the dot before v.at, that is no version
