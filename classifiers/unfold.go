@@ -78,7 +78,7 @@ func (s *Scanner) unfold(st *Stream, kind int, view []byte, base, limit uint64) 
 			u.shifted, u.acc, u.bits = false, 0, 0
 		}
 		c := u.c
-		var out [flushAt + 4]byte
+		out := &s.out
 		n, dec, ended := 0, c.end, false
 		for u.next < limit && n < flushAt {
 			if u.next > u.last+unfoldReach {
