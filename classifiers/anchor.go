@@ -197,6 +197,9 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 		st.tokenDone = base + uint64(l) + timestampLen
 		return l + timestampLen
 	}
+	if sure && r-l > 5 && l-2 > lo && view[l-1] == '.' && fraction(view[l-3:min(hi, r+1)]) {
+		return next
+	}
 	// How long the longest value could be that begins here: most digits end here.
 	leftSep := l > lo && (byteKind[view[l-1]]&(kindSep|kindLong) != 0 || view[l-1] >= 0x80)
 	if r-l < s.c.minLen && !leftSep && (r >= hi || byteKind[view[r]]&(kindSep|kindLong) == 0) {
@@ -302,6 +305,21 @@ func timestamp(b []byte) bool {
 		return false
 	}
 	return allDigits(b[:4]) && allDigits(b[5:7]) && allDigits(b[8:10]) && allDigits(b[11:13])
+}
+
+// fraction reports whether b is a single digit, a dot and only digits, with what
+// stands around it ending both: no value is written so.
+func fraction(b []byte) bool {
+	if byteKind[b[0]] != 0 && b[0] != ' ' || b[0] >= 0x80 || !isDigit(b[1]) {
+		return false
+	}
+	for _, c := range b[3 : len(b)-1] {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	c := b[len(b)-1]
+	return byteKind[c] == 0 && c < 0x80
 }
 
 // tooWordy reports whether n letters of these kinds, beside sep, are a word rather

@@ -206,11 +206,15 @@ func secretValue(b []byte, kind nameKindType, quoted bool) (Confidence, bool) {
 		b = b[:len(b)-1]
 	}
 	lower, upper, digits, other := classes(b)
-	if len(b) < 6 || placeholder(b) || filler(b) {
+	if len(b) < 6 {
+		return 0, false
+	}
+	m := maskOf(b)
+	if placeholderOf(b, m) || fillerOf(b, m) {
 		return 0, false
 	}
 	space := bytes.IndexByte(b, ' ') >= 0
-	if reference(b, quoted) || space && kind != namePassword {
+	if referenceOf(b, m, quoted) || space && kind != namePassword {
 		return 0, false
 	}
 	letters := lower + upper
@@ -252,7 +256,7 @@ func secretValue(b []byte, kind nameKindType, quoted bool) (Confidence, bool) {
 		if kind == nameKey {
 			limit = 3.3
 		}
-		if digits < 2 && len(b) < 20 && other > 0 || wordy(b) {
+		if digits < 2 && len(b) < 20 && other > 0 || 2*letters > len(b) && wordy(b) {
 			return 0, false
 		}
 		return Medium, e >= limit || hexOnly(b) && len(b) >= 32 && e >= 2.5
@@ -281,11 +285,13 @@ var fillers = needlesOf("example", "changeme", "change_me", "placeholder", "anon
 
 // filler reports whether a value is one of the things that stand where a secret
 // would.
-func filler(b []byte) bool {
+func filler(b []byte) bool { return fillerOf(b, maskOf(b)) }
+
+// fillerOf is filler for a value whose mask is known.
+func fillerOf(b []byte, m uint64) bool {
 	if len(b) > 200 {
 		return false
 	}
-	m := maskOf(b)
 	var buf [200]byte
 	var low []byte
 	for i := range fillers {
@@ -306,14 +312,17 @@ func filler(b []byte) bool {
 
 // reference reports whether a value is code or a pointer to a secret rather than
 // one: a variable, a call, a path, a template, a URL.
-func reference(b []byte, quoted bool) bool {
+func reference(b []byte, quoted bool) bool { return referenceOf(b, maskOf(b), quoted) }
+
+// referenceOf is reference for a value whose mask is known.
+func referenceOf(b []byte, m uint64, quoted bool) bool {
 	switch b[0] {
 	case '$', '%', '<', '{', '(', '[', '@', '&', '/', '~', '*', '#':
 		if !(quoted && (b[0] == '%' || b[0] == '#' || b[0] == '@' || b[0] == '*' || b[0] == '&' || b[0] == '$' && len(b) > 1 && b[1] != '{' && b[1] != '(')) {
 			return true
 		}
 	}
-	if codeMarks.in(b, maskOf(b)) {
+	if codeMarks.in(b, m) {
 		return true
 	}
 	if !quoted {

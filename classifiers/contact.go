@@ -21,20 +21,23 @@ func contactDetectors() []Detector {
 	}
 }
 
+// What the local part and the domain of an address are made of.
+var csLocal, csHost = set("a-zA-Z0-9._%+-"), set("a-zA-Z0-9.-")
+
 // judgeEmail confirms an address around an at sign (RFC 5321, the forms in use):
 // a local part, and a domain with a top-level name.
 func (s *Scanner) judgeEmail(st *Stream, v *window2) {
 	b := v.b
 	at := v.at - 1
 	l := at
-	for l > 0 && at-l < 64 && (isAlnum(b[l-1]) || bytes.IndexByte([]byte("._%+-"), b[l-1]) >= 0) {
+	for l > 0 && at-l < 64 && csLocal.has(b[l-1]) {
 		l--
 	}
 	for l < at && !isAlnum(b[l]) {
 		l++
 	}
 	r, dots, lastDot := at+1, 0, -1
-	for r < len(b) && r-at < 254 && (isAlnum(b[r]) || b[r] == '-' || b[r] == '.') {
+	for r < len(b) && r-at < 254 && csHost.has(b[r]) {
 		if b[r] == '.' {
 			if b[r-1] == '.' {
 				break
@@ -61,7 +64,7 @@ func (s *Scanner) judgeEmail(st *Stream, v *window2) {
 	}
 	if !puny {
 		var low [18]byte
-		switch string(bytes.ToLower(append(low[:0], tld...))) {
+		switch string(appendLower(low[:0], tld)) {
 		case "png", "jpg", "jpeg", "gif", "svg", "js", "css", "json", "html", "local", "go", "mjs", "webp", "service", "socket", "target", "timer", "mount":
 			return
 		}
@@ -71,7 +74,7 @@ func (s *Scanner) judgeEmail(st *Stream, v *window2) {
 		return
 	}
 	var low [320]byte
-	s.emit(st, v, uint16(s.c.email), l, r, High, Internal, bytes.ToLower(append(low[:0], b[l:r]...)))
+	s.emit(st, v, uint16(s.c.email), l, r, High, Internal, appendLower(low[:0], b[l:r]))
 }
 
 // judgeIPv4 confirms a dotted quad, around the dot before v.at, that is no version
@@ -231,8 +234,9 @@ var phones = []*number{
 	{
 		// By its writing alone: the international form of ITU-T E.123, or the North
 		// American one.
-		Detector: Detector{ID: "pii.phone", Level: Internal, Good: w("phone (415) 555-0132 now", "write or +49 30 1234567", "Jo Doe, 415-555-0132, x")},
-		shapes:   w("9d", "10d", "11d", "12d", "13d"), lead: leadPhone, joined: true, valid: phoneShape, plain: 1, usual: 1, odd: 1, withContext: 1,
+		Detector: Detector{ID: "pii.phone", Level: Internal, Good: w("phone (415) 555-0132 now", "write or +49 30 1234567", "Jo Doe, 415-555-0132, x"),
+			Bad: w("MX +1924-09909 America/Mexico_City", "US\t+394606-0860929\tIN", "in +10.0.0.0-10.0.0.5", "m=+2.123456789")},
+		shapes: w("9d", "10d", "11d", "12d", "13d"), lead: leadPhone, joined: true, valid: phoneShape, plain: 1, usual: 1, odd: 1, withContext: 1,
 		judge: func(v *value, score int8, ctx bool) int8 {
 			n := len(v.before)
 			before := func(i int) byte {
@@ -243,6 +247,9 @@ var phones = []*number{
 			}
 			c := before(1)
 			if c == '(' && before(2) == '+' || c == '+' {
+				if signed(v) {
+					return min(score, 1)
+				}
 				p := before(2)
 				if c == '(' {
 					p = before(3)
@@ -265,6 +272,25 @@ var phones = []*number{
 			return score
 		},
 	},
+}
+
+// signed reports whether the plus sign before a value is that of a coordinate (ISO
+// 6709: latitude, then longitude), of a fraction, or of a list of addresses.
+func signed(v *value) bool {
+	n := len(v.lens)
+	switch {
+	case n == 2 && v.sep == '-':
+		return v.lens[0] == 4 && v.lens[1] == 5 || v.lens[0] == 6 && v.lens[1] == 7
+	case n == 2 && v.sep == '.':
+		return v.lens[0] < 3
+	case n >= 4 && (v.sep == '.' || v.sep == '~'):
+		for _, k := range v.lens[1:] {
+			if k < 2 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // years reports whether a value is two years.

@@ -246,7 +246,7 @@ func control(c byte) bool {
 func (s *Scanner) moreBase64(st *Stream, view []byte, base, limit uint64) bool {
 	d := &st.dec
 	c := d.b64
-	var out [flushAt + 3]byte
+	out := &s.out
 	n := 0
 	dec := c.end
 	for d.b64next < limit {
@@ -404,7 +404,7 @@ func (s *Scanner) decodeUTF16(st *Stream, view []byte, base, limit uint64, eof b
 // feedUTF16 decodes whole pairs of b, which begins at offset at of the stream.
 func (s *Scanner) feedUTF16(d *decoders, b []byte, at uint64) {
 	c := d.u16
-	var out [block * 2]byte
+	out := &s.out
 	n := 0
 	for i := 0; i+1 < len(b); i += 2 {
 		u := rune(b[i]) | rune(b[i+1])<<8
@@ -450,10 +450,10 @@ func (s *Scanner) decodePercent(st *Stream, view []byte, base, limit uint64, eof
 			d.pctnext = base + uint64(start)
 		}
 		c := d.pct
-		var out [flushAt]byte
+		out := &s.out
 		n := 0
 		ended := false
-		for d.pctnext < limit && n < len(out) {
+		for d.pctnext < limit && n < flushAt {
 			ch := view[d.pctnext-base]
 			if endsPercent(ch) {
 				ended = true

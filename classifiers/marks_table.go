@@ -74,8 +74,8 @@ func marks() []*mark {
 			}}},
 		},
 		{
-			Detector: Detector{ID: "mark.de-vs", Level: Restricted, Tags: []string{"VSA"}, Good: []string{"VS-NUR FÜR DEN DIENSTGEBRAUCH\n", "VS-NfD\n", "VS-VERTRAULICH\n"}, Bad: []string{"vs-code"}},
-			phrases:  concat(anywhere(Public, "vs-nfd", "vs-nur für den dienstgebrauch", "vs - nur für den dienstgebrauch", "vs-vertraulich"), words(Public, true, "streng geheim"), alone(Public, "geheim")),
+			Detector: Detector{ID: "mark.de-vs", Level: Restricted, Tags: []string{"VSA"}, Good: []string{"VS-NUR FÜR DEN DIENSTGEBRAUCH\n", "VS-NfD\n", "VS-VERTRAULICH\n"}, Bad: []string{"vs-code", "rename it to VS-NfD.prf", "options of the VS-NfD mode", "non-VS-NfD compliant keys"}},
+			phrases:  concat([]phrase{{text: "vs-nfd", anywhere: true, valid: aMarking}}, anywhere(Public, "vs-nur für den dienstgebrauch", "vs - nur für den dienstgebrauch", "vs-vertraulich"), words(Public, true, "streng geheim"), alone(Public, "geheim")),
 		},
 		{
 			Detector: Detector{ID: "mark.fr", Level: Restricted, Tags: []string{"IGI 1300"}, Good: []string{"DIFFUSION RESTREINTE\n", "SECRET DÉFENSE\n"}, Bad: []string{"une diffusion restreinte de ce film est prévue pour le mois de mai"}},
@@ -93,4 +93,19 @@ func marks() []*mark {
 func eccn(after []byte) bool {
 	a := bytes.TrimLeft(after[:min(len(after), 24)], " :#.noNO")
 	return len(a) >= 5 && isDigit(a[0]) && a[1] >= 'A' && a[1] <= 'E' && isDigit(a[2]) && isDigit(a[3]) && isDigit(a[4]) && (len(a) == 5 || !isAlnum(a[5]))
+}
+
+// aMarking refuses an abbreviation that is the name of a file or speaks of what is
+// made for the marking.
+func aMarking(after []byte) bool {
+	if len(after) > 1 && (after[0] == '.' || after[0] == '-') && isAlnum(after[1]) {
+		return false
+	}
+	after = bytes.TrimLeft(after, " -")
+	for _, w := range [...]string{"mode", "modus", "complian", "konform", "approv", "zugelassen", "zulassung", "certif", "zertif", "capable", "tauglich"} {
+		if hasPrefixFold(after, w) {
+			return false
+		}
+	}
+	return true
 }

@@ -10,13 +10,22 @@ func binaryAround(va *value) bool {
 	n := 0
 	for _, b := range [2][]byte{va.before[max(0, len(va.before)-12):], va.after[:min(12, len(va.after))]} {
 		for _, c := range b {
-			if c < 0x20 && c != 0 && (c < '\t' || c > '\r') && c != 0x1b {
-				n++
-			}
+			n += int(rareControl[c])
 		}
 	}
 	return n >= 3
 }
+
+// rareControl is one for the control bytes that text does not have, nor a terminal's
+// log or strings in a table.
+var rareControl = func() (t [256]uint8) {
+	for c := range 0x20 {
+		if c != 0 && (c < '\t' || c > '\r') && c != 0x1b {
+			t[c] = 1
+		}
+	}
+	return t
+}()
 
 // joined reports whether the span is only a part of a longer thing (a UUID, a
 // decimal fraction, a dotted or hyphenated number); where that is likely but not
@@ -69,7 +78,7 @@ func (s *Scanner) joined(va *value, score *int8) bool {
 	if len(va.after) > 0 && va.after[0] == '@' || len(va.before) > 0 && va.before[len(va.before)-1] == '@' {
 		return true
 	}
-	if n := len(va.before); n > 1 && va.before[n-1] == '.' && isDigit(va.before[n-2]) {
+	if n := len(va.before); n > 1 && va.before[n-1] == '.' && (isDigit(va.before[n-2]) || va.sep == '.') {
 		return true
 	}
 	// "#" and "$" before, as in colours and money.

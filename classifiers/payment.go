@@ -88,7 +88,14 @@ var payment = []*number{
 			Context: []string{"isin", "security", "securities", "bond", "wertpapier", "fund", "share", "titre", "valor"},
 			Good:    []string{"ISIN US0378331005"}, Bad: []string{"ISIN US0378331003", "ISIN ZZ0378331005"}},
 		shapes: []string{"2a9xd"}, groups: []string{"2 9 1"},
-		valid: func(v *value) bool { return v.sep != '-' && isCountry(v.b) && isinValid(v.b) && !v.lower }, plain: 1, usual: 1, odd: 0, withContext: 3,
+		valid: func(v *value) bool { return v.sep != '-' && isCountry(v.b) && isinValid(v.b) && !v.lower }, plain: 1, usual: 1, odd: 0, withContext: 3, humble: true,
+		judge: func(v *value, score int8, ctx bool) int8 {
+			// The other words stand near part numbers too, one in ten of which fits.
+			if !near(v, "isin") && !near(v, "wertpapier") && !near(v, "bond") {
+				return min(score, 2)
+			}
+			return score
+		},
 	},
 	{
 		Detector: Detector{ID: "fin.cusip", Level: Internal, Tags: []string{"MNPI"},
@@ -339,6 +346,17 @@ func isinValid(b []byte) bool {
 		}
 	}
 	return luhn(buf[:n])
+}
+
+// near reports whether a word stands shortly before a value, whatever its case.
+func near(v *value, word string) bool {
+	b := v.before[max(0, len(v.before)-contextNear):]
+	for i := 0; i+len(word) <= len(b); i++ {
+		if hasPrefixFold(b[i:], word) {
+			return true
+		}
+	}
+	return false
 }
 
 func cusipValid(b []byte) bool {

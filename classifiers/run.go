@@ -252,13 +252,11 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens, weakLens ui
 	s.cand = s.cand[:0]
 	sure := st.meta.MinConfidence >= Medium
 	for i := first; i <= maxLeft; i++ {
-		for j := maxLeft; j <= last; j++ {
+		// From the widest span: within what is found sure, less is not asked.
+		for j := last; j >= maxLeft; j-- {
 			off := parts[i].off
 			n := parts[j].off + parts[j].n - off
-			if n > maxValue {
-				break
-			}
-			if lens&(1<<n) == 0 {
+			if n > maxValue || lens&(1<<n) == 0 {
 				continue
 			}
 			m := uint64(1)<<n - 1
@@ -272,7 +270,7 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens, weakLens ui
 					if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
 						continue
 					}
-					if covered && sh.most < 3 {
+					if covered && sh.most < 3 || s.within(sh.det, parts[i].start, parts[j].end) {
 						continue // nothing that settleCandidates would report
 					}
 					if sure && !weak && sh.lead != 0 && sh.lead&leads(b, parts[i].start, parts[i].end) == 0 && !s.closeTo(st, v, l, r, sh.det) {
@@ -305,6 +303,16 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens, weakLens ui
 		}
 	}
 	s.settleCandidates(st, v, val)
+}
+
+// within reports whether a detector is sure of a span around [start, end).
+func (s *Scanner) within(det uint16, start, end int) bool {
+	for i := range s.cand {
+		if c := &s.cand[i]; c.det == det && c.score >= 3 && c.start <= start && c.end >= end {
+			return true
+		}
+	}
+	return false
 }
 
 func allAlpha(b []byte) bool {

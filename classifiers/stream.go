@@ -87,6 +87,10 @@ type Scanner struct {
 	va   value
 	// parts are the tokens of the run being judged.
 	parts [maxLeft + 1 + maxRight]part
+	// seen is the view of the hit being judged, out what was decoded last: both would
+	// be allocated anew each time otherwise.
+	seen window2
+	out  [flushAt + 4]byte
 	// Counters: objects closed, candidates left out at a bound.
 	Objects, Dropped uint64
 }
@@ -254,31 +258,32 @@ func (s *Scanner) settle(st *Stream, view []byte, base, upto uint64, strict bool
 
 // judge hands a hit to its detectors, with the view that belongs to it.
 func (s *Scanner) judge(st *Stream, view []byte, base uint64, p pending) {
-	v := around(view, base, int(p.to-base))
+	v := &s.seen
+	*v = around(view, base, int(p.to-base))
 	pat := &s.c.pats[p.pat]
 	switch pat.kind {
 	case patAnchor:
 		if wholeWord(v.b, v.at-int(pat.n), v.at) {
-			s.judgeWords(st, &v, v.at, min(v.at+anchorReach, len(v.b)))
+			s.judgeWords(st, v, v.at, min(v.at+anchorReach, len(v.b)))
 		}
 	case patToken:
-		s.judgeTokens(st, &v, pat)
+		s.judgeTokens(st, v, pat)
 	case patMark:
-		s.judgeMarks(st, &v, pat)
+		s.judgeMarks(st, v, pat)
 	case patPrivateKey:
-		s.judgePrivateKey(st, &v)
+		s.judgePrivateKey(st, v)
 	case patScheme:
 		if st.meta.MinConfidence < Medium {
-			s.judgePlainURL(st, &v)
+			s.judgePlainURL(st, v)
 		}
 		if s.c.urlCreds != none {
-			s.judgeURL(st, &v)
+			s.judgeURL(st, v)
 		}
 	case patJWT:
-		s.judgeJWT(st, &v, int(pat.n))
+		s.judgeJWT(st, v, int(pat.n))
 	case patCustom:
 		for _, ref := range pat.refs {
-			s.judgeCustom(st, &v, &s.c.customs[ref], int(pat.n))
+			s.judgeCustom(st, v, &s.c.customs[ref], int(pat.n))
 		}
 	case patLiteral:
 		start := v.at - int(pat.n)
@@ -286,12 +291,12 @@ func (s *Scanner) judge(st *Stream, view []byte, base uint64, p pending) {
 			return
 		}
 		for _, ref := range pat.refs {
-			if l, r, value, level, conf, ok := s.c.lits[ref].judge(&v, start, v.at); ok {
-				s.emit(st, &v, s.c.litDet[ref], l, r, conf, level, value)
+			if l, r, value, level, conf, ok := s.c.lits[ref].judge(v, start, v.at); ok {
+				s.emit(st, v, s.c.litDet[ref], l, r, conf, level, value)
 			}
 		}
 	case patAssign:
-		s.judgeAssign(st, &v, int(pat.n))
+		s.judgeAssign(st, v, int(pat.n))
 	}
 }
 

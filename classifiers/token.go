@@ -68,14 +68,17 @@ func escape(b []byte, i int) bool {
 
 // placeholder reports whether a value is filler: one or two characters repeated,
 // a row of letters or digits, or words that say so.
-func placeholder(b []byte) bool {
+func placeholder(b []byte) bool { return placeholderOf(b, maskOf(b)) }
+
+// placeholderOf is placeholder for a value whose mask is known.
+func placeholderOf(b []byte, m uint64) bool {
 	if len(b) < 4 {
 		return false
 	}
 	if len(b) >= 6 && fewKinds(b) {
 		return true
 	}
-	return placeholders.in(b, maskOf(b))
+	return placeholders.in(b, m)
 }
 
 var placeholders = needlesOf("xxxxx", "XXXXX", "EXAMPLE", "your_", "YOUR_", "<your", "example_")

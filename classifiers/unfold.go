@@ -78,7 +78,7 @@ func (s *Scanner) unfold(st *Stream, kind int, view []byte, base, limit uint64) 
 			u.shifted, u.acc, u.bits = false, 0, 0
 		}
 		c := u.c
-		var out [flushAt + 4]byte
+		out := &s.out
 		n, dec, ended := 0, c.end, false
 		for u.next < limit && n < flushAt {
 			if u.next > u.last+unfoldReach {
@@ -205,10 +205,16 @@ func entity(b []byte) (out [4]byte, n, width int, folded bool) {
 // quotedLine is the least length of a line that an encoder breaks (RFC 2045, 6.7).
 const quotedLine = 60
 
+// quotedSecond is what may follow the equals sign: a hex digit or a line's end.
+var quotedSecond = set("0-9A-F\r\n")
+
 func nextQuoted(b []byte, i, to int) int {
 	for ; i < to; i++ {
 		if i = nextByte(b, i, to, '='); i >= to {
 			return to
+		}
+		if i+1 < len(b) && !quotedSecond.has(b[i+1]) {
+			continue
 		}
 		n := softBreak(b[i:])
 		if n > 0 {

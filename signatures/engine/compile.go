@@ -100,6 +100,8 @@ type crule struct {
 type Engine struct {
 	opt   Options
 	rules []crule
+	// headKeys are of the rules' heads, by rule.
+	headKeys []headKey
 
 	stream, object *group
 	// loose are the patterns of stream once more, for TCP packets that no
@@ -222,7 +224,7 @@ func Compile(rules []*rule.Rule, opt Options) (*Engine, error) {
 		}
 	}
 	order(active)
-	e.rules = make([]crule, len(active))
+	e.rules, e.headKeys = make([]crule, len(active)), make([]headKey, len(active))
 	b := builder{e: e}
 	for i, r := range active {
 		c := &e.rules[i]
@@ -238,6 +240,7 @@ func Compile(rules []*rule.Rule, opt Options) (*Engine, error) {
 		}
 	}
 	for i := range e.rules {
+		e.headKeys[i] = headKeyOf(e.rules[i].head)
 		b.index(&e.rules[i])
 	}
 	if err := b.finish(); err != nil {

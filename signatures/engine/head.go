@@ -1,6 +1,10 @@
 package engine
 
-import "sluice/signatures/rule"
+import (
+	"encoding/binary"
+
+	"sluice/signatures/rule"
+)
 
 // maxHead bounds how far from the beginning a content may end that is looked
 // for before anything else is.
@@ -49,6 +53,37 @@ func (it *item) begins(b []byte) bool {
 		return it.at(b[lo:hi])
 	}
 	return it.find(b[lo:hi]) >= 0
+}
+
+// headKey is the first four bytes of a rule's head where it may stand at one place
+// only: kept side by side, they dismiss most heads without a look at the rules.
+type headKey struct {
+	word, mask uint32
+	start      uint16
+	exact      bool
+}
+
+// headKeyOf gives a head's key; it tells nothing where it is nil or may move.
+func headKeyOf(it *item) (k headKey) {
+	if it == nil || len(it.Pattern) < 4 || it.headEnd()-it.headStart() != len(it.Pattern) {
+		return k
+	}
+	k = headKey{word: binary.LittleEndian.Uint32(it.Pattern), mask: ^uint32(0), start: uint16(it.headStart()), exact: true}
+	if it.low != nil {
+		for i, c := range it.Pattern[:4] {
+			if c |= 0x20; c >= 'a' && c <= 'z' {
+				k.mask &^= 0x20 << (8 * i)
+			}
+		}
+	}
+	k.word &= k.mask
+	return k
+}
+
+// excludes reports whether a payload cannot have the head.
+func (k *headKey) excludes(b []byte) bool {
+	at := int(k.start)
+	return k.exact && (len(b) < at+4 || binary.LittleEndian.Uint32(b[at:])&k.mask != k.word)
 }
 
 // beginsStream reports whether a rule's head, if it has one, may be in a stream

@@ -104,7 +104,7 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 // nominateHeads nominates the rules whose heads a payload has.
 func (m *Matcher) nominateHeads(rules []uint32, b []byte) {
 	for _, r := range rules {
-		if m.e.rules[r].head.begins(b) {
+		if !m.e.headKeys[r].excludes(b) && m.e.rules[r].head.begins(b) {
 			m.nominate(r)
 		}
 	}
