@@ -27,6 +27,8 @@ type checkReport struct {
 		Rules    int            `json:"rules"`
 		Warnings []checkWarning `json:"warnings"`
 	} `json:"policy"`
+	// NoEffect are settings that were made and that nothing follows yet.
+	NoEffect []string `json:"no_effect"`
 }
 
 // checkWarning is something in a policy that is allowed but probably not meant.
@@ -86,7 +88,7 @@ a rule is rejected and with 2 when the policy or the configuration cannot be use
 				}
 			}
 			out := c.OutOrStdout()
-			r := checkReport{Errors: rep.Errors}
+			r := checkReport{Errors: rep.Errors, NoEffect: append([]string{}, cfg.NoEffect...)}
 			r.checkPolicy(pol)
 			if asJSON {
 				r.Rules.Files, r.Rules.Total, r.Rules.Loaded, r.Rules.Rejected, r.Rules.Disabled = rep.Files, rep.Total, rep.Loaded, rep.Rejected, rep.Disabled
@@ -99,6 +101,9 @@ a rule is rejected and with 2 when the policy or the configuration cannot be use
 			} else {
 				for _, e := range rep.Errors {
 					fmt.Fprintln(out, e.Error())
+				}
+				for _, k := range r.NoEffect {
+					fmt.Fprintf(out, "warning: the setting %s is known and has no effect yet\n", k)
 				}
 				for _, w := range r.Policy.Warnings {
 					fmt.Fprintf(out, "%s:%d: warning: %s (%s)\n", w.File, w.Line, w.Message, w.Remedy)
