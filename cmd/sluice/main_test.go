@@ -23,7 +23,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("EXAMPLE", example)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"pcap": writePcap, "mmdb": writeMMDB, "ng": writeBadPcap},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"pcap": writePcap, "mmdb": writeMMDB, "ng": writeBadPcap, "hello": writeHello},
 	})
 }
 
