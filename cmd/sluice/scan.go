@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"time"
@@ -80,7 +79,7 @@ func scanPaths(c *cobra.Command, args []string, cat *classifiers.Catalog, p *pol
 	pool := &extract.Pool{Size: max(workers, runtime.NumCPU()), Args: []string{extractArg}}
 	defer pool.Close()
 	o := scan.Options{Catalog: cat, MinConfidence: min, Workers: workers, Stdin: c.InOrStdin(), Documents: pool, Excerpts: !asJSON}
-	var out io.Writer = c.OutOrStdout()
+	out := c.OutOrStdout()
 	file, ok := out.(*os.File)
 	terminal := ok && scan.Colour(file)
 	var held bytes.Buffer
