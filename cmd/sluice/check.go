@@ -3,11 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"sluice/dataplane/policy"
 	"sluice/internal/app"
 	"sluice/signatures"
 )
@@ -22,33 +20,7 @@ type checkReport struct {
 		Disabled int `json:"disabled"`
 	} `json:"rules"`
 	Errors []signatures.RuleError `json:"errors"`
-	Policy struct {
-		Name     string         `json:"name"`
-		Rules    int            `json:"rules"`
-		Warnings []checkWarning `json:"warnings"`
-	} `json:"policy"`
-	// NoEffect are settings that were made and that nothing follows yet.
-	NoEffect []string `json:"no_effect"`
-}
-
-// checkWarning is something in a policy that is allowed but probably not meant.
-type checkWarning struct {
-	File    string `json:"file"`
-	Line    int    `json:"line"`
-	Message string `json:"message"`
-	Remedy  string `json:"remedy,omitempty"`
-}
-
-// checkPolicy tells of the policy itself.
-func (r *checkReport) checkPolicy(p *policy.Policy) {
-	r.Policy.Warnings = []checkWarning{}
-	if p == nil {
-		return
-	}
-	r.Policy.Name, r.Policy.Rules = p.Name, len(p.RuleNames())
-	for _, w := range p.Warnings(time.Now()) {
-		r.Policy.Warnings = append(r.Policy.Warnings, checkWarning{w.File, w.Line, w.Msg, w.Remedy})
-	}
+	policyReport
 }
 
 func checkCommand() *cobra.Command {
@@ -70,7 +42,7 @@ a rule is rejected and with 2 when the policy or the configuration cannot be use
 			if err := finish(cfg); err != nil {
 				return err
 			}
-			pol, err := app.LoadPolicy(cfg)
+			pol, err := reportPolicy(cfg)
 			if err != nil {
 				return err
 			}
@@ -88,9 +60,8 @@ a rule is rejected and with 2 when the policy or the configuration cannot be use
 				}
 			}
 			out := c.OutOrStdout()
-			r := checkReport{Errors: rep.Errors, NoEffect: append([]string{}, cfg.NoEffect...)}
-			r.checkPolicy(pol)
 			if asJSON {
+				r := checkReport{Errors: rep.Errors, policyReport: pol}
 				r.Rules.Files, r.Rules.Total, r.Rules.Loaded, r.Rules.Rejected, r.Rules.Disabled = rep.Files, rep.Total, rep.Loaded, rep.Rejected, rep.Disabled
 				if r.Errors == nil {
 					r.Errors = []signatures.RuleError{}
@@ -102,15 +73,7 @@ a rule is rejected and with 2 when the policy or the configuration cannot be use
 				for _, e := range rep.Errors {
 					fmt.Fprintln(out, e.Error())
 				}
-				for _, k := range r.NoEffect {
-					fmt.Fprintf(out, "warning: the setting %s is known and has no effect yet\n", k)
-				}
-				for _, w := range r.Policy.Warnings {
-					fmt.Fprintf(out, "%s:%d: warning: %s (%s)\n", w.File, w.Line, w.Message, w.Remedy)
-				}
-				if pol != nil {
-					fmt.Fprintf(out, "policy %s: %d rules, %d warnings\n", r.Policy.Name, r.Policy.Rules, len(r.Policy.Warnings))
-				}
+				pol.print(out)
 				fmt.Fprintf(out, "%d files, %d rules: %d loaded, %d disabled, %d rejected\n", rep.Files, rep.Total, rep.Loaded, rep.Disabled, rep.Rejected)
 			}
 			if rep.Rejected > 0 {

@@ -183,6 +183,22 @@ func TestMailAndUsers(t *testing.T) {
 	f("", func(in *Input) { unseen(in); in.Src, in.Recipients = other, in.Recipients[:1] })
 }
 
+func TestMay(t *testing.T) {
+	p := parse(t, full2)
+	f := func(h *hostSet, addr, name, user string, want bool) {
+		t.Helper()
+		if got := h.may(party{netip.MustParseAddr(addr), name, user}, nil); got != want {
+			t.Errorf("%s %q %q: %v", addr, name, user, got)
+		}
+	}
+	from, to := p.rules[0].source, p.rules[0].dest
+	f(from, "10.1.2.3", "", "", true)
+	f(from, "192.0.2.1", "", "", true)
+	f(from, "192.0.2.1", "bob@example.com", "dave", false)
+	f(to, "192.0.2.1", "", "", true)
+	f(to, "192.0.2.1", "x.example", "", false)
+}
+
 // places is a Geo for tests.
 type places map[string]struct {
 	country string

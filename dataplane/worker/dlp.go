@@ -63,12 +63,13 @@ func (w *Worker) dlpEvent(f *flow.Flow, in policy.Input, o *protocol.Object, fac
 		Enforced: dec.Action.Withholds() && (w.enforced() || w.cuts(f, dec.Action) && !facts.final) && !shadow && !w.closing,
 		Channel:  in.Channel, Direction: in.Direction.String(), Reason: dec.Reason, BytesReleased: facts.released,
 		Object: events.DLPObject{Name: o.Name, Type: res.Type, Size: facts.size},
-		Shadow: shadow, Exception: dec.Exception, Owner: dec.Owner, Unscannable: res.Unscannable,
+		Shadow: shadow,
 	}
 	if !dec.Action.Withholds() || !w.judging() {
 		// Nothing was kept back: all that was seen has left.
 		d.BytesReleased = facts.size
 	}
+	d.Exception, d.Owner, d.Unscannable = dec.Exception, dec.Owner, res.Unscannable
 	if d.Reason == "" && res.Unscannable != "" {
 		d.Reason = "unscannable: " + res.Unscannable
 	}

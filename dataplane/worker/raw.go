@@ -13,6 +13,8 @@ type flowState struct {
 	stream *inspect.Stream
 	// noStream tells that no rule of the set looks at this flow's raw bytes.
 	noStream bool
+	// hello tells that the policy was asked about the TLS client hello.
+	hello bool
 	// raw are the objects that hold the bytes no protocol claimed.
 	raw [2]*inspect.Object
 	// sctp follows the association of an SCTP flow.
@@ -27,8 +29,6 @@ type flowState struct {
 	midstream bool
 	// macs are the link-layer addresses of each direction's senders.
 	macs [2][][6]byte
-	// hello tells that the policy was asked about the TLS client hello.
-	hello bool
 	// tags are the packets still to be told after an alert.
 	tags []tag
 }
