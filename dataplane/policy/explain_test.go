@@ -95,6 +95,11 @@ func TestExplain(t *testing.T) {
 	if s := at["late"]; !s.Matched || s.Decided || s.Why != "all conditions hold, but a rule before it decided" {
 		t.Errorf("%+v", s)
 	}
+	in.Counts = nil
+	_, steps = Default().Explain(in)
+	if s := steps[5]; s.Rule != "block-restricted" || s.Why != "level: wanted restricted or above, is nothing found" {
+		t.Errorf("%+v", s)
+	}
 	in.Final = false
 	if _, steps = p.Explain(in); steps[10].Why != "min_size: wanted at least 1MB, is 1000 bytes so far" {
 		t.Errorf("%+v", steps[10])
