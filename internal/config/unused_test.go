@@ -78,13 +78,13 @@ func TestUnused(t *testing.T) {
 
 func TestUnusedSettingsAreTold(t *testing.T) {
 	c := Default()
-	if err := c.Set("limits.max-depth=" + "3"); err != nil {
+	if err := c.Set("flow.emergency-recovery=40"); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Set("log.level=debug"); err != nil {
 		t.Fatal(err)
 	}
-	if slices.Contains(unused[:], "Limits.MaxDepth") != slices.Equal(c.NoEffect, []string{"limits.max-depth"}) {
+	if slices.Contains(unused[:], "Flow.EmergencyRecovery") != slices.Equal(c.NoEffect, []string{"flow.emergency-recovery"}) {
 		t.Errorf("told of %v", c.NoEffect)
 	}
 }
