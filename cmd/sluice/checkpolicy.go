@@ -51,5 +51,7 @@ func (r *policyReport) print(out io.Writer) {
 	for _, w := range r.Policy.Warnings {
 		fmt.Fprintf(out, "%s:%d: warning: %s (%s)\n", w.File, w.Line, w.Message, w.Remedy)
 	}
-	fmt.Fprintf(out, "policy %s: %d rules, %d warnings\n", r.Policy.Name, r.Policy.Rules, len(r.Policy.Warnings))
+	if r.Policy.Rules > 0 {
+		fmt.Fprintf(out, "policy %s: %d rules, %d warnings\n", r.Policy.Name, r.Policy.Rules, len(r.Policy.Warnings))
+	}
 }
