@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"net/netip"
@@ -326,5 +327,21 @@ func BenchmarkAppendEVE(b *testing.B) {
 			}
 			b.SetBytes(int64(len(buf)))
 		})
+	}
+}
+
+// TestDLPIsDocumented holds docs/events.md to the fields of dlp events.
+func TestDLPIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/events.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range []reflect.Type{reflect.TypeFor[DLP](), reflect.TypeFor[DLPObject](), reflect.TypeFor[DLPFinding]()} {
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			if !bytes.Contains(doc, []byte(`"`+name+`"`)) && !bytes.Contains(doc, []byte("`"+name+"`")) && !bytes.Contains(doc, []byte("."+name+"`")) {
+				t.Errorf("%s.%s is not in docs/events.md", typ.Name(), name)
+			}
+		}
 	}
 }

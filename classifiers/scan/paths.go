@@ -34,6 +34,10 @@ type Options struct {
 	Documents *extract.Pool
 	// Excerpts shows findings where they stand, for WriteText.
 	Excerpts bool
+	// Each, when set, takes every result once those before it are there, on one
+	// goroutine at a time. It may change it. What it has taken is not kept: ScanPaths
+	// then gives no results. Its error ends the scan.
+	Each func(*FileResult) error
 	// Progress, when set, is called after each file, from one goroutine.
 	Progress func(done int, path string)
 }
@@ -91,14 +95,16 @@ func ScanPaths(ctx context.Context, paths []string, o Options) ([]FileResult, er
 	tasks := make(chan task)
 	var mu sync.Mutex
 	var out []FileResult
-	done := 0
+	var finished []bool
+	var eachErr error
+	done, next := 0, 0
 	add := func(path string) error {
 		mu.Lock()
 		if len(out) >= o.MaxFiles {
 			mu.Unlock()
 			return fmt.Errorf("%w: more than %d", ErrTooManyFiles, o.MaxFiles)
 		}
-		out = append(out, FileResult{Path: path})
+		out, finished = append(out, FileResult{Path: path}), append(finished, false)
 		t := task{len(out) - 1, path}
 		mu.Unlock()
 		select {
@@ -125,8 +131,16 @@ func ScanPaths(ctx context.Context, paths []string, o Options) ([]FileResult, er
 			for t := range tasks {
 				r := scanFile(ctx, s, t.path, &o)
 				mu.Lock()
-				out[t.i] = r
+				out[t.i], finished[t.i] = r, true
 				done++
+				for ; o.Each != nil && next < len(out) && finished[next]; next++ {
+					if eachErr == nil {
+						if eachErr = o.Each(&out[next]); eachErr != nil {
+							cancel()
+						}
+					}
+					out[next] = FileResult{}
+				}
 				if o.Progress != nil {
 					o.Progress(done, t.path)
 				}
@@ -137,6 +151,12 @@ func ScanPaths(ctx context.Context, paths []string, o Options) ([]FileResult, er
 	err := walk(paths, add)
 	close(tasks)
 	wg.Wait()
+	if eachErr != nil {
+		return nil, eachErr
+	}
+	if o.Each != nil {
+		out = nil
+	}
 	return out, err
 }
 

@@ -41,27 +41,46 @@ type countJSON struct {
 	Unique     uint32 `json:"unique"`
 }
 
-// WriteJSON writes one JSON object a line for each result.
-func WriteJSON(w io.Writer, results []FileResult) error {
-	b := bufio.NewWriter(w)
-	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false)
-	for i := range results {
-		r := &results[i]
-		o := fileJSON{Path: r.Path, Type: r.Result.Type, Size: r.Result.Size, Level: r.Result.Level.String(), Unscannable: r.Result.Unscannable, Counts: []countJSON{}, Findings: Render(r.Result.Findings)}
-		for _, c := range r.Result.Counts {
-			o.Counts = append(o.Counts, countJSON{c.Detector, c.Level.String(), c.Confidence.String(), c.Total[0], c.Unique[0]})
-		}
-		if r.Action != "" {
-			o.Decision = &decisionJSON{r.Action, r.Rule}
-		}
-		if r.Err != nil {
-			o.Error = r.Err.Error()
-		}
-		if err := enc.Encode(&o); err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
+// Printer writes results one after the other. It belongs to one goroutine.
+type Printer interface {
+	// File writes one result, End what follows the last and all that is buffered.
+	File(*FileResult) error
+	End() error
+}
+
+type jsonPrinter struct {
+	b   *bufio.Writer
+	enc *json.Encoder
+}
+
+// JSONPrinter gives a printer of one JSON object a line for each result.
+func JSONPrinter(w io.Writer) Printer {
+	p := &jsonPrinter{b: bufio.NewWriter(w)}
+	p.enc = json.NewEncoder(p.b)
+	p.enc.SetEscapeHTML(false)
+	return p
+}
+
+func (p *jsonPrinter) File(r *FileResult) error {
+	o := fileJSON{Path: r.Path, Type: r.Result.Type, Size: r.Result.Size, Level: r.Result.Level.String(), Unscannable: r.Result.Unscannable, Counts: []countJSON{}, Findings: Render(r.Result.Findings)}
+	for _, c := range r.Result.Counts {
+		o.Counts = append(o.Counts, countJSON{c.Detector, c.Level.String(), c.Confidence.String(), c.Total[0], c.Unique[0]})
 	}
+	if r.Action != "" {
+		o.Decision = &decisionJSON{r.Action, r.Rule}
+	}
+	if r.Err != nil {
+		o.Error = r.Err.Error()
+	}
+	if err := p.enc.Encode(&o); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+func (p *jsonPrinter) End() error { return flush(p.b) }
+
+func flush(b *bufio.Writer) error {
 	if err := b.Flush(); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
@@ -77,69 +96,81 @@ func Colour(f *os.File) bool {
 
 var levelColour = map[classifiers.Level]string{classifiers.Internal: "\x1b[36m", classifiers.Confidential: "\x1b[33m", classifiers.Restricted: "\x1b[31;1m"}
 
-// WriteText writes results for people: files with findings or errors, their
-// level, and each detector's masked values; then a summary.
-func WriteText(w io.Writer, results []FileResult, colour bool) error {
-	b := bufio.NewWriter(w)
-	paint := func(l classifiers.Level, s string) string {
-		if c := levelColour[l]; colour && c != "" {
-			return c + s + "\x1b[0m"
-		}
-		return s
+type textPrinter struct {
+	b      *bufio.Writer
+	colour bool
+
+	files, found, failed, unscannable int
+}
+
+// TextPrinter gives a printer for people: files with findings or errors, their
+// level, and each detector's masked values where they stand; then a summary.
+func TextPrinter(w io.Writer, colour bool) Printer {
+	return &textPrinter{b: bufio.NewWriter(w), colour: colour}
+}
+
+func (p *textPrinter) paint(l classifiers.Level, s string) string {
+	if c := levelColour[l]; p.colour && c != "" {
+		return c + s + "\x1b[0m"
 	}
-	var found, failed, unscannable int
-	for i := range results {
-		r := &results[i]
-		if r.Err != nil {
-			failed++
-			fmt.Fprintf(b, "%s: %v\n", Clean(r.Path), r.Err)
-		}
-		if r.Result.Unscannable != "" && r.Err == nil {
-			unscannable++
-			fmt.Fprintf(b, "%s: unscannable: %s\n", Clean(r.Path), r.Result.Unscannable)
-		}
-		if len(r.Result.Counts) == 0 {
-			decision(b, r)
-			continue
-		}
-		found++
-		fmt.Fprintf(b, "%s: %s (%s, %d bytes)\n", Clean(r.Path), paint(r.Result.Level, strings.ToUpper(r.Result.Level.String())), r.Result.Type, r.Result.Size)
-		for _, c := range r.Result.Counts {
-			fmt.Fprintf(b, "  %-28s %-7s %d found, %d different\n", c.Detector, c.Confidence, c.Total[0], c.Unique[0])
-			shown := 0
-			for k, f := range r.Result.Findings {
-				if f.Detector != c.Detector || shown == maxShown {
-					continue
-				}
-				shown++
-				path := ""
-				if f.Path != "" {
-					path = " in " + f.Path
-				}
-				text := f.Masked
-				if x := r.Excerpts[k]; x != "" {
-					text = x
-				}
-				fmt.Fprintf(b, "    at %d: %s%s\n", f.Start, strings.ReplaceAll(text, f.Masked, paint(f.Level, f.Masked)), path)
-			}
-			if more := int(c.Total[0]) - shown; more > 0 {
-				fmt.Fprintf(b, "    … and %d more\n", more)
-			}
-		}
-		decision(b, r)
+	return s
+}
+
+func (p *textPrinter) File(r *FileResult) error {
+	b := p.b
+	p.files++
+	if r.Err != nil {
+		p.failed++
+		fmt.Fprintf(b, "%s: %v\n", Clean(r.Path), r.Err)
 	}
-	fmt.Fprintf(b, "%d files scanned, %d with findings, %d unscannable, %d not readable\n", len(results), found, unscannable, failed)
-	if err := b.Flush(); err != nil {
-		return fmt.Errorf("write: %w", err)
+	if r.Result.Unscannable != "" && r.Err == nil {
+		p.unscannable++
+		fmt.Fprintf(b, "%s: unscannable: %s\n", Clean(r.Path), r.Result.Unscannable)
+	}
+	if len(r.Result.Counts) > 0 {
+		p.found++
+		fmt.Fprintf(b, "%s: %s (%s, %d bytes)\n", Clean(r.Path), p.paint(r.Result.Level, strings.ToUpper(r.Result.Level.String())), r.Result.Type, r.Result.Size)
+		for i := range r.Result.Counts {
+			p.detector(r, &r.Result.Counts[i])
+		}
+	}
+	if r.Rule != "" {
+		fmt.Fprintf(b, "%s: as an upload: %s, by policy rule %s\n", Clean(r.Path), r.Action, r.Rule)
+	}
+	// A pipe's reader wants to see what there is; the buffer spares small writes.
+	if r.Err != nil || len(r.Result.Counts) > 0 {
+		return flush(b)
 	}
 	return nil
 }
 
-// decision writes what the policy would do, where a rule matches.
-func decision(w io.Writer, r *FileResult) {
-	if r.Rule != "" {
-		fmt.Fprintf(w, "%s: as an upload: %s, by policy rule %s\n", Clean(r.Path), r.Action, r.Rule)
+// detector writes one detector's findings in a file.
+func (p *textPrinter) detector(r *FileResult, c *classifiers.Count) {
+	fmt.Fprintf(p.b, "  %-28s %-7s %d found, %d different\n", c.Detector, c.Confidence, c.Total[0], c.Unique[0])
+	shown := 0
+	for k, f := range r.Result.Findings {
+		if f.Detector != c.Detector || shown == maxShown {
+			continue
+		}
+		shown++
+		path := ""
+		if f.Path != "" {
+			path = " in " + Clean(f.Path)
+		}
+		text := f.Masked
+		if x := r.Excerpts[k]; x != "" {
+			text = x
+		}
+		fmt.Fprintf(p.b, "    at %d: %s%s\n", f.Start, strings.ReplaceAll(text, f.Masked, p.paint(f.Level, f.Masked)), path)
 	}
+	if more := int(c.Total[0]) - shown; more > 0 {
+		fmt.Fprintf(p.b, "    … and %d more\n", more)
+	}
+}
+
+func (p *textPrinter) End() error {
+	fmt.Fprintf(p.b, "%d files scanned, %d with findings, %d unscannable, %d not readable\n", p.files, p.found, p.unscannable, p.failed)
+	return flush(p.b)
 }
 
 // Clean keeps what others have named or written from moving the terminal's

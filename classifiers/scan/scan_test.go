@@ -79,11 +79,15 @@ func TestScanPaths(t *testing.T) {
 		t.Fatalf("%v, %+v", err, results)
 	}
 	var text, js bytes.Buffer
-	if err := WriteText(&text, results, false); err != nil {
-		t.Fatal(err)
-	}
-	if err := WriteJSON(&js, results); err != nil {
-		t.Fatal(err)
+	for _, p := range []Printer{TextPrinter(&text, false), JSONPrinter(&js)} {
+		for i := range results {
+			if err := p.File(&results[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.End(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, want := range []string{"cards.csv: RESTRICTED (text/plain", "pay.card", "********1486", "c.zip: unscannable: encrypted", "missing: open", "-: CONFIDENTIAL", "5 files scanned, 2 with findings, 1 unscannable, 1 not readable"} {
 		if !strings.Contains(text.String(), want) {
@@ -97,6 +101,21 @@ func TestScanPaths(t *testing.T) {
 		if !json.Valid([]byte(l)) {
 			t.Errorf("bad JSON: %s", l)
 		}
+	}
+	var order []string
+	each := Options{Workers: 4, Each: func(r *FileResult) error { order = append(order, r.Path); return nil }}
+	if kept, err := ScanPaths(context.Background(), []string{dir, filepath.Join(dir, "missing")}, each); err != nil || kept != nil || len(order) != 4 {
+		t.Fatalf("%v, %v, %v", kept, err, order)
+	}
+	for i := range order {
+		if order[i] != results[i].Path {
+			t.Errorf("%q came in place of %q", order[i], results[i].Path)
+		}
+	}
+	stop := errors.New("enough")
+	each.Each = func(*FileResult) error { return stop }
+	if _, err := ScanPaths(context.Background(), []string{dir}, each); !errors.Is(err, stop) {
+		t.Errorf("an error of Each gives %v", err)
 	}
 	if _, err := ScanPaths(context.Background(), []string{dir}, Options{MaxFiles: 1}); !errors.Is(err, ErrTooManyFiles) {
 		t.Errorf("%v", err)

@@ -3,11 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"sluice/dataplane/policy"
 	"sluice/internal/app"
 	"sluice/signatures"
 )
@@ -24,31 +22,7 @@ type checkReport struct {
 	Errors   []signatures.RuleError `json:"errors"`
 	Warnings []signatures.RuleError `json:"warnings"`
 	Compiled app.Compiled           `json:"compiled"`
-	Policy   struct {
-		Name     string         `json:"name"`
-		Rules    int            `json:"rules"`
-		Warnings []checkWarning `json:"warnings"`
-	} `json:"policy"`
-}
-
-// checkWarning is something in a policy that is allowed but probably not meant.
-type checkWarning struct {
-	File    string `json:"file"`
-	Line    int    `json:"line"`
-	Message string `json:"message"`
-	Remedy  string `json:"remedy,omitempty"`
-}
-
-// checkPolicy tells of the policy itself.
-func (r *checkReport) checkPolicy(p *policy.Policy) {
-	r.Policy.Warnings = []checkWarning{}
-	if p == nil {
-		return
-	}
-	r.Policy.Name, r.Policy.Rules = p.Name, len(p.RuleNames())
-	for _, w := range p.Warnings(time.Now()) {
-		r.Policy.Warnings = append(r.Policy.Warnings, checkWarning{w.File, w.Line, w.Msg, w.Remedy})
-	}
+	policyReport
 }
 
 func checkCommand() *cobra.Command {
@@ -73,7 +47,7 @@ change the exit code.`,
 			if err := finish(cfg); err != nil {
 				return err
 			}
-			pol, err := app.LoadPolicy(cfg)
+			pol, err := reportPolicy(cfg)
 			if err != nil {
 				return err
 			}
@@ -83,10 +57,8 @@ change the exit code.`,
 			}
 			rep := checked.Report
 			out := c.OutOrStdout()
-			r := checkReport{Errors: rep.Errors}
-			r.checkPolicy(pol)
 			if asJSON {
-				r.Warnings, r.Compiled = checked.Warnings, checked.Compiled
+				r := checkReport{Errors: rep.Errors, Warnings: checked.Warnings, Compiled: checked.Compiled, policyReport: pol}
 				r.Rules.Files, r.Rules.Total, r.Rules.Loaded, r.Rules.Rejected, r.Rules.Disabled = rep.Files, rep.Total, rep.Loaded, rep.Rejected, rep.Disabled
 				if r.Errors == nil {
 					r.Errors = []signatures.RuleError{}
@@ -105,12 +77,7 @@ change the exit code.`,
 					e.Message = "warning: " + e.Message
 					fmt.Fprintln(out, e.Error())
 				}
-				for _, w := range r.Policy.Warnings {
-					fmt.Fprintf(out, "%s:%d: warning: %s (%s)\n", w.File, w.Line, w.Message, w.Remedy)
-				}
-				if pol != nil {
-					fmt.Fprintf(out, "policy %s: %d rules, %d warnings\n", r.Policy.Name, r.Policy.Rules, len(r.Policy.Warnings))
-				}
+				pol.print(out)
 				fmt.Fprintf(out, "%d files, %d rules: %d loaded, %d disabled, %d rejected; %d warnings\n", rep.Files, rep.Total, rep.Loaded, rep.Disabled, rep.Rejected, len(checked.Warnings))
 				m := checked.Compiled
 				fmt.Fprintf(out, "compiled in %.2f s (all from the cache: %v): %d databases of %.1f MiB, Go heap %.1f MiB\n",

@@ -20,11 +20,11 @@ import (
 func policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Understand what the policy does", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(policyExplainCommand())
+	c.AddCommand(explainPolicyCommand())
 	return c
 }
 
-func policyExplainCommand() *cobra.Command {
+func explainPolicyCommand() *cobra.Command {
 	var f common
 	var asJSON, all bool
 	var channel, direction, source, destination, user, when, confidence string

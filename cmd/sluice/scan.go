@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -78,35 +79,38 @@ func scanPaths(c *cobra.Command, args []string, cat *classifiers.Catalog, p *pol
 	pool := &extract.Pool{Size: max(workers, runtime.NumCPU()), Args: []string{extractArg}}
 	defer pool.Close()
 	o := scan.Options{Catalog: cat, MinConfidence: min, Workers: workers, Stdin: c.InOrStdin(), Documents: pool, Excerpts: !asJSON}
+	out := c.OutOrStdout()
+	file, ok := out.(*os.File)
+	terminal := ok && scan.Colour(file)
+	var held bytes.Buffer
 	done := func() {}
 	if f, ok := c.ErrOrStderr().(*os.File); ok && scan.Colour(f) {
 		o.Progress, done = progress(f)
+		if terminal {
+			out = &held // the two would write over each other
+		}
 	}
-	results, err := scan.ScanPaths(c.Context(), args, o)
-	done()
-	if err != nil {
-		return err
-	}
-	for i := range results {
-		decide(p, &results[i])
-	}
-	out := c.OutOrStdout()
+	print := scan.TextPrinter(out, terminal)
 	if asJSON {
-		err = scan.WriteJSON(out, results)
-	} else {
-		f, ok := out.(*os.File)
-		err = scan.WriteText(out, results, ok && scan.Colour(f))
-	}
-	if err != nil {
-		return err
+		print = scan.JSONPrinter(out)
 	}
 	found, failed := false, false
-	for i := range results {
-		r := &results[i]
+	o.Each = func(r *scan.FileResult) error {
 		found = found || len(r.Result.Counts) > 0
 		failed = failed || r.Err != nil
+		decide(p, r)
+		return print.File(r)
+	}
+	_, err := scan.ScanPaths(c.Context(), args, o)
+	done()
+	err = errors.Join(err, print.End())
+	if held.Len() > 0 {
+		_, werr := held.WriteTo(c.OutOrStdout())
+		err = errors.Join(err, werr)
 	}
 	switch {
+	case err != nil:
+		return err
 	case failed:
 		return &exitError{code: exitUsage}
 	case found:

@@ -95,6 +95,11 @@ func TestExplain(t *testing.T) {
 	if s := at["late"]; !s.Matched || s.Decided || s.Why != "all conditions hold, but a rule before it decided" {
 		t.Errorf("%+v", s)
 	}
+	in.Counts = nil
+	_, steps = Default().Explain(in)
+	if s := steps[5]; s.Rule != "block-restricted" || s.Why != "level: wanted restricted or above, is nothing found" {
+		t.Errorf("%+v", s)
+	}
 	in.Final = false
 	if _, steps = p.Explain(in); steps[10].Why != "min_size: wanted at least 1MB, is 1000 bytes so far" {
 		t.Errorf("%+v", steps[10])
@@ -181,6 +186,22 @@ func TestMailAndUsers(t *testing.T) {
 	f("gaps", func(in *Input) { unseen(in); in.Gaps, in.Released = true, 5000 })
 	f("", func(in *Input) { unseen(in); in.Gaps = true })
 	f("", func(in *Input) { unseen(in); in.Src, in.Recipients = other, in.Recipients[:1] })
+}
+
+func TestMay(t *testing.T) {
+	p := parse(t, full2)
+	f := func(h *hostSet, addr, name, user string, want bool) {
+		t.Helper()
+		if got := h.may(party{netip.MustParseAddr(addr), name, user}, nil); got != want {
+			t.Errorf("%s %q %q: %v", addr, name, user, got)
+		}
+	}
+	from, to := p.rules[0].source, p.rules[0].dest
+	f(from, "10.1.2.3", "", "", true)
+	f(from, "192.0.2.1", "", "", true)
+	f(from, "192.0.2.1", "bob@example.com", "dave", false)
+	f(to, "192.0.2.1", "", "", true)
+	f(to, "192.0.2.1", "x.example", "", false)
 }
 
 // places is a Geo for tests.

@@ -89,6 +89,12 @@ func (h *hostSet) has(p party, geo Geo) bool {
 	return h.yes.empty() || h.yes.has(p, geo)
 }
 
+// may reports whether the party may turn out to be one of the set once what is
+// not known of it yet, its name and its user, is.
+func (h *hostSet) may(p party, geo Geo) bool {
+	return h.has(p, geo) || p.name == "" && len(h.yes.domains)+len(h.yes.mails) > 0 || p.user == "" && len(h.yes.users) > 0
+}
+
 // wantsGeo reports whether the set cannot be told without a database.
 func (h *hostSet) wantsGeo() bool {
 	return h != nil && len(h.yes.countries)+len(h.yes.asns)+len(h.no.countries)+len(h.no.asns) > 0

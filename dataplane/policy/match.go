@@ -127,7 +127,7 @@ func (r *rule) findings(in *Input, m *match) Condition {
 		return CondNone
 	}
 	// The condition that the nearest finding fails.
-	nearest := CondDetectors
+	nearest := r.firstOfFindings()
 	some := false
 	for i := range in.Counts {
 		c := &in.Counts[i]
@@ -159,6 +159,20 @@ func (r *rule) findings(in *Input, m *match) Condition {
 		return CondTiers
 	}
 	return CondNone
+}
+
+// firstOfFindings gives the first condition on what was found, which fails where
+// nothing was.
+func (r *rule) firstOfFindings() Condition {
+	switch {
+	case len(r.detectors)+len(r.notDetectors) > 0:
+		return CondDetectors
+	case len(r.tags) > 0:
+		return CondTags
+	case r.level > 0:
+		return CondLevel
+	}
+	return CondConfidence
 }
 
 // fails gives the condition for which a detector's findings are not among those

@@ -32,7 +32,7 @@ func (p *Policy) Warnings(now time.Time) []*Error {
 		}
 		for j := range p.rules[:i] {
 			e := &p.rules[j]
-			if e.shadow || e.expires != 0 || !e.covers(r) {
+			if e.shadow || e.expires != 0 || !covers(e, r) {
 				continue
 			}
 			warn(r, "put the narrower rule first, or remove it", "the %s %q can never decide: %q before it matches whenever it would", kind, r.name, e.name)
@@ -44,17 +44,18 @@ func (p *Policy) Warnings(now time.Time) []*Error {
 
 // covers reports whether e surely matches whenever r does. It errs on the side
 // of no.
-func (e *rule) covers(r *rule) bool {
+func covers(e, r *rule) bool {
 	return (e.directions == 0 || r.directions != 0 && r.directions&^e.directions == 0) &&
 		coversGlobs(e.channels, r.channels) &&
 		coversHosts(e.source, e.said.Source, r.said.Source) &&
 		(e.dest == nil || !e.allows || r.allows) && coversHosts(e.dest, e.said.Destination, r.said.Destination) &&
 		coversSet(e.ports, r.ports) &&
-		e.coversTime(r) &&
-		coversFolded(e.names, r.names) && coversGlobs(e.types, r.types) && coversGlobs(e.unscannable, r.unscannable) &&
+		coversTime(e, r) &&
+		coversFolded(e.names, r.names) && coversGlobs(e.types, r.types) &&
+		(len(e.unscannable) == 0 || len(r.unscannable) > 0) && coversGlobs(e.unscannable, r.unscannable) &&
 		e.minSize <= r.minSize && (e.maxSize == 0 || r.maxSize != 0 && e.maxSize >= r.maxSize) &&
 		e.minReleased <= r.minReleased && (!e.hasGaps || r.hasGaps && e.gaps == r.gaps) &&
-		e.coversFindings(r)
+		coversFindings(e, r)
 }
 
 func coversSet[T comparable](e, r []T) bool {
@@ -117,7 +118,7 @@ func coversHosts(set *hostSet, e, r []string) bool {
 	return some
 }
 
-func (e *rule) coversTime(r *rule) bool {
+func coversTime(e, r *rule) bool {
 	if !e.hasHours && e.days == 0 {
 		return true
 	}
@@ -128,11 +129,11 @@ func (e *rule) coversTime(r *rule) bool {
 }
 
 // coversFindings compares detectors, tags, level, confidence and thresholds.
-func (e *rule) coversFindings(r *rule) bool {
+func coversFindings(e, r *rule) bool {
 	if !e.wantsFindings {
 		return true
 	}
-	if !r.wantsFindings || e.level > r.level || e.minConf > r.minConf || !coversTags(e.tags, r.tags) || !e.coversDetectors(r) {
+	if !r.wantsFindings || e.level > r.level || e.minConf > r.minConf || !coversTags(e.tags, r.tags) || !coversDetectors(e, r) {
 		return false
 	}
 	// Each way to reach r reaches e.
@@ -171,7 +172,7 @@ func coversTags(e, r []string) bool {
 	return len(r) > 0
 }
 
-func (e *rule) coversDetectors(r *rule) bool {
+func coversDetectors(e, r *rule) bool {
 	for _, d := range e.notDetectors {
 		// What e leaves out, r must leave out, or never have meant.
 		out := slices.ContainsFunc(r.notDetectors, func(x string) bool { return classifiers.MatchID(x, d) })

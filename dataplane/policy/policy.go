@@ -67,7 +67,8 @@ type Input struct {
 	// Channel is the way out: http-request, http-response, smtp, ftp-data, smb, raw-tcp …
 	Channel  string
 	Src, Dst netip.Addr
-	DstPort  uint16
+	// The ports are of the ends in the traffic; SrcPort is only told.
+	SrcPort, DstPort uint16
 	// Domain is the destination's name (SNI, Host); may be empty.
 	Domain string
 	// Sender and Recipients are a mail's addresses, of its envelope. Where there are

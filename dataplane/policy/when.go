@@ -20,7 +20,7 @@ var actions = map[string]verdict.Action{"allow": verdict.None, "alert": verdict.
 var days = map[string]time.Weekday{"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
 
 // unscannableReasons are why content cannot be read.
-var unscannableReasons = [...]string{"encrypted", "damaged", "unsupported", "encoding", "gap", "too-deep", "too-large", "ratio", "entries", "timeout", "crashed", "scan-failed", "read-error"}
+var unscannableReasons = [...]string{"encrypted", "damaged", "unsupported", "encoding", "gap", "too-deep", "too-large", "ratio", "entries", "timeout", "crashed", "overload", "scan-failed", "read-error"}
 
 func (c *compiler) when(w *when, r *rule, where string) {
 	for i, d := range w.Direction {

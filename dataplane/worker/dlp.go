@@ -13,12 +13,12 @@ import (
 
 // policyInput tells the policy what it needs to know of an object.
 func (w *Worker) policyInput(f *flow.Flow, app protocol.ID, o *protocol.Object, facts objectFacts, res classifiers.Result) policy.Input {
-	src, dst, port := f.Client, f.Server, f.ServerPort
+	src, dst, from, port := f.Client, f.Server, f.ClientPort, f.ServerPort
 	if o.Dir == protocol.ToClient {
-		src, dst, port = dst, src, f.ClientPort
+		src, dst, from, port = dst, src, port, from
 	}
 	in := policy.Input{
-		Channel: channel(app, o, f.Proto), Src: src.Netip(), Dst: dst.Netip(), DstPort: port,
+		Channel: channel(app, o, f.Proto), Src: src.Netip(), Dst: dst.Netip(), SrcPort: from, DstPort: port,
 		Name: o.Name, Type: res.Type, Size: facts.size, Counts: res.Counts, Unscannable: res.Unscannable,
 		Time: w.now, Final: facts.final, Gaps: o.Gaps, Released: facts.released,
 	}
@@ -85,6 +85,7 @@ func (w *Worker) dlpPart(in policy.Input, facts objectFacts, res classifiers.Res
 		// Nothing was kept back: all that was seen has left.
 		d.BytesReleased = facts.size
 	}
+	d.Exception, d.Owner, d.Unscannable = dec.Exception, dec.Owner, res.Unscannable
 	if d.Reason == "" && res.Unscannable != "" {
 		d.Reason = "unscannable: " + res.Unscannable
 	}

@@ -19,25 +19,17 @@ type Judged struct {
 	// FlowID and Packet say where in the traffic it was: the flow as events name it,
 	// and the frame's number.
 	FlowID, Packet uint64
-	// Proto and SrcPort complete the input's addresses.
-	Proto   uint8
-	SrcPort uint16
 }
 
 // judged tells a tool of a decision. Those before an object's end count only
 // where they withhold: the others may still change.
-func (w *Worker) judged(f *flow.Flow, in policy.Input, dec policy.Decision) {
-	if w.cfg.Judged == nil || !in.Final && !dec.Action.Withholds() {
-		return
+func (w *Worker) judged(flowID uint64, in policy.Input, dec policy.Decision) {
+	if w.cfg.Judged != nil && (in.Final || dec.Action.Withholds()) {
+		w.cfg.Judged(Judged{Input: in, Decision: dec, FlowID: flowID, Packet: w.num})
 	}
-	j := Judged{Input: in, Decision: dec, FlowID: f.ID, Packet: w.num, Proto: f.Proto, SrcPort: f.ClientPort}
-	if f.Client.Netip() != in.Src {
-		j.SrcPort = f.ServerPort
-	}
-	w.cfg.Judged(j)
 }
 
-// names tells who sends a transaction's object and to whom, by name.
+// names tells the policy who sends a transaction's object and to whom, by name.
 func (w *Worker) names(f *flow.Flow, tx *protocol.Tx, in *policy.Input) {
 	parser := f.App.Parser()
 	if parser == nil || tx == nil {
@@ -52,7 +44,7 @@ func (w *Worker) names(f *flow.Flow, tx *protocol.Tx, in *policy.Input) {
 	case e.TLS != nil:
 		in.Domain = e.TLS.SNI
 	case e.SMTP != nil:
-		in.Sender = mailbox(e.SMTP.MailFrom)
+		in.Sender, in.Recipients = mailbox(e.SMTP.MailFrom), nil
 		for _, to := range e.SMTP.RcptTo {
 			in.Recipients = append(in.Recipients, mailbox(to))
 		}

@@ -214,7 +214,7 @@ func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts 
 	}
 	in := w.policyInput(f, app, o, facts, res)
 	dec := w.cfg.Policy.Decide(in)
-	w.judged(f, in, dec)
+	w.judged(f.ID, in, dec)
 	for i := range dec.Shadow {
 		if facts.final {
 			w.tell(f, in, o, facts, res, &dec.Shadow[i], true)

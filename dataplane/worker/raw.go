@@ -14,6 +14,8 @@ type flowState struct {
 	stream *inspect.Stream
 	// noStream tells that no rule of the set looks at this flow's raw bytes.
 	noStream bool
+	// hello tells that the policy was asked about the TLS client hello.
+	hello bool
 	// raw are the objects that hold the bytes no protocol claimed.
 	raw [2]*inspect.Object
 	// sctp follows the association of an SCTP flow.
@@ -36,8 +38,6 @@ type flowState struct {
 	sentIn [2]uint64
 	// trailTime is how long such a direction's newest frame may wait.
 	trailTime [2]int64
-	// hello tells that the policy was asked about the TLS client hello.
-	hello bool
 	// tags are the packets still to be told after an alert.
 	tags     []tag
 	coverage coverage

@@ -193,7 +193,7 @@ func explainCaptures(ctx context.Context, cfg *config.Config, p *policy.Policy, 
 			_, steps := p.Explain(j.Input)
 			e := explained(path, j.Input, j.Decision, steps)
 			e.Context.FlowID, e.Context.Packet = j.FlowID, j.Packet
-			e.Context.Source = netip.AddrPortFrom(j.Input.Src, j.SrcPort).String()
+			e.Context.Source = netip.AddrPortFrom(j.Input.Src, j.Input.SrcPort).String()
 			if stopped = emit(e); stopped != nil {
 				cancel()
 			}

@@ -176,6 +176,10 @@ func (a *assigner) field(v reflect.Value, e entry, path string) {
 				a.fail(e.pos, full, "it is a setting of "+strings.ReplaceAll(only, " ", ", "), "does not apply to %s", lastKey(path))
 				return
 			}
+			if slices.Contains(unused[:], t.Name()+"."+t.Field(i).Name) {
+				a.unused(v.Field(i), e, full, t.Field(i).Tag)
+				return
+			}
 			a.value(v.Field(i), e.val, full, t.Field(i).Tag)
 			return
 		}
@@ -191,6 +195,17 @@ func (a *assigner) field(v reflect.Value, e entry, path string) {
 		return
 	}
 	a.fail(e.pos, full, suggest(e.key, path, names), "unknown key")
+}
+
+// unused puts a value into a field that nothing reads, and notes where that
+// changes it.
+func (a *assigner) unused(v reflect.Value, e entry, full string, tag reflect.StructTag) {
+	before := reflect.New(v.Type()).Elem()
+	before.Set(v)
+	a.value(v, e.val, full, tag)
+	if !reflect.DeepEqual(before.Interface(), v.Interface()) && !slices.Contains(a.c.NoEffect, full) {
+		a.c.NoEffect = append(a.c.NoEffect, full)
+	}
 }
 
 // aliasBelow reports whether a section that is not ours has a key with another

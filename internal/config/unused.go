@@ -1,0 +1,19 @@
+package config
+
+// unused are settings that are read and checked, and that nothing follows yet,
+// as type and field. Whoever sets one is told (Config.NoEffect): a setting that is
+// silently ignored is worse than one refused. A test compares the table with the
+// program.
+var unused = [...]string{
+	"Rules.Disable", "Rules.Enable", "Rules.DisableFiles", "Rules.EnableFiles", "Config.DefaultRulePath", "Config.Datasets",
+	"Config.ActionOrder", "Detect.InspectionRecursionLimit", "Stream.DropInvalid", "Stream.MaxSynQueued",
+	"Reassembly.ToServerChunkSize", "Reassembly.ToClientChunkSize", "Reassembly.MaxRegions", "Defrag.MaxFrags",
+	"Flow.EmergencyRecovery", "Timeouts.EmergencyNew", "Timeouts.EmergencyEstablished", "Timeouts.EmergencyClosed",
+	"Timeouts.EmergencyBypassed", "Protocol.DetectionPorts", "Transport.DetectionPorts", "Protocol.StreamDepth", "Protocol.JA3",
+	"Protocol.JA4", "Protocol.Hassh", "Protocol.LibHTP", "Protocol.MIME", "Protocol.RawExtraction", "Protocol.InspectedTracker",
+	"Protocol.MaxMsgLength", "Protocol.MaxStreams", "Protocol.MaxTableSize", "Protocol.MaxReassemblySize",
+	"Protocol.MaxPayloadSize", "Protocol.MaxReadSize", "Protocol.MaxWriteSize", "Protocol.MaxReadQueueSize",
+	"Protocol.MaxReadQueueCnt", "Protocol.MaxWriteQueueSize", "Protocol.MaxWriteQueueCnt", "Limits.MaxObject", "Limits.MaxDepth",
+	"Limits.MaxEntries", "Limits.HeldBytes", "Limits.HeldTime", "EVE.Filetype", "NATS.Control", "Outputs.Evidence",
+	"Stats.DecoderEvents", "Stats.StreamEvents", "Stats.DecoderEventsPrefix",
+}
