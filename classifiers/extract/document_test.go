@@ -45,3 +45,16 @@ func BenchmarkDocument(b *testing.B) {
 		Document(text, "report.txt")
 	}
 }
+
+// FuzzDocument holds that no head makes it panic, and that it never calls what
+// Cheap calls plain text a document.
+func FuzzDocument(f *testing.F) {
+	for _, s := range []string{"PK\x03\x04\x14\x00", "%PDF-1.4", "From: a@example.org\r\nTo: b\r\n\r\nx", "<?xml version=\"1.0\"?><w:wordDocument>", "-----BEGIN PGP MESSAGE-----\n", "\x30\x82\x01\x00\x06\x09"} {
+		f.Add([]byte(s), "a.eml")
+	}
+	f.Fuzz(func(t *testing.T, head []byte, name string) {
+		if mime := Document(head, name); mime != "" && Cheap(mime) {
+			t.Errorf("%q is plain text", mime)
+		}
+	})
+}

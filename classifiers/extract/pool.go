@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -66,6 +67,9 @@ type Pool struct {
 	Size   int      // children at most; callers wait for a free one; 2
 	Reuse  int      // objects a child reads before it is replaced; 200
 	Object int64    // bytes of an object that are taken at most; 256 MiB
+	// Nice is how much the children stand back behind others for processor time
+	// (0 to 19), so that a rush of documents does not slow the traffic.
+	Nice int
 	// UID and GID run the children as another user when both are set and the
 	// caller may change users.
 	UID, GID uint32
@@ -250,6 +254,9 @@ func (p *Pool) start() (*child, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start extractor: %w", err)
 	}
+	if p.Nice > 0 {
+		standBack(cmd.Process.Pid, p.Nice)
+	}
 	timer := time.AfterFunc(10*time.Second, c.kill)
 	typ, b, err := readFrame(c.out, nil)
 	timer.Stop()
@@ -260,6 +267,14 @@ func (p *Pool) start() (*child, error) {
 		return nil, fmt.Errorf("start extractor: not ready: %w %s %s", err, b, bytes.TrimSpace(c.errs.b))
 	}
 	return c, nil
+}
+
+// standBack lowers the priority of a process that leads a session: of all its
+// threads, and of its session where the kernel weighs sessions against each other
+// (sched(7), autogroup). It is best effort.
+func standBack(pid, nice int) {
+	_ = syscall.Setpriority(syscall.PRIO_PGRP, pid, nice)
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", pid), []byte(strconv.Itoa(nice)), 0)
 }
 
 // kill ends the process for good and collects it.

@@ -204,3 +204,28 @@ func TestChildFrames(t *testing.T) {
 		t.Errorf("%+v %v", got, err)
 	}
 }
+
+// TestNice holds that all threads of a child stand back.
+func TestNice(t *testing.T) {
+	p := &Pool{Path: os.Args[0], Args: []string{"-test.run=^$"}, Env: []string{"EXTRACT_CHILD=serve"}, Size: 1, Nice: 7}
+	defer p.Close()
+	if _, err := p.Extract(t.Context(), strings.NewReader("hello"), 5, "a.txt", Limits{}, func(Part) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	pid := p.idle[0].cmd.Process.Pid
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil || len(threads) < 2 {
+		t.Fatalf("%d threads, %v", len(threads), err)
+	}
+	for _, th := range threads {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", pid, th.Name()))
+		if err != nil {
+			continue
+		}
+		// proc(5): the 19th field; the second is in brackets.
+		fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+		if fields[16] != "7" {
+			t.Errorf("thread %s has the priority %s", th.Name(), fields[16])
+		}
+	}
+}

@@ -259,6 +259,26 @@ func TestTooLarge(t *testing.T) {
 	f("memory", func(d *document.Config) { d.Memory = 1000 }, "overload")
 }
 
+// TestHole has a document of which a piece went another way: it cannot be read,
+// and its bytes are judged as ever.
+func TestHole(t *testing.T) {
+	r := newRig(t, "name: t\nrules:\n  - name: holes\n    when: {direction: egress, unscannable: [gap]}\n    action: block\n", working(), nil)
+	r.open()
+	p := put(docx(t, "nothing"))
+	r.data(0, p[0])
+	r.seq[0] += uint32(len(p[1]))
+	r.send(r.frame(1, r.seq[1], nil, &layers.TCP{ACK: true})) // the server has it
+	if r.data(0, p[2]) {
+		t.Error("the end went on")
+	}
+	if l := r.dlp(); len(l) != 1 || l[0].Reason != "unscannable: gap" || !l[0].Enforced {
+		t.Errorf("%+v", l)
+	}
+	if c := r.w.Counters(); c.DocumentsGap != 1 || c.Documents != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestFileUntilEnd has files that end with their connections: the newest frame
 // stays until the next one comes, and the last until the verdict.
 func TestFileUntilEnd(t *testing.T) {

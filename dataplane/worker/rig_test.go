@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -42,15 +41,11 @@ func TestMain(m *testing.M) {
 
 // parts are the compiled detectors, which take a while.
 var parts = sync.OnceValues(func() (*inspect.Set, error) {
-	dir := filepath.Join(os.TempDir(), "sluice-worker-test")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	cat, err := classifiers.New(classifiers.Config{CacheDir: dir})
+	cat, err := classifiers.New(classifiers.Config{})
 	if err != nil {
 		return nil, err
 	}
-	return inspect.NewSet(nil, cat, dir)
+	return inspect.NewSet(nil, cat, "")
 })
 
 // rig is a live inline worker with a reader of documents, and one connection.

@@ -47,10 +47,7 @@ func (w *Worker) openSpool(ob *inspect.Object) {
 		return
 	}
 	if some, keeps := w.concerns(ob); some {
-		ob.Spooling = spoolHead
-		if keeps && w.cfg.Evidence != nil {
-			ob.Spooling, ob.Keeps = spoolHead, true
-		}
+		ob.Spooling, ob.Keeps = spoolHead, keeps && w.cfg.Evidence != nil
 	}
 }
 
@@ -107,11 +104,16 @@ func (w *Worker) keepBytes(ob *inspect.Object, data []byte) {
 		w.unspool(ob, state)
 		return
 	}
-	// What there is must do to tell what it is.
 	head := ob.Spool.Head()
 	if len(head) == 0 {
 		head = data
 	}
+	w.unspoolHead(ob, head, state)
+}
+
+// unspoolHead ends the keeping of an object that has not shown yet what it is:
+// what there is must do to tell.
+func (w *Worker) unspoolHead(ob *inspect.Object, head []byte, state uint8) {
 	switch {
 	case extract.Document(head, ob.Meta.Name) != "":
 		w.giveUp(ob, state)
@@ -200,7 +202,13 @@ func (w *Worker) endTrail(ob *inspect.Object) {
 // gapSpool tells of a hole in an object: a document with one cannot be read.
 func (w *Worker) gapSpool(ob *inspect.Object) {
 	switch ob.Spooling {
-	case spoolHead, spoolDocument, spoolEvidence:
+	case spoolHead:
+		var head []byte
+		if ob.Spool != nil {
+			head = ob.Spool.Head()
+		}
+		w.unspoolHead(ob, head, spoolGap)
+	case spoolDocument, spoolEvidence:
 		w.unspool(ob, spoolGap)
 	}
 }

@@ -156,7 +156,10 @@ func NewDaemon(cfg *config.Config, reread func() (*config.Config, error), log *s
 	if d.kept, err = openEvidence(cfg, false, log); err != nil {
 		return nil, err
 	}
-	d.docs = openDocuments(cfg, n)
+	d.docs = openDocuments(cfg, n, liveNice)
+	// Each worker keeps a thread, and must not wait for the runtime until those who
+	// publish events or read documents are through: the kernel shares more fairly.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), runtime.NumCPU()+n))
 	for _, b := range cfg.Ports.Bridges {
 		if err := d.openBridge(b, n); err != nil {
 			return nil, err

@@ -14,9 +14,12 @@ import (
 // while it is empty, objects are scanned as they are.
 var Extractor string
 
+// liveNice is how much the children of a daemon stand back behind its workers.
+const liveNice = 5
+
 // openDocuments starts what reads documents for all workers; nil where the
-// program cannot be its own child.
-func openDocuments(cfg *config.Config, workers int) *document.Reader {
+// program cannot be its own child. nice is extract.Pool's.
+func openDocuments(cfg *config.Config, workers, nice int) *document.Reader {
 	if Extractor == "" {
 		return nil
 	}
@@ -29,7 +32,7 @@ func openDocuments(cfg *config.Config, workers int) *document.Reader {
 	// A child gives up before the flow's time is over, so that what it has read by
 	// then counts.
 	return document.New(document.Config{
-		Pool:    &extract.Pool{Size: n, Args: []string{Extractor}, Object: most},
+		Pool:    &extract.Pool{Size: n, Args: []string{Extractor}, Object: most, Nice: nice},
 		Workers: n, Queue: l.DocumentQueue, Memory: int64(l.DocumentMemcap), MaxObject: most,
 		Limits: extract.Limits{MaxDepth: l.MaxDepth, MaxEntries: l.MaxEntries, MaxTime: l.HeldTime.D() * 4 / 5, MaxBytes: 2 * int64(l.MaxDecompressed)},
 	})

@@ -66,7 +66,7 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 	}()
 	sum.LoadSeconds = parts.Elapsed.Seconds()
 	sum.RulesLoaded, sum.RulesRejected = parts.Report.Loaded, parts.Report.Rejected
-	docs := openDocuments(cfg, o.Workers)
+	docs := openDocuments(cfg, o.Workers, 0)
 	if docs != nil {
 		defer docs.Close()
 	}
