@@ -242,7 +242,8 @@ it was a candidate (its fast pattern or header nominated it), how often that led
 to tests of a buffer, how often it matched, and how long it took; and for each
 Hyperscan database how much was scanned in which time. The clock is read twice
 a candidate and twice a scan: what that costs is measured and taken off the
-rules, and makes the replay as a whole slower than it is without.`,
+rules, and makes the replay as a whole slower than it is without. Times are of
+the wall clock: on a busy machine, look at shares and counts.`,
 		Example: "  sluice rules profile --rules et.rules --top 20 capture.pcap\n  sluice rules profile --json --sort candidates *.pcap",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

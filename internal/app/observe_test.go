@@ -64,3 +64,29 @@ alert smtp any any -> any any (msg:"helo"; smtp.helo; content:"e"; byte_test:1,>
 		}
 	}
 }
+
+// TestHelloBesideEncryptedRecord: a TLS server's hello that comes in one piece
+// with the first encrypted record is judged.
+func TestHelloBesideEncryptedRecord(t *testing.T) {
+	file := shared(t, "data/suricata-verify/tests/bug-8336-01-default-track-only/input.pcap")
+	rules := filepath.Join(t.TempDir(), "t.rules")
+	if err := os.WriteFile(rules, []byte(`
+alert tls any any -> any any (flow:to_client; ja3s.hash; content:"907bf3ecef1c987c889946b737b43de8"; sid:1;)
+alert tcp any any -> any any (flow:to_client; content:"|16 03 03|"; startswith; content:"|02 00 00|"; distance:2; within:3; sid:2;)
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, inline := range []bool{true, false} {
+		cfg := config.Default()
+		cfg.CacheDir, cfg.Policy.File, cfg.Outputs.NATS.URL, cfg.Rules.Paths = "", PolicyNone, NATSOff, []string{rules}
+		for sid := range uint32(2) {
+			tr, err := Explain(context.Background(), cfg, 1, sid+1, 1, ReplayOptions{Files: []string{file}, Workers: 1, Inline: inline, NoChecksum: true}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := tr.Nearest(); len(n) == 0 || !n[0].Outcome.Holds() {
+				t.Errorf("inline %v, sid %d: %+v", inline, sid+1, n)
+			}
+		}
+	}
+}

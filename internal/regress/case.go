@@ -191,6 +191,10 @@ func exists(path string) bool {
 // excepted. Rules and policy stay as they are where the case does not speak of
 // them.
 func (c *Case) Apply(cfg *config.Config) error {
+	if !c.stock {
+		// What this program does not have is not for it; the rest has the same names.
+		flatten("", c.suri, func(key, value string) { _ = cfg.Set(key + "=" + value) })
+	}
 	sets := c.Sets
 	for k, v := range c.variables() {
 		sets = append(sets, "vars."+k+"="+v)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/internal/config"
 )
 
 const event = `{"event_type":"alert","pcap_cnt":4,"src_ip":"10.1.1.2","alert":{"signature_id":7,"signature":"x","metadata":{"tag":["a","b"]}},
@@ -123,7 +125,7 @@ func TestLoad(t *testing.T) {
 	const checks = "\nchecks: [{filter: {count: 0, match: {event_type: alert}}}]\n"
 	write("a/test.yaml", "args: [--simulate-ips, '--set stream.inline=yes', -k none]\nset: [limits.max-tx=3]"+checks)
 	write("a/x.pcap", "")
-	write("a/suricata.yaml", "vars: {address-groups: {HOME_NET: [10.0.0.0/8, '!10.1.0.0/16']}}\noutputs: [{eve-log: {types: [alert, {http: {enabled: no}}, files]}}]")
+	write("a/suricata.yaml", "vars: {address-groups: {HOME_NET: [10.0.0.0/8, '!10.1.0.0/16']}}\noutputs: [{eve-log: {types: [alert, {http: {enabled: no}}, files]}}]\npacket-alert-max: 3\nstream: {midstream: true}\nnothing-here: 4")
 	write("a/b/test.yaml", "include: ../common.yaml"+checks)
 	write("a/b/in.pcapng", "")
 	write("a/b/policy.yaml", "")
@@ -138,6 +140,10 @@ func TestLoad(t *testing.T) {
 	}
 	if !c.Inline || !c.NoChecksum || c.OwnRules || strings.Join(c.Sets, " ") != "stream.inline=yes limits.max-tx=3" || c.variables()["HOME_NET"] != "[10.0.0.0/8,!10.1.0.0/16]" {
 		t.Errorf("%+v", c)
+	}
+	cfg := config.Default()
+	if err := c.Apply(cfg); err != nil || cfg.PacketAlertMax != 3 || !cfg.Stream.Midstream || cfg.Stream.Inline != "yes" {
+		t.Errorf("applied: %v, %d alerts, midstream %v, inline %v", err, cfg.PacketAlertMax, cfg.Stream.Midstream, cfg.Stream.Inline)
 	}
 	if got := c.Written([]map[string]any{{"event_type": "alert"}, {"event_type": "http"}, {"event_type": "fileinfo"}}); len(got) != 2 {
 		t.Errorf("written: %v", got)

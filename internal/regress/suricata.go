@@ -63,6 +63,27 @@ func (c *Case) variables() map[string]string {
 	return out
 }
 
+// notSettings are the parts of suricata.yaml that are read elsewhere, or that say
+// where Suricata finds and leaves things.
+var notSettings = map[string]bool{"vars": true, "outputs": true, "logging": true, "include": true, "rule-files": true, "default-rule-path": true,
+	"default-log-dir": true, "plugins": true, "unix-command": true, "datasets": true, "stats": true}
+
+// flatten gives the scalars of a configuration by their dotted keys.
+func flatten(prefix string, m map[string]any, fn func(key, value string)) {
+	for k, v := range m {
+		if prefix == "" && notSettings[k] {
+			continue
+		}
+		switch v := v.(type) {
+		case map[string]any:
+			flatten(prefix+k+".", v, fn)
+		case nil, []any:
+		default:
+			fn(prefix+k, fmt.Sprint(v))
+		}
+	}
+}
+
 // stockTypes are what Suricata's own configuration writes for cases that bring
 // none.
 var stockTypes = strings.Fields(`alert anomaly http dns mdns llmnr tls fileinfo smtp websocket ftp ftp_data rdp nfs smb tftp ike dcerpc krb5 bittorrent_dht

@@ -292,14 +292,17 @@ func (t *Trace) keep(a *Attempt) {
 	a.Result = a.Outcome.String()
 	for i := range a.Conditions {
 		if a.Conditions[i].Result == Held {
-			a.score++
+			a.score += 2
 		}
 	}
 	if a.Nominated {
-		a.score += 100
+		a.score += 1000
 	}
 	if a.Outcome.Holds() {
-		a.score += 1000
+		a.score += 10000
+	}
+	if a.Outcome != Waits {
+		a.score++ // of two alike, the one that is decided
 	}
 	// What is tried again and again on one stream or transaction is told once,
 	// as it was when most held.

@@ -180,7 +180,7 @@ func (n *listNote) conditions(r *rule.Rule, out []Condition) []Condition {
 			c.Detail = x.say()
 		}
 		// What held once and then led nowhere is told from what always held.
-		if !n.ok && c.Result == Held && x.tries > x.held && x.tries > 1 {
+		if !n.ok && c.Result == Held && x.held > 1 {
 			c.Detail += fmt.Sprintf("; %d places tried", x.held)
 		}
 		if c.Result == Failed || i == 0 {
