@@ -100,6 +100,9 @@ func (w *Worker) rawObject(f *flow.Flow, dir protocol.Dir, offset uint64, data [
 		meta := &protocol.Object{Kind: protocol.KindStream, Dir: dir, Start: offset}
 		st.raw[dir] = w.in.OpenObject(f, f.App.Proto(), meta, true, false)
 		meta.Sink = st.raw[dir]
+		if f.TCP == nil {
+			w.boundRaw(f, dir)
+		}
 	}
 	(*objectSink)(w).ObjectData(st.raw[dir].Meta, data)
 }
