@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"sluice/internal/app"
@@ -57,4 +60,19 @@ func startDaemon(ctx context.Context, lab *netlab.Lab, binary, dir, cache string
 func (d *daemon) status(ctx context.Context) (st app.Status, err error) {
 	err = control.NewClient(d.socket).Do(ctx, "GET", "status", nil, &st)
 	return st, err
+}
+
+// counters tells what the program counted, for the account of a failure.
+func (d *daemon) counters(ctx context.Context) string {
+	st, err := d.status(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(st.Counters)) {
+		if v := st.Counters[name]; v > 0 {
+			fmt.Fprintf(&b, "%s %d\n", name, v)
+		}
+	}
+	return b.String()
 }

@@ -34,11 +34,16 @@ func (f figures) String() string {
 }
 
 func (w *way) measure(ctx context.Context, dir string, o *options) (f figures, err error) {
-	lab, _, end, err := w.between(ctx, dir)
+	lab, d, end, err := w.between(ctx, dir)
 	if err != nil {
 		return f, err
 	}
-	defer func() { err = errors.Join(err, end()) }()
+	defer func() {
+		if err != nil && d != nil {
+			err = fmt.Errorf("%w\n%s", err, d.counters(ctx))
+		}
+		err = errors.Join(err, end())
+	}()
 	if f.one, err = bulk(ctx, lab, 1, packed(), o.span); err != nil {
 		return f, err
 	}
@@ -282,6 +287,9 @@ func flood(ctx context.Context, lab *netlab.Lab, span time.Duration) (float64, e
 	return float64(after-before) / time.Since(begin).Seconds() / 1e3, err
 }
 
+// tripTimeout is when a connection that is stuck counts as a failure.
+const tripTimeout = 20 * time.Second
+
 // roundTrips measures echoes of 64 bytes over one connection.
 func roundTrips(ctx context.Context, lab *netlab.Lab, n int) (p50, p99, p99_9 time.Duration, err error) {
 	l, err := lab.Server.Listen(netlab.Server4 + ":0")
@@ -306,6 +314,9 @@ func roundTrips(ctx context.Context, lab *netlab.Lab, n int) (p50, p99, p99_9 ti
 	all := make([]time.Duration, n)
 	for i := range all {
 		begin := time.Now()
+		if i%100 == 0 {
+			_ = c.SetDeadline(begin.Add(tripTimeout))
+		}
 		if _, err := c.Write(buf); err != nil {
 			return 0, 0, 0, err
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -268,5 +269,114 @@ func liveHung(r *rig) {
 		if err := r.daemon.Stop(); err != nil {
 			r.Error(err)
 		}
+	}
+}
+
+// talk has an echo go back and forth over one connection until stop, and counts.
+func (r *rig) talk() (trips *atomic.Int64, stop func()) {
+	r.Helper()
+	l := r.listen(netlab.Server4 + ":0")
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = io.Copy(c, c)
+	}()
+	c, err := r.lab.Client.DialContext(r.ctx, "", "tcp", l.Addr().String())
+	if err != nil {
+		r.Fatal(err)
+	}
+	trips = new(atomic.Int64)
+	go func() {
+		b := make([]byte, 64)
+		for {
+			if _, err := c.Write(b); err != nil {
+				return
+			}
+			if _, err := io.ReadFull(c, b); err != nil {
+				return
+			}
+			trips.Add(1)
+		}
+	}()
+	return trips, func() { c.Close() }
+}
+
+// liveHungTalk has connections outlive a hang of the workers, in which the
+// kernel carried what these never saw.
+func liveHungTalk(r *rig) {
+	r.start()
+	trips, stop := r.talk()
+	defer stop()
+	got, stopLoad := r.downloads(2)
+	defer stopLoad()
+	r.eventually("an exchange", func() bool { return trips.Load() > 100 && got.Load() > 16<<20 })
+	l := r.listen(netlab.Server4 + ":0")
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); _, _ = io.Copy(c, c) }()
+		}
+	}()
+	for range 3 {
+		// Connections begin all the time, so that the hang and its end come in the
+		// midst of some handshakes.
+		var begun, answered atomic.Int64
+		quit := make(chan struct{})
+		go func() {
+			for {
+				select {
+				case <-quit:
+					return
+				case <-time.After(time.Millisecond):
+				}
+				begun.Add(1)
+				go func() {
+					c, err := r.lab.Client.DialContext(r.ctx, "", "tcp", l.Addr().String())
+					if err != nil {
+						return
+					}
+					defer c.Close()
+					for range 3 {
+						b := make([]byte, 64)
+						_ = c.SetDeadline(time.Now().Add(7 * time.Second))
+						if _, err := c.Write(b); err != nil {
+							return
+						}
+						if _, err := io.ReadFull(c, b); err != nil {
+							return
+						}
+						time.Sleep(50 * time.Millisecond)
+					}
+					answered.Add(1)
+				}()
+			}
+		}()
+		time.Sleep(50 * time.Millisecond)
+		if err := syscall.Kill(r.daemon.PID(), syscall.SIGSTOP); err != nil {
+			r.Fatal(err)
+		}
+		time.Sleep(500 * time.Millisecond)
+		if err := syscall.Kill(r.daemon.PID(), syscall.SIGCONT); err != nil {
+			r.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+		close(quit)
+		for deadline := time.Now().Add(8 * time.Second); answered.Load() < begun.Load() && time.Now().Before(deadline); {
+			time.Sleep(20 * time.Millisecond)
+		}
+		if n := begun.Load() - answered.Load(); n > 0 {
+			st, _ := r.daemon.Status(r.ctx)
+			r.Fatalf("%d of %d connections are stuck; renewed %d, withheld for %d stream errors, invalid %d, %v", n, begun.Load(), st.Counters["tcp.renewed_after_gap"], st.Counters["ips.drop_reason.stream_error"],
+				st.Counters["tcp.invalid_segments"], st.Counters)
+		}
+		n, k := trips.Load(), got.Load()
+		r.eventually("the exchange after a hang", func() bool { return trips.Load() > n+100 })
+		r.eventually("the downloads after a hang", func() bool { return got.Load() > k+16<<20 })
 	}
 }

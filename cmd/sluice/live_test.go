@@ -79,6 +79,7 @@ func TestLive(t *testing.T) {
 		{"gateway handover", liveGatewayHandover},
 		{"killed under load", liveKilledUnderLoad},
 		{"hung", liveHung},
+		{"hung in talk", liveHungTalk},
 		{"overload", liveOverload},
 		{"coverage", liveCoverage},
 		{"drop counts", liveDropCounts},

@@ -10,6 +10,12 @@ import (
 // guard's. Some go twice for it; none is lost.
 const overlap = 2 * time.Millisecond
 
+// Missing is a Processor that is told when frames were forwarded which it never
+// saw, up to now in nanoseconds since the epoch: its worker hung.
+type Missing interface {
+	Missed(now int64)
+}
+
 // discard empties the sockets after a hang. What arrived before the guard gave
 // the traffic to the wire, at the monotonic time yielded, nobody has forwarded:
 // it is judged as ever. What arrived later the wire has forwarded already. It is bounded:
@@ -17,7 +23,12 @@ const overlap = 2 * time.Millisecond
 func (w *worker) discard(yielded int64) error {
 	until := time.Now().UnixNano() - (monotonic() - yielded) + int64(overlap)
 	var n uint64
-	defer func() { w.discarded.Add(n) }()
+	defer func() {
+		w.discarded.Add(n)
+		if p, ok := w.proc.(Missing); ok {
+			p.Missed(time.Now().UnixNano())
+		}
+	}()
 	for _, s := range w.in {
 		for range 1 << 14 {
 			if err := s.TryRead(&w.batch); err != nil {

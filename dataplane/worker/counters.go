@@ -30,6 +30,9 @@ type Counters struct {
 	// Injected counts frames sent to refuse flows, RefusalErrors flows whose ends
 	// could not be told.
 	Injected, RefusalErrors uint64
+	// Renewed counts connections that were picked up anew because parts of them
+	// went by while the worker hung.
+	Renewed uint64
 	// Associations counts SCTP associations that were seen to their end.
 	Associations uint64
 	// Egress bytes of objects by what became of them, for the coverage figures.
@@ -106,6 +109,7 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("flow.ended", c.FlowsEnded)
 	fn("flow.none", c.NoFlow)
 	fn("tcp.invalid_segments", c.InvalidSegments)
+	fn("tcp.renewed_after_gap", c.Renewed)
 	fn("sctp.associations", c.Associations)
 	fn("app_layer.transactions", c.Transactions)
 	fn("app_layer.files", c.Files)

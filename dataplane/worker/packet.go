@@ -158,6 +158,16 @@ func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow
 		w.env.SrcPort, w.env.DstPort = f.ClientPort, f.ServerPort
 		res = w.tcp.Segment(f.TCP, p, dir, w)
 	}
+	if res.Invalid && w.missed > 0 && f.Start <= w.missed+missedGrace && dropOf(res.Reason) == dropStreamError {
+		// Parts of the connection went by without this worker, so that its idea of
+		// it is wrong and would end it: it is picked up as one that began unseen.
+		f, dir = w.flows.Renew(f, p)
+		w.f, w.dir = f, dir
+		w.begin(f)
+		w.counters.Renewed++
+		w.env.SrcPort, w.env.DstPort = f.ClientPort, f.ServerPort
+		res = w.tcp.Segment(f.TCP, p, dir, w)
+	}
 	w.flows.Update(f)
 	if f.TCP.Midstream() && !w.ensure(f).midstream {
 		w.ensure(f).midstream = true
@@ -182,6 +192,14 @@ func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow
 	}
 	return f
 }
+
+// missedGrace is how long after a gap connections may still begin, or be picked
+// up, on what is left of it: segments that are sent anew, in nanoseconds.
+const missedGrace = 3e9
+
+// Missed tells the worker that until now, in nanoseconds of packet time, frames
+// may have been forwarded that it never saw: it hung, and the wire stood in.
+func (w *Worker) Missed(now int64) { w.missed = now }
 
 // judging reports whether verdicts withhold traffic, or would if it were live.
 func (w *Worker) judging() bool { return w.cfg.Inline && !w.cfg.Monitor }

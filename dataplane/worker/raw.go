@@ -116,6 +116,9 @@ func (w *Worker) rawObject(f *flow.Flow, dir protocol.Dir, offset uint64, data [
 			w.openSpool(st.raw[dir])
 		}
 		meta.Sink = st.raw[dir]
+		if f.TCP == nil {
+			w.boundRaw(f, dir)
+		}
 	}
 	(*objectSink)(w).ObjectData(st.raw[dir].Meta, data)
 }

@@ -168,6 +168,10 @@ type Worker struct {
 	// touched lists objects that got bytes from the packet in work.
 	touched []*inspect.Object
 	closing bool
+	// rawQueue bounds what is kept of datagram flows.
+	rawQueue rawQueue
+	// missed is the last time up to which frames went by unseen; none when 0.
+	missed int64
 
 	out        []*events.Event
 	seq        uint32

@@ -452,6 +452,9 @@ func (p *processor) Pressure(x live.Pressure) {
 	p.w.Pressure(time.Now().UnixNano(), x.Fill, x.Lost)
 }
 
+// Missed implements live.Missing.
+func (p *processor) Missed(now int64) { p.w.Missed(now) }
+
 // Injections implements live.Processor.
 func (p *processor) Injections() []live.Injection { return p.w.Injections() }
 
