@@ -89,6 +89,11 @@ enum sluice_acl_class { ACL_TCP = 0, ACL_UDP, ACL_SCTP, ACL_ICMP, ACL_OTHER, ACL
 #define FILTER6_SHIFT 13 /* 32 - log2(bits) */
 #define FILTER6_MULTIPLIER 0x9E3779B1U
 
+/* A filter in front of the dropped flows: a bit per sum of what tells flows apart,
+ * the same for both directions. */
+#define FLOW_FILTER_WORDS (1 << 14)
+#define FLOW_FILTER_SHIFT 12 /* 32 - log2(bits) */
+
 #define ETH_8021Q  0x8100
 #define ETH_8021AD 0x88A8
 #define ETH_QINQ1  0x9100

@@ -69,11 +69,29 @@ static __always_inline int blocked(struct packet *p, const struct addr *a, __u32
 	return 1;
 }
 
+/* Go: fastpath.flowBit. */
+static __always_inline int flow_filter_has(const struct packet *p)
+{
+	__u32 sum = (__u32)p->sport + p->dport, bit, word;
+	__u64 *bits;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < 4; i++)
+		sum += p->src.words[i] + p->dst.words[i];
+	bit = (sum * FILTER6_MULTIPLIER) >> FLOW_FILTER_SHIFT;
+	word = bit >> 6;
+	bits = bpf_map_lookup_elem(&flow_filter, &word);
+	return bits && (*bits >> (bit & 63)) & 1;
+}
+
 static __always_inline int check_flow(struct packet *p, __u32 active, __u64 now)
 {
 	struct flow_key key;
 	struct flow_drop *f;
 
+	if (!flow_filter_has(p))
+		return REASON_PASS;
 	flow_key_of(&key, p, active & ACTIVE_IGNORE_VLAN);
 	f = bpf_map_lookup_elem(&flows, &key);
 	if (!f || now >= f->expires)

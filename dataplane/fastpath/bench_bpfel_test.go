@@ -30,6 +30,7 @@ const (
 	benchMapCounters            = "counters"
 	benchMapDir4                = "dir4"
 	benchMapFilter6             = "filter6"
+	benchMapFlowFilter          = "flow_filter"
 	benchMapFlows               = "flows"
 	benchMapFragments           = "fragments"
 	benchMapLists               = "lists"
@@ -118,6 +119,7 @@ type benchMapSpecs struct {
 	Counters        *ebpf.MapSpec `ebpf:"counters"`
 	Dir4            *ebpf.MapSpec `ebpf:"dir4"`
 	Filter6         *ebpf.MapSpec `ebpf:"filter6"`
+	FlowFilter      *ebpf.MapSpec `ebpf:"flow_filter"`
 	Flows           *ebpf.MapSpec `ebpf:"flows"`
 	Fragments       *ebpf.MapSpec `ebpf:"fragments"`
 	Lists           *ebpf.MapSpec `ebpf:"lists"`
@@ -174,6 +176,7 @@ type benchMaps struct {
 	Counters        *ebpf.Map `ebpf:"counters"`
 	Dir4            *ebpf.Map `ebpf:"dir4"`
 	Filter6         *ebpf.Map `ebpf:"filter6"`
+	FlowFilter      *ebpf.Map `ebpf:"flow_filter"`
 	Flows           *ebpf.Map `ebpf:"flows"`
 	Fragments       *ebpf.Map `ebpf:"fragments"`
 	Lists           *ebpf.Map `ebpf:"lists"`
@@ -201,6 +204,7 @@ func (m *benchMaps) Close() error {
 		m.Counters,
 		m.Dir4,
 		m.Filter6,
+		m.FlowFilter,
 		m.Flows,
 		m.Fragments,
 		m.Lists,

@@ -221,6 +221,37 @@ func (f *FastPath) Unblock(prefix netip.Prefix, list string) (bool, error) {
 	return f.remove(prefix, list, false)
 }
 
+// UnblockAll is Unblock for many prefixes at once. It gives those that were on
+// the list, in the room of blocks.
+func (f *FastPath) UnblockAll(blocks []Block, list string) ([]Block, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, ErrClosed
+	}
+	gone := blocks[:0]
+	id, ok := f.names.listID[list]
+	if !ok {
+		return gone, nil
+	}
+	var errs []error
+	for _, b := range blocks {
+		p, err := canonical(b.Prefix)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		ok, err := f.block.remove(p, id)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if ok {
+			gone = append(gone, b)
+		}
+	}
+	return gone, errors.Join(append(errs, f.apply())...)
+}
+
 // Disallow is Unblock for the allow list.
 func (f *FastPath) Disallow(prefix netip.Prefix, list string) (bool, error) {
 	return f.remove(prefix, list, true)

@@ -161,7 +161,7 @@ func (f *FastPath) Memory() (uint64, error) {
 		return 0, ErrClosed
 	}
 	var sum uint64
-	for _, m := range []*ebpf.Map{f.xdp.Block4, f.xdp.Block6, f.xdp.Allow4, f.xdp.Allow6, f.xdp.Dir4, f.xdp.Filter6, f.xdp.Flows, f.xdp.Fragments, f.xdp.Buckets,
+	for _, m := range []*ebpf.Map{f.xdp.Block4, f.xdp.Block6, f.xdp.Allow4, f.xdp.Allow6, f.xdp.Dir4, f.xdp.Filter6, f.xdp.Flows, f.xdp.FlowFilter, f.xdp.Fragments, f.xdp.Buckets,
 		f.xdp.Targets, f.xdp.Quarantine, f.xdp.Zone4, f.xdp.Zone6, f.xdp.Acl, f.xdp.AclFlows} {
 		info, err := m.Info()
 		if err != nil {

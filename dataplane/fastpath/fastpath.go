@@ -163,7 +163,9 @@ func Open(cfg Config) (_ *FastPath, err error) {
 	if f.allow, err = newPrefixes(f.xdp.Allow4, f.xdp.Allow6, nil, nil); err != nil {
 		return nil, err
 	}
-	f.flows.init(f.xdp.Flows, cfg.MaxFlows, cfg.FlowEnded)
+	if err := f.flows.init(f.xdp.Flows, f.xdp.FlowFilter, cfg.MaxFlows, cfg.FlowEnded); err != nil {
+		return nil, err
+	}
 	f.held.init(f.xdp.Quarantine, f.xdp.QuarantineLinks)
 	f.set = settings{
 		Layout:    layoutVersion,

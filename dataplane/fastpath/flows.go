@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"container/heap"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -38,12 +39,49 @@ type flowTable struct {
 	dues  flowHeap
 	swept uint64
 	// max bounds the flows, for whose map has more room than that.
-	max   int
-	ended func(key flow.Key, packets, bytes uint64)
+	max int
+	// filter stands in front of the map; bits counts the flows behind each of its bits.
+	filter *filter
+	bits   map[uint32]uint32
+	ended  func(key flow.Key, packets, bytes uint64)
 }
 
-func (t *flowTable) init(m *ebpf.Map, most int, ended func(flow.Key, uint64, uint64)) {
-	t.m, t.max, t.ended, t.ends = m, most, ended, map[flow.Key]uint64{}
+// flowBit is the twin of flow_filter_has in bpf/include/sluice_handle.h.
+func flowBit(key *flow.Key) uint32 {
+	sum := uint32(key.Port[0]) + uint32(key.Port[1])
+	for end := range key.Addr {
+		for i := 0; i < 16; i += 4 {
+			sum += binary.NativeEndian.Uint32(key.Addr[end][i:])
+		}
+	}
+	return (sum * filter6Multipler) >> flowFilterShift
+}
+
+// note counts a flow behind its bit; forget takes it away. The bit is set before
+// the flow is in the map, and cleared when it is out.
+func (t *flowTable) note(key *flow.Key) error {
+	bit := flowBit(key)
+	if t.bits[bit]++; t.bits[bit] > 1 {
+		return nil
+	}
+	t.filter.set(bit, 1)
+	return t.filter.flush()
+}
+
+func (t *flowTable) forget(key *flow.Key) error {
+	bit := flowBit(key)
+	if t.bits[bit]--; t.bits[bit] > 0 {
+		return nil
+	}
+	delete(t.bits, bit)
+	t.filter.clear(bit)
+	return t.filter.flush()
+}
+
+func (t *flowTable) init(m, front *ebpf.Map, most int, ended func(flow.Key, uint64, uint64)) (err error) {
+	t.m, t.max, t.ended, t.ends, t.bits = m, most, ended, map[flow.Key]uint64{}, map[uint32]uint32{}
+	t.filter, err = newFilter(front, flowFilterWords)
+	return err
 }
 
 func (t *flowTable) active() uint32 {
@@ -55,7 +93,8 @@ func (t *flowTable) active() uint32 {
 
 func (t *flowTable) add(key flow.Key, expires uint64) error {
 	value := flowDrop{Expires: expires, Flags: flowUntilSYN}
-	if _, ok := t.ends[key]; ok {
+	_, known := t.ends[key]
+	if known {
 		// Renewed: what it has counted so far goes on.
 		var old flowDrop
 		if t.m.Lookup(key, &old) == nil {
@@ -63,8 +102,13 @@ func (t *flowTable) add(key flow.Key, expires uint64) error {
 		}
 	} else if len(t.ends) >= t.max {
 		return fmt.Errorf("drop flow: %w", ErrFull)
+	} else if err := t.note(&key); err != nil {
+		return errors.Join(fmt.Errorf("drop flow: %w", err), t.forget(&key))
 	}
 	if err := t.m.Put(key, value); err != nil {
+		if !known {
+			_ = t.forget(&key) // one bit too many costs a look at the map
+		}
 		if isFull(err) {
 			err = ErrFull
 		}
@@ -82,6 +126,7 @@ func (t *flowTable) remove(key flow.Key) bool {
 	delete(t.ends, key)
 	var last flowDrop
 	err := t.m.LookupAndDelete(key, &last)
+	_ = t.forget(&key) // one bit too many costs a look at the map
 	if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil {
 		if t.ended != nil {
 			t.ended(key, last.Packets, last.Bytes)

@@ -27,6 +27,8 @@ const (
 	maxAllowances    = 64  // MAX_ALLOWANCES
 	filter6Words     = 1 << 13
 	filter6Shift     = 13
+	flowFilterWords  = 1 << 14
+	flowFilterShift  = 12
 	filter6Multipler = 0x9E3779B1
 )
 

@@ -28,6 +28,7 @@ const (
 	xdpMapCounters         = "counters"
 	xdpMapDir4             = "dir4"
 	xdpMapFilter6          = "filter6"
+	xdpMapFlowFilter       = "flow_filter"
 	xdpMapFlows            = "flows"
 	xdpMapFragments        = "fragments"
 	xdpMapLists            = "lists"
@@ -105,6 +106,7 @@ type xdpMapSpecs struct {
 	Counters        *ebpf.MapSpec `ebpf:"counters"`
 	Dir4            *ebpf.MapSpec `ebpf:"dir4"`
 	Filter6         *ebpf.MapSpec `ebpf:"filter6"`
+	FlowFilter      *ebpf.MapSpec `ebpf:"flow_filter"`
 	Flows           *ebpf.MapSpec `ebpf:"flows"`
 	Fragments       *ebpf.MapSpec `ebpf:"fragments"`
 	Lists           *ebpf.MapSpec `ebpf:"lists"`
@@ -156,6 +158,7 @@ type xdpMaps struct {
 	Counters        *ebpf.Map `ebpf:"counters"`
 	Dir4            *ebpf.Map `ebpf:"dir4"`
 	Filter6         *ebpf.Map `ebpf:"filter6"`
+	FlowFilter      *ebpf.Map `ebpf:"flow_filter"`
 	Flows           *ebpf.Map `ebpf:"flows"`
 	Fragments       *ebpf.Map `ebpf:"fragments"`
 	Lists           *ebpf.Map `ebpf:"lists"`
@@ -181,6 +184,7 @@ func (m *xdpMaps) Close() error {
 		m.Counters,
 		m.Dir4,
 		m.Filter6,
+		m.FlowFilter,
 		m.Flows,
 		m.Fragments,
 		m.Lists,

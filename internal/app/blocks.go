@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -62,6 +63,21 @@ func changeOf(b *fastpath.Block) operatorChange {
 	return c
 }
 
+// changes gives the lines of the operator's list that tell of entries.
+func changes(all []fastpath.Block, gone bool) iter.Seq[any] {
+	return func(yield func(any) bool) {
+		for i := range all {
+			c := changeOf(&all[i])
+			if gone {
+				c = operatorChange{Prefix: all[i].Prefix, Gone: true}
+			}
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
 // openOperatorList takes up what was blocked by hand before.
 func (d *Daemon) openOperatorList() error {
 	if d.fast == nil {
@@ -69,12 +85,6 @@ func (d *Daemon) openOperatorList() error {
 	}
 	now := time.Now()
 	have := map[netip.Prefix]fastpath.Block{}
-	rest := func() (out []any) {
-		for _, b := range d.fast.ListOf(operatorList) {
-			out = append(out, changeOf(&b))
-		}
-		return out
-	}
 	first := true
 	j, bad, err := openJournal(d.operatorPath(), func(line []byte) error {
 		var c operatorChange
@@ -95,21 +105,22 @@ func (d *Daemon) openOperatorList() error {
 		}
 		have[c.Prefix] = b
 		return nil
-	}, func() (out []any) {
+	}, func() int { return len(have) }, func(yield func(any) bool) {
 		if !first {
-			return rest()
+			changes(d.fast.ListOf(operatorList), false)(yield)
+			return
 		}
 		// The kernel gets them below; the file must not lose any if it has no room.
-		first = false
 		for _, b := range have {
-			out = append(out, changeOf(&b))
+			if !yield(changeOf(&b)) {
+				return
+			}
 		}
-		return out
 	})
 	if err != nil {
 		return fmt.Errorf("operator's block list: %w", err)
 	}
-	d.operator = j
+	d.operator, first = j, false
 	if bad > 0 {
 		d.log.Warn("lines of the operator's block list cannot be read", "file", j.path, "lines", bad)
 	}
@@ -117,6 +128,7 @@ func (d *Daemon) openOperatorList() error {
 	for _, b := range have {
 		all = append(all, b)
 	}
+	clear(have)
 	if err := d.fast.BlockAll(all); err != nil {
 		return fmt.Errorf("operator's block list: %w", err)
 	}
@@ -237,15 +249,9 @@ func (d *Daemon) serveBlockFile(w http.ResponseWriter, r *http.Request) {
 	}
 	reply := BlockReply{Entries: len(blocks)}
 	if err == nil {
-		changes := make([]any, 0, len(blocks))
-		if q.Get("remove") != "" {
-			for i := range blocks {
-				ok, rerr := d.fast.Unblock(blocks[i].Prefix, operatorList)
-				err = errors.Join(err, rerr)
-				if ok {
-					changes = append(changes, operatorChange{Prefix: blocks[i].Prefix, Gone: true})
-				}
-			}
+		remove := q.Get("remove") != ""
+		if remove {
+			blocks, err = d.fast.UnblockAll(blocks, operatorList)
 		} else {
 			for i := range blocks {
 				b := &blocks[i].Entry
@@ -256,13 +262,12 @@ func (d *Daemon) serveBlockFile(w http.ResponseWriter, r *http.Request) {
 				if b.Expires.IsZero() {
 					b.Expires = e.Expires
 				}
-				changes = append(changes, changeOf(&blocks[i]))
 			}
 			err = d.fast.BlockAll(blocks)
 		}
-		reply.Changed = len(changes)
+		reply.Changed = len(blocks)
 		if err == nil {
-			err = d.operator.add(changes...)
+			err = d.operator.addAll(changes(blocks, remove))
 		}
 	}
 	if err != nil {

@@ -2,13 +2,14 @@ package app
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
@@ -17,12 +18,13 @@ import (
 // at the start is read in order, and written anew as what is left of it. Its
 // methods are safe for concurrent use; a nil journal keeps nothing.
 type journal struct {
-	mu    sync.Mutex
-	path  string
-	f     *os.File
-	lines int
+	mu   sync.Mutex
+	path string
+	f    *os.File
+	// lines are in the file, of which base were needed when that was last known.
+	lines, base int
 	// rest gives what the file has to say, when it has grown for nothing.
-	rest func() []any
+	rest iter.Seq[any]
 }
 
 // journalSlack is how many lines more than twice what is needed a file may have.
@@ -33,21 +35,35 @@ const maxJournalLine = 64 << 10
 
 // openJournal reads the file at path, calling fn with each line, and opens it for
 // more. Lines that cannot be read are left out; bad tells how many, and the last
-// one, cut by a crash, does not count.
-func openJournal(path string, fn func(line []byte) error, rest func() []any) (j *journal, bad int, err error) {
+// one, cut by a crash, does not count. size tells how many lines are needed of
+// what was read.
+func openJournal(path string, fn func(line []byte) error, size func() int, rest iter.Seq[any]) (j *journal, bad int, err error) {
+	j = &journal{path: path, rest: rest}
+	whole := false
 	f, err := os.Open(path)
 	if err == nil {
-		bad, err = readJournal(f, fn)
+		j.lines, bad, whole, err = readJournal(f, fn)
 		f.Close()
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, bad, fmt.Errorf("read %s: %w", path, err)
 	}
-	j = &journal{path: path, rest: rest}
-	return j, bad, j.rewrite()
+	j.base = size()
+	if !whole || bad > 0 || j.grown() {
+		return j, bad, j.rewrite()
+	}
+	if j.f, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0); err != nil {
+		return nil, bad, fmt.Errorf("open %s: %w", path, err)
+	}
+	return j, bad, nil
 }
 
-func readJournal(r io.Reader, fn func(line []byte) error) (bad int, err error) {
+// grown reports whether the file is much longer than it need be.
+func (j *journal) grown() bool { return j.lines > 2*j.base+journalSlack }
+
+// readJournal gives the number of good and of bad lines, and whether the last
+// one is whole.
+func readJournal(r io.Reader, fn func(line []byte) error) (good, bad int, whole bool, err error) {
 	in := bufio.NewReaderSize(r, maxJournalLine)
 	for {
 		line, err := in.ReadSlice('\n')
@@ -58,14 +74,16 @@ func readJournal(r io.Reader, fn func(line []byte) error) (bad int, err error) {
 			}
 			bad++
 			if err == io.EOF {
-				return bad, nil
+				return good, bad, false, nil
 			}
 		case err == io.EOF:
-			return bad, nil // what is left was cut
+			return good, bad, len(line) == 0, nil // what is left was cut
 		case err != nil:
-			return bad, err
+			return good, bad, false, err
 		case fn(line) != nil:
 			bad++
+		default:
+			good++
 		}
 	}
 }
@@ -76,15 +94,8 @@ func (j *journal) rewrite() error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", j.path, err)
 	}
-	all := j.rest()
-	w := bufio.NewWriter(f)
-	enc := json.NewEncoder(w)
-	for _, v := range all {
-		if err = enc.Encode(v); err != nil {
-			break
-		}
-	}
-	if err = errors.Join(err, w.Flush(), f.Sync()); err == nil {
+	n, err := writeLines(f, j.rest)
+	if err == nil {
 		err = os.Rename(f.Name(), j.path)
 	}
 	if err != nil {
@@ -93,34 +104,38 @@ func (j *journal) rewrite() error {
 	if j.f != nil {
 		j.f.Close()
 	}
-	j.f, j.lines = f, len(all)
+	j.f, j.lines, j.base = f, n, n
 	return nil
 }
 
-// add writes changes that have been made.
-func (j *journal) add(changes ...any) error {
-	if j == nil || len(changes) == 0 {
-		return nil
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	for _, v := range changes {
+// writeLines writes values, a line each, to the disk.
+func writeLines(f *os.File, all iter.Seq[any]) (n int, err error) {
+	w := bufio.NewWriterSize(f, maxJournalLine)
+	enc := json.NewEncoder(w)
+	for v := range all {
 		if err := enc.Encode(v); err != nil {
-			return err
+			return n, err
 		}
+		n++
+	}
+	return n, errors.Join(w.Flush(), f.Sync())
+}
+
+// add writes changes that have been made.
+func (j *journal) add(changes ...any) error { return j.addAll(slices.Values(changes)) }
+
+func (j *journal) addAll(changes iter.Seq[any]) error {
+	if j == nil {
+		return nil
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.lines += len(changes); j.lines > journalSlack {
-		if all := j.rest(); j.lines > 2*len(all)+journalSlack {
-			return j.rewrite()
-		}
-	}
-	if _, err := j.f.Write(b.Bytes()); err != nil {
+	n, err := writeLines(j.f, changes)
+	if err != nil {
 		return fmt.Errorf("write %s: %w", j.path, err)
 	}
-	if err := j.f.Sync(); err != nil {
-		return fmt.Errorf("write %s: %w", j.path, err)
+	if j.lines += n; j.grown() {
+		return j.rewrite()
 	}
 	return nil
 }

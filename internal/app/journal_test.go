@@ -26,11 +26,12 @@ func keep(t *testing.T, path string) (*journal, map[int]bool, int) {
 			delete(have, -l.N)
 		}
 		return nil
-	}, func() (out []any) {
+	}, func() int { return len(have) }, func(yield func(any) bool) {
 		for n := range have {
-			out = append(out, line{n})
+			if !yield(line{n}) {
+				return
+			}
 		}
-		return out
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +64,13 @@ func TestJournal(t *testing.T) {
 	if b, err := os.ReadFile(path); err != nil || bytes.Count(b, []byte("\n")) != 2 {
 		t.Errorf("the file was not written anew: %q, %v", b, err)
 	}
+	j, have, bad = keep(t, path)
+	if len(have) != 2 || bad != 0 || j.lines != 2 || j.base != 2 || j.add(line{-3}) != nil {
+		t.Errorf("a clean file: %v, %d bad, %d lines", have, bad, j.lines)
+	}
+	if _, have, _ = keep(t, path); len(have) != 1 {
+		t.Errorf("after what was added to it: %v", have)
+	}
 	if left, _ := filepath.Glob(path + "*"); len(left) != 1 {
 		t.Errorf("left behind: %v", left)
 	}
@@ -76,7 +84,7 @@ func TestJournalGrowth(t *testing.T) {
 	for i := range all {
 		all[i] = line{i + 1}
 	}
-	for range 3 * journalSlack / len(all) {
+	for range 4 * journalSlack / len(all) {
 		if err := j.add(all...); err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +104,7 @@ func FuzzJournal(f *testing.F) {
 	f.Add([]byte("\n\n\x00{}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		lines := 0
-		bad, err := readJournal(bytes.NewReader(b), func(line []byte) error {
+		good, bad, whole, err := readJournal(bytes.NewReader(b), func(line []byte) error {
 			lines++
 			var c operatorChange
 			if err := json.Unmarshal(line, &c); err != nil {
@@ -107,7 +115,7 @@ func FuzzJournal(f *testing.F) {
 			}
 			return nil
 		})
-		if err != nil || bad > bytes.Count(b, []byte("\n"))+1 || lines > bytes.Count(b, []byte("\n")) {
+		if cut := len(b) > 0 && b[len(b)-1] != '\n'; err != nil || good > lines || whole == cut || bad > bytes.Count(b, []byte("\n"))+1 || lines > bytes.Count(b, []byte("\n")) {
 			t.Errorf("%d lines, %d bad, %v", lines, bad, err)
 		}
 	})

@@ -103,11 +103,12 @@ func (q *quarantine) open(dir string) error {
 			q.hosts[e.Host] = e
 		}
 		return nil
-	}, func() (out []any) {
+	}, func() int { return len(q.hosts) }, func(yield func(any) bool) {
 		for _, e := range q.list() {
-			out = append(out, e)
+			if !yield(e) {
+				return
+			}
 		}
-		return out
 	})
 	if err != nil {
 		return fmt.Errorf("quarantine: %w", err)
