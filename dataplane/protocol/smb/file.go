@@ -34,9 +34,11 @@ type file struct {
 	// size is the file's as the server has told it, eof where the client has said
 	// that it will end; 0 where nobody has.
 	size, eof uint64
-	assoc     dcerpc.Association
-	deaf      bool
-	ways      [2]*channel
+	// presumed is where a channel was taken to end.
+	presumed uint64
+	assoc    dcerpc.Association
+	deaf     bool
+	ways     [2]*channel
 }
 
 // channel is the content of a file in one direction. Content in order makes one
@@ -55,6 +57,10 @@ type channel struct {
 	patch *protocol.Object
 	at    uint64 // the patch's end
 	begun bool
+	// presumed is where the file is taken to end (see presume), 0 for nowhere;
+	// early tells that its object was closed there.
+	presumed uint64
+	early    bool
 }
 
 // piece is content that came ahead of its place.
@@ -152,7 +158,15 @@ func (p *Parser) front(env *protocol.Env, c *channel, b []byte) {
 		p.openFile(env, c)
 	}
 	c.next += uint64(len(b))
+	if c.presumed > 0 && p.copyOf == c {
+		p.copied = append(p.copied, b...)
+	}
 	env.Objects.ObjectData(c.obj, b)
+	if c.next == c.presumed && len(c.ahead) == 0 {
+		p.finish(env, c, protocol.ObjectClosed)
+		c.begun, c.early, c.next = true, true, c.f.presumed
+		return
+	}
 	end := c.f.size
 	if c.dir == protocol.ToServer {
 		end = c.f.eof
@@ -166,13 +180,50 @@ func (p *Parser) front(env *protocol.Env, c *channel, b []byte) {
 
 // openFile opens the object of a file's content.
 func (p *Parser) openFile(env *protocol.Env, c *channel) {
+	again := c.early && p.copyOf == c
 	tx := p.transaction(env, c)
 	c.obj = &protocol.Object{Kind: protocol.KindFile, Dir: c.dir, Tx: tx, Name: c.f.name, File: true, Start: c.next}
 	if c.dir == protocol.ToClient {
 		c.obj.Total = c.f.size
 	}
+	if again {
+		c.obj.Start = 0
+	}
 	p.opened(env, c)
 	env.Objects.OpenObject(c.obj)
+	if again {
+		env.Objects.ObjectData(c.obj, p.copied)
+		p.forget(c)
+	}
+	c.early = false
+}
+
+// maxCopied bounds the content that a flow keeps of a file that was taken to be
+// whole.
+const maxCopied = 1 << 20
+
+// presume notes that a write of n bytes may be all of a file: it is the first one
+// to a new file, and shorter than writes may be. Clients do not say that a file
+// has ended before they close it, and by then all of it has left; so such a file
+// is judged with its first write. Should more follow, the file is begun anew with
+// a copy of what was seen.
+func (p *Parser) presume(c *channel, n int) {
+	full := p.maxWrite
+	if c.f.version == 1 {
+		full = 60 << 10
+	}
+	if c.dir != protocol.ToServer || c.begun || !c.f.fresh || c.f.pipe || c.f.eof > 0 || n <= 0 || n >= full || n > maxCopied {
+		return
+	}
+	c.presumed, c.f.presumed = uint64(n), uint64(n)
+	p.copyOf, p.copied = c, p.copied[:0]
+}
+
+// forget drops the copy of a file's beginning.
+func (p *Parser) forget(c *channel) {
+	if p.copyOf == c {
+		p.copyOf, p.copied = nil, nil
+	}
 }
 
 // opened notes that a channel has an object open and keeps their number bounded.
@@ -284,9 +335,14 @@ func (p *Parser) skipHole(env *protocol.Env, c *channel) {
 // hole tells of n bytes that are missing at the front. Before the first byte
 // there is no hole: the object begins behind it.
 func (p *Parser) hole(env *protocol.Env, c *channel, n uint64) {
+	if c.early && p.copyOf == c {
+		p.openFile(env, c)
+	}
 	if c.obj != nil {
 		env.Objects.ObjectGap(c.obj, n)
 		c.obj.Gaps = true
+		c.presumed = 0
+		p.forget(c)
 	}
 	c.next += n
 }
@@ -366,6 +422,7 @@ func (p *Parser) closeFile(env *protocol.Env, f *file) {
 			p.finish(env, c, protocol.ObjectClosed)
 		}
 	}
+	p.forget(f.ways[protocol.ToServer])
 	f.assoc.End(p)
 	delete(p.files, f.id)
 }

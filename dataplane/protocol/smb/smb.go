@@ -134,6 +134,11 @@ type Parser struct {
 	stray *file
 	// open are the channels with open objects, oldest first.
 	open []*channel
+	// copied is the beginning of the file of copyOf (see presume); maxWrite is the
+	// longest write that the server takes.
+	copied   []byte
+	copyOf   *channel
+	maxWrite int
 	// answered tells that a response was seen.
 	answered bool
 	veiled   [2]veil
@@ -183,7 +188,7 @@ type pending struct {
 }
 
 func newParser() *Parser {
-	return &Parser{trees: map[treeKey]*tree{}, files: map[fileID]*file{}, pending: map[uint64]*pending{}}
+	return &Parser{trees: map[treeKey]*tree{}, files: map[fileID]*file{}, pending: map[uint64]*pending{}, maxWrite: 64 << 10}
 }
 
 // Txs implements protocol.Parser.
