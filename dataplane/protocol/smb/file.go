@@ -36,9 +36,10 @@ type file struct {
 	size, eof uint64
 	// presumed is where a channel was taken to end.
 	presumed uint64
-	assoc    dcerpc.Association
-	deaf     bool
-	ways     [2]*channel
+	// assoc reads what a pipe carries; deaf: it is no DCE/RPC, or too much of it.
+	assoc *dcerpc.Association
+	deaf  bool
+	ways  [2]*channel
 }
 
 // channel is the content of a file in one direction. Content in order makes one
@@ -53,7 +54,6 @@ type channel struct {
 	// next is the front: all before it, from the object's start on, was given.
 	next  uint64
 	ahead []piece
-	kept  int
 	patch *protocol.Object
 	at    uint64 // the patch's end
 	begun bool
@@ -202,8 +202,12 @@ func (p *Parser) openFile(env *protocol.Env, c *channel) {
 // whole.
 const maxCopied = 1 << 20
 
+// blockSize divides the lengths of the pieces in which clients write.
+const blockSize = 4096
+
 // presume notes that a write of n bytes may be all of a file: it is the first one
-// to a new file, and shorter than writes may be. Clients do not say that a file
+// to a new file, shorter than writes may be, and no number of whole blocks, as the
+// pieces of longer files are. Clients do not say that a file
 // has ended before they close it, and by then all of it has left; so such a file
 // is judged with its first write. Should more follow, the file is begun anew with
 // a copy of what was seen.
@@ -212,7 +216,7 @@ func (p *Parser) presume(c *channel, n int) {
 	if c.f.version == 1 {
 		full = 60 << 10
 	}
-	if c.dir != protocol.ToServer || c.begun || !c.f.fresh || c.f.pipe || c.f.eof > 0 || n <= 0 || n >= full || n > maxCopied {
+	if c.dir != protocol.ToServer || c.begun || !c.f.fresh || c.f.pipe || c.f.eof > 0 || n <= 0 || n >= full || n > maxCopied || n%blockSize == 0 {
 		return
 	}
 	c.presumed, c.f.presumed = uint64(n), uint64(n)
@@ -262,11 +266,11 @@ func (p *Parser) queueSize(env *protocol.Env, dir protocol.Dir) int64 {
 	return env.Limits.SMB.Queue[dir].Size
 }
 
-// keep holds content that is ahead of its place. At the bound the hole before it
-// is given up.
+// keep holds content that is ahead of its place. At the bound, which is the
+// flow's, the hole before it is given up.
 func (p *Parser) keep(env *protocol.Env, c *channel, off uint64, b []byte) {
 	q := env.Limits.SMB.Queue[c.dir]
-	for len(b) > 0 && (len(c.ahead) >= q.Count || int64(c.kept+len(b)) > q.Size) && len(c.ahead) > 0 {
+	for len(b) > 0 && (len(c.ahead) >= q.Count || int64(p.kept[c.dir]+len(b)) > q.Size) && len(c.ahead) > 0 {
 		p.skipHole(env, c)
 		if off <= c.next {
 			n := int(min(uint64(len(b)), c.next-off))
@@ -278,12 +282,12 @@ func (p *Parser) keep(env *protocol.Env, c *channel, off uint64, b []byte) {
 			return
 		}
 	}
-	if int64(len(b)) > q.Size || q.Count <= 0 {
+	if int64(p.kept[c.dir]+len(b)) > q.Size || q.Count <= 0 {
 		p.hole(env, c, off-c.next)
 		p.front(env, c, b)
 		return
 	}
-	c.kept += len(b)
+	p.kept[c.dir] += len(b)
 	for i := range c.ahead {
 		if a := &c.ahead[i]; a.off+uint64(len(a.data)) == off {
 			a.data = append(a.data, b...)
@@ -313,7 +317,7 @@ func (p *Parser) drain(env *protocol.Env, c *channel) {
 		}
 		x := c.ahead[i]
 		c.ahead = append(c.ahead[:i], c.ahead[i+1:]...)
-		c.kept -= len(x.data)
+		p.kept[c.dir] -= len(x.data)
 		if skip := c.next - x.off; skip < uint64(len(x.data)) {
 			p.front(env, c, x.data[skip:])
 		}
@@ -353,7 +357,9 @@ func (p *Parser) missing(env *protocol.Env, c *channel, off, n uint64) {
 		return
 	}
 	if c.f.pipe {
-		c.f.assoc.Gap(c.dir, n)
+		if c.f.assoc != nil && !c.f.assoc.Gap(c.dir, n) {
+			c.f.assoc.Resume(c.dir)
+		}
 		if c.obj != nil {
 			env.Objects.ObjectGap(c.obj, n)
 		}
@@ -380,8 +386,17 @@ func (p *Parser) message(env *protocol.Env, c *channel, b []byte) {
 		env.Objects.OpenObject(c.obj)
 	}
 	env.Objects.ObjectData(c.obj, b)
-	if !c.f.deaf {
-		c.f.deaf = !c.f.assoc.Feed(env, c.dir, b, p)
+	if c.f.assoc == nil && !c.f.deaf {
+		if p.pipes == maxPipes {
+			c.f.deaf = true
+			p.note("too_many_pipes")
+		} else {
+			p.pipes++
+			c.f.assoc = &dcerpc.Association{}
+		}
+	}
+	if !c.f.deaf && !c.f.assoc.Feed(env, c.dir, b, p) {
+		p.hangUp(c.f)
 	}
 }
 
@@ -423,8 +438,18 @@ func (p *Parser) closeFile(env *protocol.Env, f *file) {
 		}
 	}
 	p.forget(f.ways[protocol.ToServer])
-	f.assoc.End(p)
+	p.hangUp(f)
 	delete(p.files, f.id)
+}
+
+// hangUp ends what is read of a pipe's calls.
+func (p *Parser) hangUp(f *file) {
+	f.deaf = true
+	if f.assoc != nil {
+		f.assoc.End(p)
+		f.assoc = nil
+		p.pipes--
+	}
 }
 
 // file gives the open file of an identifier. One whose opening was not seen is

@@ -117,6 +117,9 @@ const (
 	// maxOpen bounds the objects that are open at a time; beyond it the one that
 	// was opened first is closed.
 	maxOpen = 128
+	// maxPipes bounds the pipes whose calls are followed; what others carry is
+	// still classified.
+	maxPipes = 32
 )
 
 // Parser is the SMB of one flow.
@@ -132,6 +135,10 @@ type Parser struct {
 	pending  map[uint64]*pending
 	// stray takes content of files whose opening was not seen.
 	stray *file
+	// kept counts the bytes that are held ahead of their place; pipes the files
+	// whose calls are followed.
+	kept  [2]int
+	pipes int
 	// open are the channels with open objects, oldest first.
 	open []*channel
 	// copied is the beginning of the file of copyOf (see presume); maxWrite is the
@@ -301,10 +308,10 @@ func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 		return
 	}
 	for _, f := range p.files {
-		f.assoc.End(p)
+		p.hangUp(f)
 	}
 	if p.stray != nil {
-		p.stray.assoc.End(p)
+		p.hangUp(p.stray)
 	}
 	for _, tx := range p.txs.Live {
 		complete(tx)
