@@ -205,22 +205,21 @@ const maxCopied = 1 << 20
 // blockSize divides the lengths of the pieces in which clients write.
 const blockSize = 4096
 
-// presume notes that a write of n bytes may be all of a file: it is the first one
-// to a new file, shorter than writes may be, and no number of whole blocks, as the
-// pieces of longer files are. Clients do not say that a file
-// has ended before they close it, and by then all of it has left; so such a file
-// is judged with its first write. Should more follow, the file is begun anew with
-// a copy of what was seen.
-func (p *Parser) presume(c *channel, n int) {
-	full := p.maxWrite
-	if c.f.version == 1 {
-		full = 60 << 10
-	}
-	if c.dir != protocol.ToServer || c.begun || !c.f.fresh || c.f.pipe || c.f.eof > 0 || n <= 0 || n >= full || n > maxCopied || n%blockSize == 0 {
+// presume notes that a write of n bytes may be the last one of a file: the file is
+// new, was written in order and in whole blocks so far, and this piece is none.
+// Clients do not say that a file has ended before they close it, and by then all
+// of it has left; so it is judged with this write. It is done once a file: should
+// more follow, the file is begun anew with a copy of what was seen where that was
+// its first and small, and goes on as another object where it was not.
+func (p *Parser) presume(c *channel, off uint64, n int) {
+	if c.dir != protocol.ToServer || !c.f.fresh || c.f.pipe || c.f.eof > 0 || n <= 0 || n%blockSize == 0 || off != c.next || len(c.ahead) > 0 {
 		return
 	}
-	c.presumed, c.f.presumed = uint64(n), uint64(n)
-	p.copyOf, p.copied = c, p.copied[:0]
+	c.presumed = off + uint64(n)
+	c.f.presumed = c.presumed
+	if off == 0 && n <= maxCopied {
+		p.copyOf, p.copied = c, p.copied[:0]
+	}
 }
 
 // forget drops the copy of a file's beginning.

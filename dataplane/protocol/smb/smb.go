@@ -141,11 +141,11 @@ type Parser struct {
 	pipes int
 	// open are the channels with open objects, oldest first.
 	open []*channel
-	// copied is the beginning of the file of copyOf (see presume); maxWrite is the
-	// longest write that the server takes.
-	copied   []byte
-	copyOf   *channel
-	maxWrite int
+	// copied is the beginning of the file of copyOf (see presume).
+	copied []byte
+	copyOf *channel
+	// spilt are the objects of what is not understood.
+	spilt [2]*protocol.Object
 	// answered tells that a response was seen.
 	answered bool
 	veiled   [2]veil
@@ -195,7 +195,7 @@ type pending struct {
 }
 
 func newParser() *Parser {
-	return &Parser{trees: map[treeKey]*tree{}, files: map[fileID]*file{}, pending: map[uint64]*pending{}, maxWrite: 64 << 10}
+	return &Parser{trees: map[treeKey]*tree{}, files: map[fileID]*file{}, pending: map[uint64]*pending{}}
 }
 
 // Txs implements protocol.Parser.
@@ -298,6 +298,10 @@ func (p *Parser) CallDone(c *dcerpc.Call, dir protocol.Dir) {
 // End implements protocol.Parser. Files end as truncated: their end was not seen.
 func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	for len(p.open) > 0 && p.closeOne(env, dir) {
+	}
+	if o := p.spilt[dir]; o != nil {
+		env.Objects.CloseObject(o, protocol.ObjectClosed)
+		p.spilt[dir] = nil
 	}
 	if dir == protocol.ToServer && !p.side[protocol.ToClient].ended {
 		p.side[dir].ended = true

@@ -294,9 +294,7 @@ func (p *Parser) begins(env *protocol.Env, s *side, to *channel, off uint64, at,
 	if to.f.unknown(to.dir) && off == 0 {
 		to.f.pipe = dcerpc.Plausible(had)
 	}
-	if off == 0 {
-		p.presume(to, n)
-	}
+	p.presume(to, off, n)
 	if len(had) > 0 {
 		p.content(env, to, off, had)
 	}
@@ -382,7 +380,6 @@ func (p *Parser) response2(env *protocol.Env, s *side, w *pending) {
 			break
 		}
 		p.dialect = le.Uint16(b[4:])
-		p.maxWrite = int(min(le.Uint32(b[36:]), 1<<30))
 		tx := w.tx
 		if tx == nil {
 			// A request of version 1 may be answered by version 2.

@@ -112,7 +112,13 @@ func TestFiles(t *testing.T) {
 		"to_server tool CLOSED [41111111]")
 	f("long write", disk().opened(a, "a", 2, 0).write(a, 0, repeat("0123456789", 6000)).closed(a), "to_server a CLOSED file [6000 bytes]")
 	f("too short", disk().ask(cmdWrite, make([]byte, 10)).ask(cmdCreate, nil), "", "malformed_data", "malformed_data")
-	f("no message", disk().raw(protocol.ToServer, nbss([]byte("nothing"))), "", "malformed_data")
+	f("no message", disk().raw(protocol.ToServer, nbss([]byte("nothing"))), "to_server  CLOSED [nothing]", "malformed_data")
+	f("longer than a message is", disk().ask(13, append([]byte(repeat("x", maxBody-64)), "4111111111111111"...)), "to_server  CLOSED [4111111111111111]")
+	f("content behind content", disk().opened(a, "a", 1, 0).ask(cmdWrite, append(writeReq(a, 0, "short"), "4111111111111111"...)).closed(a),
+		"to_server a CLOSED file [short]; to_server  CLOSED [4111111111111111]")
+	f("pieces", disk().opened(a, "a", 2, 0).write(a, 0, repeat("x", 8192)).write(a, 8192, "tail"), "to_server a CLOSED file [8196 bytes]")
+	f("pieces and more", disk().opened(a, "a", 2, 0).write(a, 0, repeat("x", 4096)).write(a, 4096, "tail").write(a, 4100, "end").closed(a),
+		"to_server a CLOSED file [4100 bytes]; to_server a CLOSED file from 4100 [end]")
 }
 
 func TestRecords(t *testing.T) {
