@@ -120,7 +120,9 @@ func (s *side) begin(elem, rest int) {
 // next goes on when a message, or a part of a compound, is at its end.
 func (p *Parser) next(s *side) {
 	if s.elem > 0 {
-		s.stage, s.spills = stSkip, s.elem >= padding && !s.veiled
+		if s.stage != stSkip {
+			s.stage, s.spills = stSkip, s.elem >= padding && !s.veiled
+		}
 		return
 	}
 	if cap(s.buf) > keepBuf {
@@ -187,6 +189,7 @@ func (p *Parser) head(env *protocol.Env, dir protocol.Dir, s *side) {
 			p.malformed()
 			p.spill(env, dir, s.buf)
 			p.next(s)
+			s.spills = s.stage == stSkip
 		}
 		if !grown && s.stage == stHead && len(s.buf) == s.need {
 			p.next(s)
@@ -296,7 +299,7 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 	}
 	if (s.stage == stHead || s.stage == stSkip) && n <= uint64(s.elem+s.rest) {
 		s.elem += s.rest - int(n)
-		s.rest, s.stage, s.buf = 0, stSkip, s.buf[:0]
+		s.rest, s.buf = 0, s.buf[:0]
 		p.next(s)
 		return protocol.Continue
 	}
