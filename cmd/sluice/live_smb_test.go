@@ -120,7 +120,8 @@ func liveFiles(r *rig) {
 	r.write("clean.txt", clean)
 	r.write("list.csv", stage.CardList(cards))
 	r.write("large.csv", clean+stage.CardList(cards))
-	r.write("plan.txt", "CONFIDENTIAL\n\nWe take over Example Corp. in March.\n")
+	r.write("plan.txt", "CONFIDENTIAL\n\nWe take over Example Corp. in March.\nthe end\n")
+	r.write("report.txt", "CONFIDENTIAL\n\n"+clean[:200_000]+"the end\n")
 	for _, version := range []string{"SMB3_11", "SMB2_02", "NT1"} {
 		args := []string{"--option=client min protocol=NT1", "--option=client max protocol=" + version}
 		name := version + ".txt"
@@ -149,16 +150,19 @@ func liveFiles(r *rig) {
 			}
 		}
 	}
-	mark := r.soc.Mark()
-	if out, err := r.smbclient("put plan.txt"); err == nil {
-		r.Errorf("a marked file was taken\n%s", out)
-	}
-	r.awaitBlock(mark, "block-marked", "smb")
-	if s := stored("plan.txt"); s != "" {
-		r.Errorf("of a marked file %q arrived", s)
+	// A mark decides once the file is whole: with its only write, or its last.
+	for _, c := range []struct{ file, version string }{{"plan.txt", "SMB3_11"}, {"report.txt", "SMB2_02"}} {
+		mark := r.soc.Mark()
+		if out, err := r.smbclient("put "+c.file, "--option=client max protocol="+c.version); err == nil {
+			r.Errorf("%s: a marked file was taken\n%s", c.file, out)
+		}
+		r.awaitBlock(mark, "block-marked", "smb")
+		if s := stored(c.file); strings.Contains(s, "the end") {
+			r.Errorf("%s: of a marked file %d bytes arrived", c.file, len(s))
+		}
 	}
 	// What is encrypted cannot be read; the policy tells of it.
-	mark = r.soc.Mark()
+	mark := r.soc.Mark()
 	if out, err := r.smbclient("put list.csv veiled.csv", "--client-protection=encrypt", "--user=root%"+smbPassword); err != nil {
 		r.Errorf("an encrypted upload: %v\n%s", err, out)
 	}

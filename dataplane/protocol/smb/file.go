@@ -273,7 +273,7 @@ func (p *Parser) keep(env *protocol.Env, c *channel, off uint64, b []byte) {
 		p.skipHole(env, c)
 		if off <= c.next {
 			n := int(min(uint64(len(b)), c.next-off))
-			off, b = off+uint64(n), b[n:]
+			b = b[n:]
 			if len(b) > 0 {
 				p.front(env, c, b)
 				p.drain(env, c)

@@ -179,7 +179,6 @@ type message struct {
 	id      uint64
 	status  uint32
 	dos     bool
-	file    *file
 }
 
 // pending is a request without an answer.
