@@ -41,7 +41,7 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		ID: protocol.SMB, TCP: true, Ports: []uint16{445, 139},
 		Probe: probe,
-		New:   func(*protocol.Env) protocol.Parser { return newParser() },
+		New:   func(env *protocol.Env) protocol.Parser { return newParser(env.Limits) },
 		Buffers: []protocol.BufferSpec{
 			spec(slotNamedPipe, "smb.named_pipe", Answered), spec(slotShare, "smb.share", Answered),
 			spec(slotUser, "smb.ntlmssp_user", Requested), spec(slotDomain, "smb.ntlmssp_domain", Requested),
@@ -145,7 +145,8 @@ type Parser struct {
 	copied []byte
 	copyOf *channel
 	// spilt are the objects of what is not understood.
-	spilt [2]*protocol.Object
+	spilt   [2]*protocol.Object
+	records protocol.SMBRecords
 	// answered tells that a response was seen.
 	answered bool
 	veiled   [2]veil
@@ -193,8 +194,8 @@ type pending struct {
 	sub uint16
 }
 
-func newParser() *Parser {
-	return &Parser{trees: map[treeKey]*tree{}, files: map[fileID]*file{}, pending: map[uint64]*pending{}}
+func newParser(l *protocol.Limits) *Parser {
+	return &Parser{records: l.SMB.Records, trees: map[treeKey]*tree{}, files: map[fileID]*file{}, pending: map[uint64]*pending{}}
 }
 
 // Txs implements protocol.Parser.

@@ -20,7 +20,7 @@ func (c *counter) CloseObject(*protocol.Object, protocol.ObjectState) {}
 func upload(sink protocol.ObjectSink) func(segment []byte) {
 	d := mounted(`\\srv\data`, 1).opened(id16(1), "f", 1, 0)
 	env := &protocol.Env{Objects: sink, Limits: protocol.DefaultLimits(), Now: 1}
-	p := newParser()
+	p := newParser(env.Limits)
 	for _, c := range d.Chunks {
 		p.Parse(env, c.Dir, c.Data)
 	}
@@ -75,7 +75,7 @@ func BenchmarkSmallMessages(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		env := &protocol.Env{Objects: &counter{}, Limits: protocol.DefaultLimits(), Now: 1}
-		p := newParser()
+		p := newParser(env.Limits)
 		for _, c := range d.Chunks {
 			p.Parse(env, c.Dir, c.Data)
 			p.txs.Prune(func(tx *protocol.Tx) bool { return tx.Progress[0] >= Answered })
