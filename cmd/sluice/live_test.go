@@ -47,6 +47,7 @@ func TestLive(t *testing.T) {
 		{"drop rule", liveDropRule},
 		{"block list", liveBlockList},
 		{"mail", liveMail},
+		{"files", liveFiles},
 		{"tls and dns", liveNames},
 		{"monitor", liveMonitor},
 		{"reload", liveReload},

@@ -261,6 +261,23 @@ func (o *Object) Close(p *decode.Packet) (res classifiers.Result, sum []byte) {
 	if o.hash && !o.Meta.Gaps {
 		sum = o.sum.Sum(nil)
 	}
+	o.release()
+	return res, sum
+}
+
+// Abandon ends the inspection of an object that nobody waits for any more: its
+// flow is over. Nothing is judged.
+func (o *Object) Abandon() {
+	if o.Stream != nil {
+		o.in.Classifier.Abandon(o.Stream)
+		o.Stream = nil
+	}
+	o.release()
+}
+
+// release gives back what the object holds, and the object.
+func (o *Object) release() {
+	in := o.in
 	if o.scan.IsOpen() {
 		in.scanner.CloseStream(o.scan)
 	}
@@ -270,7 +287,6 @@ func (o *Object) Close(p *decode.Packet) (res classifiers.Result, sum []byte) {
 		*o = Object{sum: o.sum}
 		in.objects = append(in.objects, o)
 	}
-	return res, sum
 }
 
 // maxPooled bounds the idle states kept for reuse.

@@ -304,10 +304,29 @@ type SMBLimits struct {
 	// MaxRead and MaxWrite are the longest requests that are no anomaly; 0 is no
 	// bound.
 	MaxRead, MaxWrite int64
+	// Records are the kinds of transactions that have a record; 0 is all of them.
+	Records SMBRecords
 	// Queue bounds the content of a file that came ahead of its place, by
 	// direction: writes, reads.
 	Queue [2]SMBQueue
 }
+
+// SMBRecords is a set of kinds of transactions.
+type SMBRecords uint16
+
+// The kinds of transactions of SMB; SMBGeneric are those with nothing of their own.
+const (
+	SMBNegotiate SMBRecords = 1 << iota
+	SMBSessionSetup
+	SMBTreeConnect
+	SMBCreate
+	SMBFile
+	SMBRename
+	SMBSetInfo
+	SMBIoctl
+	SMBCall
+	SMBGeneric
+)
 
 // SMBQueue bounds content that is kept: bytes and pieces.
 type SMBQueue struct {

@@ -41,6 +41,10 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 		if live {
 			f.App.End(w.cfg.Registry, &w.env, d)
 			w.rawBytes(f, d, f.App.Offset(d), nil, protocol.Error)
+		} else {
+			w.env.Objects = (*discard)(w)
+			f.App.End(w.cfg.Registry, &w.env, d)
+			w.env.Objects = (*objectSink)(w)
 		}
 		w.closeRaw(f, d)
 	}

@@ -87,7 +87,9 @@ func load(cfg *config.Config, log *slog.Logger, state *signatures.State) (*Parts
 	if p.Registry, err = Registry(); err != nil {
 		return nil, err
 	}
-	p.Limits = limits(cfg)
+	if p.Limits, err = limits(cfg); err != nil {
+		return nil, err
+	}
 	if state == nil {
 		state = signatures.NewState()
 		if cfg.StateDir != "" {
@@ -207,10 +209,11 @@ func cacheDir(cfg *config.Config, log *slog.Logger) string {
 	return ""
 }
 
-func limits(cfg *config.Config) *protocol.Limits {
+func limits(cfg *config.Config) (*protocol.Limits, error) {
 	l := cfg.Limits
+	smb, err := smbLimits(cfg)
 	return &protocol.Limits{MaxTx: l.MaxTx, MaxHeader: int(l.MaxHeader), MaxDecompressed: int64(l.MaxDecompressed),
-		MaxRatio: l.MaxRatio, MaxLayers: l.MaxLayers, MaxParts: l.MaxParts, SMB: smbLimits(cfg)}
+		MaxRatio: l.MaxRatio, MaxLayers: l.MaxLayers, MaxParts: l.MaxParts, SMB: smb}, err
 }
 
 // Mode is how traffic reaches the workers and what becomes of verdicts.

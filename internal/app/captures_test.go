@@ -169,12 +169,18 @@ func TestObjects(t *testing.T) {
 	total, found := 0, 0
 	for line := range strings.Lines(string(data)) {
 		f := strings.Split(strings.TrimRight(line, "\n"), "\t")
-		if len(f) < 5 || f[1] != "http" && (f[1] != "imf" || !strings.Contains(f[0], "smtp")) {
+		files := len(f) > 1 && (f[1] == "smb" || f[1] == "tftp")
+		if len(f) < 5 || !files && f[1] != "http" && (f[1] != "imf" || !strings.Contains(f[0], "smtp")) {
 			continue
 		}
 		if seen[f[0]] == nil {
 			seen[f[0]] = map[string]bool{}
-			evs, _ := replayEvents(t, filepath.Join(dir, f[0]))
+			var set []string
+			if files {
+				// One of these begins amid a connection.
+				set = append(set, "stream.midstream=true")
+			}
+			evs, _ := replayEvents(t, filepath.Join(dir, f[0]), set...)
 			for _, e := range evs {
 				if fi, ok := e["fileinfo"].(map[string]any); ok {
 					if s, ok := fi["sha256"].(string); ok {
@@ -190,7 +196,7 @@ func TestObjects(t *testing.T) {
 			t.Logf("not found: %s %s (%s bytes)", f[0], f[4], f[2])
 		}
 	}
-	t.Logf("%d of %d objects of http and smtp", found, total)
+	t.Logf("%d of %d objects of http, smtp, smb and tftp", found, total)
 	if found*100 < total*minObjects {
 		t.Errorf("%d of %d objects found, want %d %%", found, total, minObjects)
 	}

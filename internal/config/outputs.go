@@ -103,7 +103,7 @@ type EVEType struct {
 	// MD5 hashes mail fields.
 	MD5 []string `yaml:"md5" enum:"body|subject"`
 
-	// Types chooses record types of dns or kinds of anomaly.
+	// Types chooses record types of dns, kinds of anomaly, or kinds of records of smb.
 	Types     TypeChoice `yaml:"types"`
 	Version   int        `yaml:"version" min:"0" max:"3"`
 	Requests  *bool      `yaml:"requests"`

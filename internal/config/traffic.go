@@ -157,9 +157,12 @@ type Protocol struct {
 	MaxReassemblySize Size `yaml:"max-reassembly-size" only:"http2"`
 	// MaxSize bounds WebSocket payload that is kept.
 	MaxPayloadSize Size `yaml:"max-payload-size" only:"websocket"`
-	// MaxReadSize and the others bound SMB transactions.
-	MaxReadSize       Size `yaml:"max-read-size" only:"smb"`
-	MaxWriteSize      Size `yaml:"max-write-size" only:"smb"`
+	// MaxReadSize and MaxWriteSize are the longest reads and writes of SMB that are
+	// no anomaly; 0 is no bound.
+	MaxReadSize  Size `yaml:"max-read-size" only:"smb"`
+	MaxWriteSize Size `yaml:"max-write-size" only:"smb"`
+	// The queues bound what is kept of files whose pieces come out of order, by
+	// flow; 0 is 4 MiB and 64 pieces.
 	MaxReadQueueSize  Size `yaml:"max-read-queue-size" only:"smb"`
 	MaxReadQueueCnt   int  `yaml:"max-read-queue-cnt" min:"0" only:"smb"`
 	MaxWriteQueueSize Size `yaml:"max-write-queue-size" only:"smb"`

@@ -12,8 +12,5 @@ var unused = [...]string{
 	"Timeouts.EmergencyBypassed", "Protocol.DetectionPorts", "Transport.DetectionPorts", "Protocol.StreamDepth", "Protocol.JA3",
 	"Protocol.JA4", "Protocol.Hassh", "Protocol.LibHTP", "Protocol.MIME", "Protocol.RawExtraction", "Protocol.InspectedTracker",
 	"Protocol.MaxMsgLength", "Protocol.MaxStreams", "Protocol.MaxTableSize", "Protocol.MaxReassemblySize",
-	"Protocol.MaxPayloadSize", "Protocol.MaxReadSize", "Protocol.MaxWriteSize", "Protocol.MaxReadQueueSize",
-	"Protocol.MaxReadQueueCnt", "Protocol.MaxWriteQueueSize", "Protocol.MaxWriteQueueCnt", "Limits.MaxObject", "Limits.MaxDepth",
-	"Limits.MaxEntries", "Limits.HeldBytes", "Limits.HeldTime", "EVE.Filetype", "NATS.Control", "Outputs.Evidence",
-	"Stats.DecoderEvents", "Stats.StreamEvents", "Stats.DecoderEventsPrefix",
+	"Protocol.MaxPayloadSize", "EVE.Filetype", "NATS.Control", "Stats.DecoderEvents", "Stats.StreamEvents", "Stats.DecoderEventsPrefix",
 }

@@ -58,7 +58,7 @@ tls.alpn tls.subjectaltname ja3.hash ja3.string ja3s.hash ja3s.string ja4.hash
 ssh.proto ssh.software ssh.hassh ssh.hassh.string ssh.hassh.server ssh.hassh.server.string
 smtp.helo smtp.mail_from smtp.rcpt_to email.from email.subject email.to email.cc email.date email.message_id email.x_mailer
 email.url email.received email.body_md5 ftp.command ftp.command_data ftp.reply ftp.completion_code
-smb.named_pipe smb.share smb.ntlmssp_user smb.ntlmssp_domain smb.version dcerpc.stub_data
+smb.named_pipe smb.share smb.ntlmssp_user smb.ntlmssp_domain smb.version dcerpc.stub_data dcerpc.iface
 krb5_cname krb5_sname krb5.cname krb5.sname sip.method sip.uri sip.request_line sip.stat_code sip.stat_msg sip.response_line sip.protocol
 sip.from sip.to sip.via sip.user_agent sip.content_type sip.content_length sdp.session_name sdp.origin sdp.time sdp.uri
 sdp.repeat_time sdp.timezone sdp.encryption_key sdp.email sdp.phone_number sdp.connection_data sdp.bandwidth sdp.attribute sdp.session_info

@@ -15,12 +15,12 @@ import (
 // testEnv is an environment in which all known buffers exist.
 func testEnv() Env {
 	prefix := map[string]protocol.ID{"http": protocol.HTTP1, "tls": protocol.TLS, "ja3": protocol.TLS, "ja3s": protocol.TLS, "ja4": protocol.TLS,
-		"dns": protocol.DNS, "ssh": protocol.SSH, "smtp": protocol.SMTP, "email": protocol.SMTP, "ftp": protocol.FTP}
+		"dns": protocol.DNS, "ssh": protocol.SSH, "smtp": protocol.SMTP, "email": protocol.SMTP, "ftp": protocol.FTP, "smb": protocol.SMB, "dcerpc": protocol.DCERPC}
 	toClient := map[string]bool{"http.stat_code": true, "http.stat_msg": true, "http.response_line": true, "http.response_body": true,
 		"http.location": true, "http.server": true, "tls.certs": true, "tls.cert_subject": true, "tls.cert_issuer": true, "tls.cert_serial": true, "ja3s.hash": true}
 	both := map[string]bool{"http.header": true, "http.header.raw": true, "http.cookie": true, "http.header_names": true, "http.protocol": true, "http.start": true,
 		"http.content_type": true, "http.content_len": true, "http.connection": true, "ssh.proto": true, "ssh.software": true, "file.data": true, "file.name": true, "file.magic": true,
-		"tls.cert_fingerprint": true, "tls.random": true}
+		"tls.cert_fingerprint": true, "tls.random": true, "dcerpc.stub_data": true, "dcerpc.iface": true}
 	buffers := map[string]protocol.BufferSpec{}
 	for i, n := range knownBuffers {
 		p, _, _ := strings.Cut(n, ".")
@@ -56,7 +56,7 @@ func testEnv() Env {
 		Proto:  byName,
 		Definition: func(id protocol.ID) *protocol.Definition {
 			switch id {
-			case protocol.HTTP1, protocol.DNS, protocol.TLS, protocol.SSH, protocol.SMTP, protocol.FTP, protocol.FTPData, protocol.SMB:
+			case protocol.HTTP1, protocol.DNS, protocol.TLS, protocol.SSH, protocol.SMTP, protocol.FTP, protocol.FTPData, protocol.SMB, protocol.DCERPC:
 				return def
 			}
 			return nil
@@ -176,6 +176,14 @@ func TestErrors(t *testing.T) {
 	o(`geoip:src,DE;`, `t.rules:7:31: sid 1: geoip: needs a database of countries: set geoip-database in the configuration`)
 	o(`geoip:src,Germany;`, `t.rules:7:31: sid 1: geoip: "Germany" is no country: two letters of ISO 3166, after any, src, dst or both`)
 	o(`replace:"x"; badword;`, `t.rules:7:44: sid 1: badword: unknown keyword`)
+	o(`dce_iface:1ff70682-0a51-30e8-076d-740be8cee98b,=1,any_frag; dce_opnum:0,3-5; content:"x"; byte_test:2,=,1,0,dce;`, ``)
+	o(`dcerpc.iface:1ff70682;`, `t.rules:7:31: sid 1: dcerpc.iface: "1ff70682" is no UUID`)
+	o(`dcerpc.iface:1ff70682-0a51-30e8-076d-740be8cee98b,1;`, `t.rules:7:31: sid 1: dcerpc.iface: "1" is no version test: write it as =1, <2, >0 or !1`)
+	o(`dcerpc.iface; content:"x";`, `t.rules:7:31: sid 1: dcerpc.iface: needs a value`)
+	o(`dcerpc.opnum:1,x;`, `t.rules:7:31: sid 1: dcerpc.opnum: "x" is no number`)
+	o(`ssl_state:!client_hello|server_hello;`, ``)
+	o(`ssl_state:done;`, `t.rules:7:31: sid 1: ssl_state: unknown state "done"`)
+	o(`ssl_state:!client_hello|server_hello|client_keyx|server_keyx|unknown;`, `t.rules:7:31: sid 1: ssl_state: excludes every state: it can never match`)
 	o(`flowbits:isset,a; flowbits:isnotset,a;`, `t.rules:7:49: sid 1: flowbits: isnotset contradicts isset of a`)
 }
 

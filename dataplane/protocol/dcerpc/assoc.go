@@ -8,8 +8,10 @@ import (
 
 // Bounds of what is kept of an association.
 const (
-	// maxStub bounds the stub data kept of a direction of a call.
-	maxStub = 64 << 10
+	// maxStub bounds the stub data kept of a direction of a call, maxStubs those of
+	// all calls without an answer.
+	maxStub  = 64 << 10
+	maxStubs = 256 << 10
 	// maxInterfaces bounds the presentation contexts, maxOpen the calls without an
 	// answer; beyond them the oldest give way.
 	maxInterfaces = 128
@@ -109,6 +111,8 @@ type Association struct {
 	in     [2]reader
 	ifaces []*Interface
 	open   []*Call
+	// kept counts the stub data of open calls.
+	kept int
 }
 
 // Feed takes the next bytes of a direction. It reports false once they are no
@@ -150,7 +154,7 @@ func (a *Association) End(owner Owner) {
 			}
 		}
 	}
-	a.open = nil
+	a.open, a.kept = nil, 0
 }
 
 func (a *Association) take(env *protocol.Env, dir protocol.Dir, p *pdu, owner Owner) {
@@ -180,7 +184,7 @@ func (a *Association) find(id uint32, dir protocol.Dir) *Call {
 func (a *Association) begin(env *protocol.Env, p *pdu, owner Owner) *Call {
 	if len(a.open) == maxOpen {
 		old := a.open[0]
-		a.open = append(a.open[:0], a.open[1:]...)
+		a.drop(0)
 		for d := protocol.ToServer; d <= protocol.ToClient; d++ {
 			if !old.done[d] {
 				old.done[d] = true
@@ -214,7 +218,7 @@ func (a *Association) request(env *protocol.Env, p *pdu, owner Owner) {
 			c.Context, c.Opnum = o.Uint16(b[4:]), o.Uint16(b[6:])
 			c.ifaces = a.context(c.Context)
 		}
-		c.stub(protocol.ToServer, b[8:])
+		a.stub(c, protocol.ToServer, b[8:])
 	}
 	if p.flags&flagLast != 0 || p.typ != typeRequest {
 		a.done(c, protocol.ToServer, owner)
@@ -241,7 +245,7 @@ func (a *Association) response(env *protocol.Env, p *pdu, owner Owner) {
 			if !a.Headed {
 				b = b[8:]
 			}
-			c.stub(protocol.ToClient, b)
+			a.stub(c, protocol.ToClient, b)
 		}
 	case typeBindAck, typeAlterResp:
 		c.answer(p)
@@ -260,10 +264,24 @@ func (a *Association) done(c *Call, dir protocol.Dir, owner Owner) {
 	}
 	for i, o := range a.open {
 		if o == c {
-			a.open = append(a.open[:i], a.open[i+1:]...)
+			a.drop(i)
 			break
 		}
 	}
+}
+
+// drop forgets an open call.
+func (a *Association) drop(i int) {
+	a.kept -= len(a.open[i].Stub[0]) + len(a.open[i].Stub[1])
+	a.open = append(a.open[:i], a.open[i+1:]...)
+}
+
+// stub keeps stub data of a call within the bounds.
+func (a *Association) stub(c *Call, dir protocol.Dir, b []byte) {
+	had, n := len(c.Stub[dir]), min(len(b), maxStubs-a.kept)
+	c.stub(dir, b[:n])
+	c.Size[dir] += len(b) - n
+	a.kept += len(c.Stub[dir]) - had
 }
 
 func (c *Call) stub(dir protocol.Dir, b []byte) {

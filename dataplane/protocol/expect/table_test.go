@@ -131,3 +131,16 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestTransports keeps datagrams and connections to one port apart.
+func TestTransports(t *testing.T) {
+	tab := NewTable(Options{})
+	h := &Hint{}
+	tab.Announce(Control{Client: client, Server: server}, Announcement{UDP: true, Port: 5000, Hint: h}, 0)
+	if tab.Lookup(0, false, server, client, 3445, 5000, 1) != nil {
+		t.Error("a connection was taken for expected datagrams")
+	}
+	if tab.Lookup(0, true, server, client, 3445, 5000, 1) != h {
+		t.Error("expected datagrams were not found")
+	}
+}

@@ -34,9 +34,12 @@ type file struct {
 	// size is the file's as the server has told it, eof where the client has said
 	// that it will end; 0 where nobody has.
 	size, eof uint64
-	assoc     dcerpc.Association
-	deaf      bool
-	ways      [2]*channel
+	// presumed is where a channel was taken to end.
+	presumed uint64
+	// assoc reads what a pipe carries; deaf: it is no DCE/RPC, or too much of it.
+	assoc *dcerpc.Association
+	deaf  bool
+	ways  [2]*channel
 }
 
 // channel is the content of a file in one direction. Content in order makes one
@@ -51,10 +54,13 @@ type channel struct {
 	// next is the front: all before it, from the object's start on, was given.
 	next  uint64
 	ahead []piece
-	kept  int
 	patch *protocol.Object
 	at    uint64 // the patch's end
 	begun bool
+	// presumed is where the file is taken to end (see presume), 0 for nowhere;
+	// early tells that its object was closed there.
+	presumed uint64
+	early    bool
 }
 
 // piece is content that came ahead of its place.
@@ -152,7 +158,15 @@ func (p *Parser) front(env *protocol.Env, c *channel, b []byte) {
 		p.openFile(env, c)
 	}
 	c.next += uint64(len(b))
+	if c.presumed > 0 && p.copyOf == c {
+		p.copied = append(p.copied, b...)
+	}
 	env.Objects.ObjectData(c.obj, b)
+	if c.next == c.presumed && len(c.ahead) == 0 {
+		p.finish(env, c, protocol.ObjectClosed)
+		c.begun, c.early, c.next = true, true, c.f.presumed
+		return
+	}
 	end := c.f.size
 	if c.dir == protocol.ToServer {
 		end = c.f.eof
@@ -166,13 +180,53 @@ func (p *Parser) front(env *protocol.Env, c *channel, b []byte) {
 
 // openFile opens the object of a file's content.
 func (p *Parser) openFile(env *protocol.Env, c *channel) {
+	again := c.early && p.copyOf == c
 	tx := p.transaction(env, c)
 	c.obj = &protocol.Object{Kind: protocol.KindFile, Dir: c.dir, Tx: tx, Name: c.f.name, File: true, Start: c.next}
 	if c.dir == protocol.ToClient {
 		c.obj.Total = c.f.size
 	}
+	if again {
+		c.obj.Start = 0
+	}
 	p.opened(env, c)
 	env.Objects.OpenObject(c.obj)
+	if again {
+		env.Objects.ObjectData(c.obj, p.copied)
+		p.forget(c)
+	}
+	c.early = false
+}
+
+// maxCopied bounds the content that a flow keeps of a file that was taken to be
+// whole.
+const maxCopied = 1 << 20
+
+// blockSize divides the lengths of the pieces in which clients write.
+const blockSize = 4096
+
+// presume notes that a write of n bytes may be the last one of a file: the file is
+// new, was written in order and in whole blocks so far, and this piece is none.
+// Clients do not say that a file has ended before they close it, and by then all
+// of it has left; so it is judged with this write. It is done once a file: should
+// more follow, the file is begun anew with a copy of what was seen where that was
+// its first and small, and goes on as another object where it was not.
+func (p *Parser) presume(c *channel, off uint64, n int) {
+	if c.dir != protocol.ToServer || !c.f.fresh || c.f.pipe || c.f.eof > 0 || n <= 0 || n%blockSize == 0 || off != c.next || len(c.ahead) > 0 {
+		return
+	}
+	c.presumed = off + uint64(n)
+	c.f.presumed = c.presumed
+	if off == 0 && n <= maxCopied {
+		p.copyOf, p.copied = c, p.copied[:0]
+	}
+}
+
+// forget drops the copy of a file's beginning.
+func (p *Parser) forget(c *channel) {
+	if p.copyOf == c {
+		p.copyOf, p.copied = nil, nil
+	}
 }
 
 // opened notes that a channel has an object open and keeps their number bounded.
@@ -211,15 +265,15 @@ func (p *Parser) queueSize(env *protocol.Env, dir protocol.Dir) int64 {
 	return env.Limits.SMB.Queue[dir].Size
 }
 
-// keep holds content that is ahead of its place. At the bound the hole before it
-// is given up.
+// keep holds content that is ahead of its place. At the bound, which is the
+// flow's, the hole before it is given up.
 func (p *Parser) keep(env *protocol.Env, c *channel, off uint64, b []byte) {
 	q := env.Limits.SMB.Queue[c.dir]
-	for len(b) > 0 && (len(c.ahead) >= q.Count || int64(c.kept+len(b)) > q.Size) && len(c.ahead) > 0 {
+	for len(b) > 0 && (len(c.ahead) >= q.Count || int64(p.kept[c.dir]+len(b)) > q.Size) && len(c.ahead) > 0 {
 		p.skipHole(env, c)
 		if off <= c.next {
 			n := int(min(uint64(len(b)), c.next-off))
-			off, b = off+uint64(n), b[n:]
+			b = b[n:]
 			if len(b) > 0 {
 				p.front(env, c, b)
 				p.drain(env, c)
@@ -227,12 +281,12 @@ func (p *Parser) keep(env *protocol.Env, c *channel, off uint64, b []byte) {
 			return
 		}
 	}
-	if int64(len(b)) > q.Size || q.Count <= 0 {
+	if int64(p.kept[c.dir]+len(b)) > q.Size || q.Count <= 0 {
 		p.hole(env, c, off-c.next)
 		p.front(env, c, b)
 		return
 	}
-	c.kept += len(b)
+	p.kept[c.dir] += len(b)
 	for i := range c.ahead {
 		if a := &c.ahead[i]; a.off+uint64(len(a.data)) == off {
 			a.data = append(a.data, b...)
@@ -262,7 +316,7 @@ func (p *Parser) drain(env *protocol.Env, c *channel) {
 		}
 		x := c.ahead[i]
 		c.ahead = append(c.ahead[:i], c.ahead[i+1:]...)
-		c.kept -= len(x.data)
+		p.kept[c.dir] -= len(x.data)
 		if skip := c.next - x.off; skip < uint64(len(x.data)) {
 			p.front(env, c, x.data[skip:])
 		}
@@ -284,9 +338,14 @@ func (p *Parser) skipHole(env *protocol.Env, c *channel) {
 // hole tells of n bytes that are missing at the front. Before the first byte
 // there is no hole: the object begins behind it.
 func (p *Parser) hole(env *protocol.Env, c *channel, n uint64) {
+	if c.early && p.copyOf == c {
+		p.openFile(env, c)
+	}
 	if c.obj != nil {
 		env.Objects.ObjectGap(c.obj, n)
 		c.obj.Gaps = true
+		c.presumed = 0
+		p.forget(c)
 	}
 	c.next += n
 }
@@ -297,7 +356,9 @@ func (p *Parser) missing(env *protocol.Env, c *channel, off, n uint64) {
 		return
 	}
 	if c.f.pipe {
-		c.f.assoc.Gap(c.dir, n)
+		if c.f.assoc != nil && !c.f.assoc.Gap(c.dir, n) {
+			c.f.assoc.Resume(c.dir)
+		}
 		if c.obj != nil {
 			env.Objects.ObjectGap(c.obj, n)
 		}
@@ -324,8 +385,17 @@ func (p *Parser) message(env *protocol.Env, c *channel, b []byte) {
 		env.Objects.OpenObject(c.obj)
 	}
 	env.Objects.ObjectData(c.obj, b)
-	if !c.f.deaf {
-		c.f.deaf = !c.f.assoc.Feed(env, c.dir, b, p)
+	if c.f.assoc == nil && !c.f.deaf {
+		if p.pipes == maxPipes {
+			c.f.deaf = true
+			p.note("too_many_pipes")
+		} else {
+			p.pipes++
+			c.f.assoc = &dcerpc.Association{}
+		}
+	}
+	if !c.f.deaf && !c.f.assoc.Feed(env, c.dir, b, p) {
+		p.hangUp(c.f)
 	}
 }
 
@@ -366,8 +436,19 @@ func (p *Parser) closeFile(env *protocol.Env, f *file) {
 			p.finish(env, c, protocol.ObjectClosed)
 		}
 	}
-	f.assoc.End(p)
+	p.forget(f.ways[protocol.ToServer])
+	p.hangUp(f)
 	delete(p.files, f.id)
+}
+
+// hangUp ends what is read of a pipe's calls.
+func (p *Parser) hangUp(f *file) {
+	f.deaf = true
+	if f.assoc != nil {
+		f.assoc.End(p)
+		f.assoc = nil
+		p.pipes--
+	}
 }
 
 // file gives the open file of an identifier. One whose opening was not seen is

@@ -36,6 +36,9 @@ type side struct {
 	// last is what the former part of a compound asked for.
 	last  *pending
 	ended bool
+	// spills: what is skipped is more than padding, and nobody has looked at it;
+	// veiled: it cannot be read.
+	spills, veiled bool
 }
 
 const (
@@ -75,6 +78,9 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			p.afterData(s)
 		case stSkip:
 			n := min(s.elem, len(data))
+			if s.spills {
+				p.spill(env, dir, data[:n])
+			}
 			s.elem -= n
 			data = data[n:]
 			p.next(s)
@@ -92,7 +98,7 @@ func (p *Parser) session(s *side) bool {
 	case typ == nbssMessage:
 		s.begin(n, 0)
 	case typ >= nbssRequest && typ <= nbssKeepAlive && n <= maxBody:
-		s.buf, s.elem, s.rest, s.stage = s.buf[:0], n, 0, stSkip
+		s.buf, s.elem, s.rest, s.stage, s.spills = s.buf[:0], n, 0, stSkip, false
 	default:
 		return false
 	}
@@ -105,6 +111,7 @@ func (p *Parser) session(s *side) bool {
 // begin goes to the head of a message, or of a part of a compound.
 func (s *side) begin(elem, rest int) {
 	s.buf, s.elem, s.rest, s.stage, s.need = s.buf[:0], elem, rest, stHead, min(elem, 4)
+	s.spills, s.veiled = false, false
 	if rest == 0 {
 		s.last = nil
 	}
@@ -113,7 +120,9 @@ func (s *side) begin(elem, rest int) {
 // next goes on when a message, or a part of a compound, is at its end.
 func (p *Parser) next(s *side) {
 	if s.elem > 0 {
-		s.stage = stSkip
+		if s.stage != stSkip {
+			s.stage, s.spills = stSkip, s.elem >= padding && !s.veiled
+		}
 		return
 	}
 	if cap(s.buf) > keepBuf {
@@ -126,6 +135,25 @@ func (p *Parser) next(s *side) {
 		return
 	}
 	s.buf, s.stage, s.last = s.buf[:0], stSession, nil
+}
+
+// padding is the alignment of the parts of a compound.
+const padding = 8
+
+// spill gives what is not understood as an object that is classified but is no
+// file: whatever two ends send each other under this name is not to be hidden by
+// its form.
+func (p *Parser) spill(env *protocol.Env, dir protocol.Dir, b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	o := p.spilt[dir]
+	if o == nil {
+		o = &protocol.Object{Kind: protocol.KindStream, Dir: dir, Tx: p.aloof(env, &Transaction{Version: 2})}
+		p.spilt[dir] = o
+		env.Objects.OpenObject(o)
+	}
+	env.Objects.ObjectData(o, b)
 }
 
 func (p *Parser) afterData(s *side) {
@@ -159,7 +187,9 @@ func (p *Parser) head(env *protocol.Env, dir protocol.Dir, s *side) {
 			p.unreadable(env, dir, s)
 		default:
 			p.malformed()
+			p.spill(env, dir, s.buf)
 			p.next(s)
+			s.spills = s.stage == stSkip
 		}
 		if !grown && s.stage == stHead && len(s.buf) == s.need {
 			p.next(s)
@@ -200,7 +230,7 @@ func (p *Parser) unreadable(env *protocol.Env, dir protocol.Dir, s *side) {
 	} else {
 		v.encrypted += n
 	}
-	s.elem, s.rest, s.stage = s.elem+s.rest, 0, stSkip
+	s.elem, s.rest, s.veiled = s.elem+s.rest, 0, true
 	if !v.told[k] {
 		v.told[k] = true
 		o := &protocol.Object{Kind: protocol.KindStream, Dir: dir, Tx: p.aloof(env, &Transaction{Version: 2}), Name: p.anyShare(), Encoding: "smb3", Unscannable: why}
@@ -269,7 +299,7 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 	}
 	if (s.stage == stHead || s.stage == stSkip) && n <= uint64(s.elem+s.rest) {
 		s.elem += s.rest - int(n)
-		s.rest, s.stage, s.buf = 0, stSkip, s.buf[:0]
+		s.rest, s.buf = 0, s.buf[:0]
 		p.next(s)
 		return protocol.Continue
 	}

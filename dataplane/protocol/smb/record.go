@@ -168,5 +168,35 @@ func access(deleteOnClose bool) string {
 
 var logSMB = []string{"smb"}
 
-// Log implements protocol.Parser.
-func (p *Parser) Log(*protocol.Tx) []string { return logSMB }
+// Log implements protocol.Parser. Configuration may choose among the kinds.
+func (p *Parser) Log(tx *protocol.Tx) []string {
+	if t, ok := tx.State.(*Transaction); !ok || p.records != 0 && p.records&t.kind() == 0 {
+		return nil
+	}
+	return logSMB
+}
+
+// kind tells what a transaction is of, for the choice of records.
+func (t *Transaction) kind() protocol.SMBRecords {
+	switch {
+	case t.negotiate != nil:
+		return protocol.SMBNegotiate
+	case t.setup != nil:
+		return protocol.SMBSessionSetup
+	case t.connect != nil:
+		return protocol.SMBTreeConnect
+	case t.create != nil:
+		return protocol.SMBCreate
+	case t.transfer != nil:
+		return protocol.SMBFile
+	case t.rename != nil:
+		return protocol.SMBRename
+	case t.setInfo != nil:
+		return protocol.SMBSetInfo
+	case t.ioctl != nil:
+		return protocol.SMBIoctl
+	case t.call != nil:
+		return protocol.SMBCall
+	}
+	return protocol.SMBGeneric
+}

@@ -41,7 +41,7 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		ID: protocol.SMB, TCP: true, Ports: []uint16{445, 139},
 		Probe: probe,
-		New:   func(*protocol.Env) protocol.Parser { return newParser() },
+		New:   func(env *protocol.Env) protocol.Parser { return newParser(env.Limits) },
 		Buffers: []protocol.BufferSpec{
 			spec(slotNamedPipe, "smb.named_pipe", Answered), spec(slotShare, "smb.share", Answered),
 			spec(slotUser, "smb.ntlmssp_user", Requested), spec(slotDomain, "smb.ntlmssp_domain", Requested),
@@ -117,6 +117,9 @@ const (
 	// maxOpen bounds the objects that are open at a time; beyond it the one that
 	// was opened first is closed.
 	maxOpen = 128
+	// maxPipes bounds the pipes whose calls are followed; what others carry is
+	// still classified.
+	maxPipes = 32
 )
 
 // Parser is the SMB of one flow.
@@ -132,8 +135,18 @@ type Parser struct {
 	pending  map[uint64]*pending
 	// stray takes content of files whose opening was not seen.
 	stray *file
+	// kept counts the bytes that are held ahead of their place; pipes the files
+	// whose calls are followed.
+	kept  [2]int
+	pipes int
 	// open are the channels with open objects, oldest first.
 	open []*channel
+	// copied is the beginning of the file of copyOf (see presume).
+	copied []byte
+	copyOf *channel
+	// spilt are the objects of what is not understood.
+	spilt   [2]*protocol.Object
+	records protocol.SMBRecords
 	// answered tells that a response was seen.
 	answered bool
 	veiled   [2]veil
@@ -167,7 +180,6 @@ type message struct {
 	id      uint64
 	status  uint32
 	dos     bool
-	file    *file
 }
 
 // pending is a request without an answer.
@@ -182,8 +194,8 @@ type pending struct {
 	sub uint16
 }
 
-func newParser() *Parser {
-	return &Parser{trees: map[treeKey]*tree{}, files: map[fileID]*file{}, pending: map[uint64]*pending{}}
+func newParser(l *protocol.Limits) *Parser {
+	return &Parser{records: l.SMB.Records, trees: map[treeKey]*tree{}, files: map[fileID]*file{}, pending: map[uint64]*pending{}}
 }
 
 // Txs implements protocol.Parser.
@@ -287,6 +299,10 @@ func (p *Parser) CallDone(c *dcerpc.Call, dir protocol.Dir) {
 func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	for len(p.open) > 0 && p.closeOne(env, dir) {
 	}
+	if o := p.spilt[dir]; o != nil {
+		env.Objects.CloseObject(o, protocol.ObjectClosed)
+		p.spilt[dir] = nil
+	}
 	if dir == protocol.ToServer && !p.side[protocol.ToClient].ended {
 		p.side[dir].ended = true
 		return
@@ -296,10 +312,10 @@ func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 		return
 	}
 	for _, f := range p.files {
-		f.assoc.End(p)
+		p.hangUp(f)
 	}
 	if p.stray != nil {
-		p.stray.assoc.End(p)
+		p.hangUp(p.stray)
 	}
 	for _, tx := range p.txs.Live {
 		complete(tx)

@@ -294,6 +294,7 @@ func (p *Parser) begins(env *protocol.Env, s *side, to *channel, off uint64, at,
 	if to.f.unknown(to.dir) && off == 0 {
 		to.f.pipe = dcerpc.Plausible(had)
 	}
+	p.presume(to, off, n)
 	if len(had) > 0 {
 		p.content(env, to, off, had)
 	}

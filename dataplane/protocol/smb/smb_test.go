@@ -60,6 +60,9 @@ func TestFiles(t *testing.T) {
 	}
 	disk := func() *dialogue { return mounted(`\\srv\data`, 1) }
 	f("write", disk().opened(a, "a.txt", 2, 0).write(a, 0, "hello ").write(a, 6, "world").closed(a),
+		"to_server a.txt CLOSED file [hello ]; to_server a.txt CLOSED file [hello world]")
+	f("write at once", disk().opened(a, "a.txt", 2, 0).write(a, 0, "hello world"), "to_server a.txt CLOSED file [hello world]")
+	f("write to an old file", disk().opened(a, "a.txt", 1, 0).write(a, 0, "hello ").write(a, 6, "world").closed(a),
 		"to_server a.txt CLOSED file [hello world]")
 	f("read to the end", disk().opened(a, "a.txt", 1, 11).read(a, 0, "hello ").read(a, 6, "world"),
 		"to_client a.txt CLOSED file [hello world]")
@@ -68,14 +71,14 @@ func TestFiles(t *testing.T) {
 	f("read without end", disk().opened(a, "a.txt", 1, 100).read(a, 0, "hello"),
 		"to_client a.txt TRUNCATED file [hello]")
 	f("two files", disk().opened(a, "a", 2, 0).opened(b, "b", 2, 0).write(a, 0, "one ").write(b, 0, "two ").write(a, 4, "three").closed(b).closed(a),
-		"to_server a CLOSED file [one three]; to_server b CLOSED file [two ]")
+		"to_server a CLOSED file [one ]; to_server b CLOSED file [two ]; to_server a CLOSED file from 4 [three]")
 	// What comes ahead is inspected at once, and again in its place.
 	f("ahead", disk().opened(a, "a", 2, 0).write(a, 5, "world").write(a, 0, "hello").closed(a),
 		"to_server a CLOSED from 5 [world]; to_server a CLOSED file [helloworld]")
 	f("ahead for good", disk().opened(a, "a", 2, 0).write(a, 0, "x").write(a, 5, "world").closed(a),
-		"to_server a TRUNCATED file missing 4 [xworld]; to_server a CLOSED from 5 [world]")
+		"to_server a CLOSED file [x]; to_server a CLOSED from 5 [world]; to_server a TRUNCATED file missing 4 [xworld]")
 	f("behind", disk().opened(a, "a", 2, 0).write(a, 0, "hello").write(a, 2, "LLo w").closed(a),
-		"to_server a CLOSED file [hello w]; to_server a CLOSED from 2 [LLo]", "file_overlap")
+		"to_server a CLOSED file [hello]; to_server a CLOSED from 2 [LLo]; to_server a CLOSED file [hello w]", "file_overlap")
 	f("end told before", disk().opened(a, "a", 2, 0).
 		ask(cmdSetInfo, setInfoReq(a, infoEndOfFile, le.AppendUint64(nil, 5))).answer(cmdSetInfo, 0, make([]byte, 2)).
 		write(a, 0, "hello"), "to_server a CLOSED file [hello]")
@@ -101,7 +104,7 @@ func TestFiles(t *testing.T) {
 		"to_server a TRUNCATED file missing 4 [012789abc]")
 	f("gap over messages", disk().opened(a, "a", 2, 0).write(a, 0, "hello").gap(protocol.ToServer, 1000).
 		raw(protocol.ToServer, []byte("rest of something")).write(a, 7, "world").closed(a),
-		"to_server a TRUNCATED file missing 2 [helloworld]; to_server a CLOSED from 7 [world]")
+		"to_server a CLOSED file [hello]; to_server a CLOSED from 7 [world]; to_server a TRUNCATED file missing 2 [helloworld]")
 	f("encrypted", disk().raw(protocol.ToServer, nbss(magicEncrypted, make([]byte, 100))).raw(protocol.ToServer, nbss(magicEncrypted, make([]byte, 100))).
 		raw(protocol.ToClient, nbss(magicCompressed, make([]byte, 20))),
 		`to_server \\srv\data CLOSED unscannable: encrypted []; to_client \\srv\data CLOSED unscannable: encoding []`)
@@ -109,7 +112,13 @@ func TestFiles(t *testing.T) {
 		"to_server tool CLOSED [41111111]")
 	f("long write", disk().opened(a, "a", 2, 0).write(a, 0, repeat("0123456789", 6000)).closed(a), "to_server a CLOSED file [6000 bytes]")
 	f("too short", disk().ask(cmdWrite, make([]byte, 10)).ask(cmdCreate, nil), "", "malformed_data", "malformed_data")
-	f("no message", disk().raw(protocol.ToServer, nbss([]byte("nothing"))), "", "malformed_data")
+	f("no message", disk().raw(protocol.ToServer, nbss([]byte("nothing"))), "to_server  CLOSED [nothing]", "malformed_data")
+	f("longer than a message is", disk().ask(13, append([]byte(repeat("x", maxBody-64)), "4111111111111111"...)), "to_server  CLOSED [4111111111111111]")
+	f("content behind content", disk().opened(a, "a", 1, 0).ask(cmdWrite, append(writeReq(a, 0, "short"), "4111111111111111"...)).closed(a),
+		"to_server a CLOSED file [short]; to_server  CLOSED [4111111111111111]")
+	f("pieces", disk().opened(a, "a", 2, 0).write(a, 0, repeat("x", 8192)).write(a, 8192, "tail"), "to_server a CLOSED file [8196 bytes]")
+	f("pieces and more", disk().opened(a, "a", 2, 0).write(a, 0, repeat("x", 4096)).write(a, 4096, "tail").write(a, 4100, "end").closed(a),
+		"to_server a CLOSED file [4100 bytes]; to_server a CLOSED file from 4100 [end]")
 }
 
 func TestRecords(t *testing.T) {
@@ -257,7 +266,7 @@ func TestBounds(t *testing.T) {
 	d := mounted(`\\srv\data`, 1)
 	for i := range maxOpen + 3 {
 		id := fileID{byte(i), byte(i >> 8), 1}
-		d.opened(id, "f", 2, 0).write(id, 0, "x")
+		d.opened(id, "f", 1, 0).write(id, 0, "x")
 	}
 	r := protocoltest.Run(Definition(), d.Dialogue)
 	if err := r.Sink.Check(); err != nil {
