@@ -129,11 +129,19 @@ func (w *worker) close() {
 	}
 }
 
+// workerNice is the workers' niceness: before ordinary programs, after what the
+// kernel itself runs.
+const workerNice = -10
+
 // run moves frames until stop.
 func (w *worker) run() error {
 	// Never unlocked: the thread ends with the worker, and its affinity with it.
 	runtime.LockOSThread()
 	w.thread.Store(int64(unix.Gettid()))
+	// Traffic waits for this thread, and the wire takes over when it is silent for
+	// too long: on a busy host it goes before others. Without the privilege it
+	// runs as they do.
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, workerNice)
 	if w.cpu >= 0 {
 		var set unix.CPUSet
 		set.Set(w.cpu)
