@@ -69,6 +69,13 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	if m := w.in.Matcher; m != nil {
 		m.FlowEnd(f)
 	}
+	if o, ok := f.App.Parser().(protocol.Opaque); ok {
+		for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+			encrypted, other := o.Unread(d)
+			w.counters.UnreadEncrypted += encrypted
+			w.counters.UnreadOther += other
+		}
+	}
 	f.App.Release()
 	f.Inspect = nil
 	w.p, w.f, w.dir, w.drop, w.closing, w.touched = p, saved, dir, drop, false, touched
