@@ -245,6 +245,14 @@ type Parser interface {
 // calls it once, when the flow is gone; the parser is not used afterwards.
 type Releaser interface{ Release() }
 
+// Opaque is implemented by parsers of protocols that are in the clear but for
+// some messages.
+type Opaque interface {
+	// Unread counts a direction's bytes that were passed over so far because they
+	// are encrypted, and those that could not be read for another reason.
+	Unread(dir Dir) (encrypted, other uint64)
+}
+
 // Refuser is implemented by parsers whose protocol lets a server turn down what
 // the client has just sent.
 type Refuser interface {

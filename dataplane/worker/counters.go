@@ -35,6 +35,9 @@ type Counters struct {
 	Renewed uint64
 	// Associations counts SCTP associations that were seen to their end.
 	Associations uint64
+	// UnreadEncrypted and UnreadOther count bytes that parsers passed over, in flows
+	// that have ended.
+	UnreadEncrypted, UnreadOther uint64
 	// Egress bytes of objects by what became of them, for the coverage figures.
 	EgressInspected, EgressUnscannable, EgressEncrypted, EgressBypassed uint64
 	// Overloads are times at which the worker could not keep up, Shed the flows
@@ -113,6 +116,8 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("sctp.associations", c.Associations)
 	fn("app_layer.transactions", c.Transactions)
 	fn("app_layer.files", c.Files)
+	fn("app_layer.unread.encrypted_bytes", c.UnreadEncrypted)
+	fn("app_layer.unread.other_bytes", c.UnreadOther)
 	fn("detect.alert", c.Alerts)
 	fn("detect.alert_queue_overflow", c.AlertOverflow)
 	fn("detect.alerts_suppressed", c.AlertsSuppressed)

@@ -33,6 +33,8 @@ func (s *discard) CloseObject(o *protocol.Object, state protocol.ObjectState) {
 	(*Worker)(s).closeSums(o)
 	if ob, ok := o.Sink.(*inspect.Object); ok {
 		o.Sink = nil
+		spool, _ := (*Worker)(s).takeSpool(ob)
+		spool.Free()
 		ob.Abandon()
 	}
 }

@@ -79,6 +79,13 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	if len(w.documents) > 0 {
 		w.endDocuments(f)
 	}
+	if o, ok := f.App.Parser().(protocol.Opaque); ok {
+		for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+			encrypted, other := o.Unread(d)
+			w.counters.UnreadEncrypted += encrypted
+			w.counters.UnreadOther += other
+		}
+	}
 	f.App.Release()
 	f.Inspect = nil
 	w.p, w.f, w.dir, w.drop, w.closing, w.touched = p, saved, dir, drop, false, touched

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -47,7 +48,7 @@ func TestBlockedFlowsGiveBack(t *testing.T) {
 		if len(b.Frames) > 0 {
 			w.Process(&b, make([]bool, len(b.Frames)))
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

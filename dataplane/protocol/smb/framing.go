@@ -240,6 +240,11 @@ func (p *Parser) unreadable(env *protocol.Env, dir protocol.Dir, s *side) {
 	p.next(s)
 }
 
+// Unread implements protocol.Opaque.
+func (p *Parser) Unread(dir protocol.Dir) (encrypted, other uint64) {
+	return p.veiled[dir].encrypted, p.veiled[dir].compressed
+}
+
 // anyShare names the only share of the flow, where there is but one.
 func (p *Parser) anyShare() string {
 	name := ""

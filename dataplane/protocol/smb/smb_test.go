@@ -262,6 +262,20 @@ func TestVersion1(t *testing.T) {
 	}
 }
 
+func TestUnread(t *testing.T) {
+	d := mounted(`\\srv\data`, 1).raw(protocol.ToServer, nbss(magicEncrypted, make([]byte, 100))).raw(protocol.ToServer, nbss(magicEncrypted, make([]byte, 50))).
+		raw(protocol.ToClient, nbss(magicCompressed, make([]byte, 20)))
+	var o protocol.Opaque = protocoltest.Run(Definition(), d.Dialogue).Parser.(*Parser)
+	f := func(dir protocol.Dir, wantEncrypted, wantOther uint64) {
+		t.Helper()
+		if e, x := o.Unread(dir); e != wantEncrypted || x != wantOther {
+			t.Errorf("%s: %d encrypted, %d other bytes", dir, e, x)
+		}
+	}
+	f(protocol.ToServer, 158, 0)
+	f(protocol.ToClient, 0, 24)
+}
+
 func TestBounds(t *testing.T) {
 	d := mounted(`\\srv\data`, 1)
 	for i := range maxOpen + 3 {
