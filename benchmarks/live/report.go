@@ -87,9 +87,10 @@ func (r *report) table() string {
 	}
 	b.WriteString("\nUploads are HTTP PUTs of random bytes (as packed files are) or of text, 64 MiB each. A round trip is 64 bytes and back over TCP, two ways through.\n")
 	if l := r.loss; l != nil {
-		fmt.Fprintf(&b, "\nNumbered frames through %s at half of its measured maximum: %d sent at %.0f kpps, %d arrived at the server, **%d lost**,\n"+
+		fmt.Fprintf(&b, "\nNumbered frames through %s at half of its measured maximum: %d sent at %.0f kpps, %d arrived at the server, **%d lost**\n"+
+			"(where the kernel stood in for a worker some come twice: %d more arrived than were sent),\n"+
 			"%d out of order; its own counts: %d lost to a full buffer, %d not sent, %d left to the\n"+
-			"kernel while the worker was kept from running for over 200 ms.\n", r.ways[inspecting].name, l.sent, l.kpps, l.arrived, l.sent-l.arrived, l.disorder, l.ringDrops, l.sendErrors, l.discarded)
+			"kernel while the worker was kept from running for over 200 ms.\n", r.ways[inspecting].name, l.sent, l.kpps, l.arrived, max(l.sent-l.arrived, 0), max(l.arrived-l.sent, 0), l.disorder, l.ringDrops, l.sendErrors, l.discarded)
 	}
 	b.WriteString("\n![ratios to the Linux bridge](results.svg)\n")
 	return b.String()
@@ -100,7 +101,7 @@ func (r *report) plot() string {
 	const bar, gap, left, width = 14, 26, 290, 420
 	var b strings.Builder
 	height := 60 + len(r.ways)*(4*bar+gap)
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", left+width+110, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", left+width+160, height)
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/><text x="10" y="20" font-size="14">Ratio to the Linux bridge (longer is better)</text>`+"\n")
 	most := 1.0
 	for i := range r.ratio {
