@@ -15,14 +15,14 @@ PKGS ?= ./...
 LINT := build/tools/golangci-lint
 GENERATED := '*_bpfel.go' '*_bpfel.o'
 
-.PHONY: all build test lint generate check-generated bench demo clean setup help
+.PHONY: all build test lint generate check-generated bench demo clean setup setup-test help
 
 all: lint build test ## lint, build and test
 
 build: setup ## build bin/sluice
 	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-test: setup lint ## install what is missing, lint, run all tests, compare generated code
+test: setup-test lint ## install what is missing, lint, run all tests, compare generated code
 	$(GO) test $(TESTFLAGS) $(PKGS)
 	$(MAKE) --no-print-directory check-generated
 
@@ -52,8 +52,11 @@ demo: build ## show the program at work on generated traffic
 clean: ## remove what was built
 	rm -rf bin build
 
-setup: ## install what building and testing need (Debian; root or sudo)
+setup: ## install what building and running need (Debian; root or sudo)
 	@bash deploy/setup.sh
+
+setup-test: ## install what testing needs besides
+	@bash deploy/setup.sh --test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

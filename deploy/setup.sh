@@ -1,18 +1,29 @@
 #!/usr/bin/env bash
-# Installs what building, testing and running Sluice need on Debian 12 and its
-# kin. Quick where nothing is missing. --check only tells.
+# Installs what building and running Sluice need on Debian 12 and its kin, and
+# with --test what its tests need too. Quick where nothing is missing. --check only
+# tells.
 set -euo pipefail
 
-# Build: cgo (one library of it in C++) and its two libraries, clang 14 for the BPF programs (pinned, so
-# that the committed objects can be compared byte for byte).
-# Test and run: links, offloads, captures, PDF text in a child process, and
-# clients that send files and mail.
+# Build: cgo (one library of it in C++) and its two libraries, clang 14 for the
+# BPF programs (pinned, so that the committed objects can be compared byte for byte).
+# Run and demonstrate: links, offloads, captures, and PDF text in a child process.
 packages=(
   gcc g++ pkg-config libc6-dev make git ca-certificates
   libhyperscan-dev libpcre2-dev
   clang-14 llvm-14 libbpf-dev linux-libc-dev
-  iproute2 procps ethtool nftables curl openssl tcpdump poppler-utils lftp swaks
+  iproute2 procps ethtool nftables curl openssl tcpdump poppler-utils
 )
+# Test: clients that send files and mail, and a server of file shares.
+test_packages=(lftp swaks smbclient samba)
+
+check=false
+for arg in "$@"; do
+  case "$arg" in
+    --test) packages+=("${test_packages[@]}") ;;
+    --check) check=true ;;
+    *) echo "setup: unknown argument $arg" >&2; exit 2 ;;
+  esac
+done
 
 installed() {
   [[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
@@ -35,7 +46,7 @@ fi
 if [[ ${#missing[@]} -eq 0 ]]; then
   exit 0
 fi
-if [[ "${1:-}" == --check ]]; then
+if $check; then
   echo "setup: missing: ${missing[*]}"
   exit 1
 fi
@@ -50,6 +61,14 @@ if [[ $(id -u) -ne 0 ]]; then
 fi
 echo "setup: installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# No package starts a server of its own here: the tests start what they need, in
+# namespaces of their own.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+fi
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 echo "setup: done"

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/cmd/sluice-demo/stage"
+	"sluice/internal/livetest"
 	"sluice/internal/netlab"
 )
 
@@ -69,7 +70,7 @@ func liveDocuments(r *rig) {
 // liveDocumentMail sends documents by mail.
 func liveDocumentMail(r *rig) {
 	if _, err := exec.LookPath("swaks"); err != nil {
-		r.Skip("swaks is missing (deploy/setup.sh)")
+		livetest.Lacks(r, "swaks is missing (deploy/setup.sh)")
 	}
 	server := stage.ServeMail(r.listen(netlab.Server4 + ":25"))
 	r.start()
@@ -113,7 +114,7 @@ func last(s string) string { return s[max(0, len(s)-600):] }
 // connections.
 func liveDocumentFTP(r *rig) {
 	if _, err := exec.LookPath("lftp"); err != nil {
-		r.Skip("lftp is missing (deploy/setup.sh)")
+		livetest.Lacks(r, "lftp is missing (deploy/setup.sh)")
 	}
 	server := serveFTP(r)
 	r.start()

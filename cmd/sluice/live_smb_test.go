@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/cmd/sluice-demo/stage"
+	"sluice/internal/livetest"
 	"sluice/internal/netlab"
 )
 
@@ -26,7 +27,7 @@ func (r *rig) serveFiles() string {
 	r.Helper()
 	for _, program := range []string{"smbd", "smbclient"} {
 		if _, err := exec.LookPath(program); err != nil {
-			r.Skipf("%s is not installed (apt-get install samba smbclient)", program)
+			livetest.Lacks(r, "%s is not installed (apt-get install samba smbclient)", program)
 		}
 	}
 	state, share := filepath.Join(r.dir, "samba"), filepath.Join(r.dir, "share")

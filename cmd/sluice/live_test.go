@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sluice/cmd/sluice-demo/stage"
+	"sluice/internal/livetest"
 	"sluice/internal/netlab"
 )
 
@@ -25,7 +26,7 @@ import (
 // program and the cache of compiled databases.
 func TestLive(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("network namespaces need root")
+		livetest.Lacks(t, "network namespaces need root")
 	}
 	if testing.Short() {
 		t.Skip("builds the program and starts it many times")

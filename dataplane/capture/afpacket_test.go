@@ -16,6 +16,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"sluice/internal/livetest"
 )
 
 // pair makes two connected interfaces in a namespace that ends with the test,
@@ -23,7 +25,7 @@ import (
 func pair(tb testing.TB) {
 	tb.Helper()
 	if os.Geteuid() != 0 {
-		tb.Skip("packet sockets need root")
+		livetest.Lacks(tb, "packet sockets need root")
 	}
 	runtime.LockOSThread()
 	old, err := netns.Get()

@@ -12,6 +12,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"sluice/dataplane/flow"
+	"sluice/internal/livetest"
 )
 
 // needRoot skips where programs cannot be loaded. CI runs as root: there a
@@ -19,7 +20,7 @@ import (
 func needRoot(tb testing.TB) {
 	tb.Helper()
 	if os.Geteuid() != 0 {
-		tb.Skip("loading BPF programs needs root")
+		livetest.Lacks(tb, "loading BPF programs needs root")
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"sluice/dataplane/capture"
 	"sluice/dataplane/fastpath"
+	"sluice/internal/livetest"
 )
 
 // topology is client – gateway – server in namespaces without a name: they end
@@ -43,7 +44,7 @@ const (
 func needRoot(tb testing.TB) {
 	tb.Helper()
 	if os.Geteuid() != 0 {
-		tb.Skip("network namespaces need root")
+		livetest.Lacks(tb, "network namespaces need root")
 	}
 }
 

@@ -10,12 +10,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sluice/internal/livetest"
 )
 
 func newLab(t *testing.T, name string) *Lab {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("network namespaces need root")
+		livetest.Lacks(t, "network namespaces need root")
 	}
 	l, err := New(name)
 	if err != nil {
