@@ -44,7 +44,7 @@ func (w *Worker) decide(p *decode.Packet) bool {
 		w.packetAnomalies(p.Events())
 	}
 	if q := w.cfg.Quarantine; q != nil && w.judging() && q.Holds(p) {
-		return w.hold(p)
+		return w.isolated(p)
 	}
 	if p.IPVersion == 0 || p.Flags&(decode.FlagInvalid|decode.FlagFragment) != 0 {
 		// No flow: a frame without IP, a broken packet, or a fragment that is

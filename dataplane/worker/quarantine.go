@@ -7,9 +7,9 @@ import (
 	"sluice/dataplane/verdict"
 )
 
-// hold withholds a packet of a host in quarantine. It has a flow, so that its
+// isolated withholds a packet of a host in quarantine. It has a flow, so that its
 // drops are told as those of others are.
-func (w *Worker) hold(p *decode.Packet) bool {
+func (w *Worker) isolated(p *decode.Packet) bool {
 	w.withhold(dropQuarantine)
 	if p.Flags&(decode.FlagInvalid|decode.FlagFragment) != 0 {
 		return false
