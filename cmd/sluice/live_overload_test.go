@@ -99,6 +99,7 @@ func liveOverload(r *rig) {
 			Flows            uint64
 		}
 		Flow struct {
+			Src      string `json:"src_ip"`
 			ToClient uint64 `json:"bytes_toclient"`
 		}
 	}
@@ -113,7 +114,7 @@ func liveOverload(r *rig) {
 		r.Errorf("%s", e.Raw)
 	}
 	e = r.await(mark, "a flow that goes past", func(e *stage.Event) bool { return parse(e).Overload.State == "shed" })
-	if rec := parse(&e); rec.Overload.Class != "download" || rec.Overload.By != "kernel" || rec.Flow.ToClient < 4<<20 || e.Src != netlab.Client4 {
+	if rec := parse(&e); rec.Overload.Class != "download" || rec.Overload.By != "kernel" || rec.Flow.ToClient < 4<<20 || rec.Flow.Src != netlab.Client4 {
 		r.Errorf("%s", e.Raw)
 	}
 	e = r.await(mark, "the overload's end", func(e *stage.Event) bool { return parse(e).Overload.State == "end" })
