@@ -213,12 +213,20 @@ func (r *record) counts(c *Catalog) []Count {
 	if len(r.tallies) == 0 {
 		return nil
 	}
-	out := make([]Count, 0, len(r.tallies))
+	out := r.appendCounts(make([]Count, 0, len(r.tallies)), c)
+	for i := range out {
+		out[i].Masked, out[i].Hashes = slices.Clone(out[i].Masked), slices.Clone(out[i].Hashes)
+	}
+	return out
+}
+
+// appendCounts is counts without memory of its own: what it appends to out is
+// valid as long as the record does not change.
+func (r *record) appendCounts(out []Count, c *Catalog) []Count {
 	for i := range r.tallies {
 		t := &r.tallies[i]
 		d := &c.dets[t.det]
-		n := Count{Detector: d.ID, Level: t.level, Confidence: t.best, Tags: d.Tags, Total: t.total, Unique: t.unique,
-			Masked: slices.Clone(t.masked), Hashes: slices.Clone(t.hashes)}
+		n := Count{Detector: d.ID, Level: t.level, Confidence: t.best, Tags: d.Tags, Total: t.total, Unique: t.unique, Masked: t.masked, Hashes: t.hashes}
 		if d.Bulk > 0 && t.unique[Medium] >= uint32(d.Bulk) {
 			n.Level = max(n.Level, d.BulkLevel)
 		}

@@ -84,7 +84,9 @@ type Scanner struct {
 	val  [maxValue + 64]byte
 	lens [maxLeft + 1 + maxRight]uint8
 	cand []candidate
-	va   value
+	// counts are what Counts gave last.
+	counts []Count
+	va     value
 	// parts are the tokens of the run being judged.
 	parts [maxLeft + 1 + maxRight]part
 	// seen is the view of the hit being judged, out what was decoded last: both would
@@ -436,8 +438,12 @@ func (st *Stream) Found() int { return len(st.rec.findings) + int(st.rec.dropped
 // valid until the next call for the stream.
 func (st *Stream) Findings() []Finding { return st.rec.findings }
 
-// Counts gives the sums of the findings so far, as Result.Counts will.
-func (s *Scanner) Counts(st *Stream) []Count { return st.rec.counts(s.c) }
+// Counts gives the sums of the findings so far, as Result.Counts will, valid until
+// the Scanner's next call.
+func (s *Scanner) Counts(st *Stream) []Count {
+	s.counts = st.rec.appendCounts(s.counts[:0], s.c)
+	return s.counts
+}
 
 // Size gives the number of bytes written.
 func (st *Stream) Size() uint64 { return st.end }

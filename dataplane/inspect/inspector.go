@@ -106,6 +106,8 @@ type Object struct {
 	Keeps    bool
 	// Unwanted tells that nobody wants to know what is in it: it is not classified.
 	Unwanted bool
+	// Early is the caller's note that what is found may matter before its end.
+	Early bool
 
 	in   *Inspector
 	db   *hs.DB
@@ -209,14 +211,14 @@ func (o *Object) Data(p *decode.Packet, num uint64, data []byte) {
 	}
 }
 
-// Outdated reports whether an object is not classified although an Inspector, which
-// has taken the place of its own, might be asked to.
-func (o *Object) Outdated(in *Inspector) bool { return o.Unwanted && o.in != in }
+// Outdated reports whether in has taken the place of the object's Inspector: what
+// was settled about the object when it was opened is of before a reload.
+func (o *Object) Outdated(in *Inspector) bool { return o.in != in }
 
 // Catalog gives the detectors that the object is classified by.
 func (o *Object) Catalog() *classifiers.Catalog { return o.in.set.Catalog }
 
-// Partial gives what was found so far.
+// Partial gives what was found so far, valid until the next call of the Inspector.
 func (o *Object) Partial() classifiers.Result {
 	return classifiers.Result{Counts: o.in.Classifier.Counts(o.Stream), Type: o.Stream.Type(), Size: o.Size, Unscannable: o.Stream.Unscannable()}
 }

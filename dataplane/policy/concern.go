@@ -8,6 +8,9 @@ type Concern struct {
 	// Some tells that a rule could do something, Keeps that one of them keeps
 	// evidence.
 	Some, Keeps bool
+	// Withholds tells that one of them could keep bytes back, and so may decide before
+	// the object's end.
+	Withholds bool
 	// Excuses tells that an exception could match, which is told of even where no
 	// rule would have done anything.
 	Excuses bool
@@ -31,8 +34,19 @@ func (p *Policy) Concerns(in *Input) (c Concern) {
 		}
 		c.Some = true
 		c.Keeps = c.Keeps || r.keep
+		c.Withholds = c.Withholds || !r.shadow && r.mayWithhold()
 	}
 	return c
+}
+
+// mayWithhold reports whether the rule or one of its tiers withholds.
+func (r *rule) mayWithhold() bool {
+	for i := range r.tiers {
+		if r.tiers[i].action.Withholds() {
+			return true
+		}
+	}
+	return r.action.Withholds()
 }
 
 // mayMatch tries what is known of an object before its first byte.

@@ -27,6 +27,13 @@ rules:
     when: {direction: internal}
     action: alert
     shadow: true
+  - name: tiers
+    when: {direction: external, channel: smtp, detectors: [pay.card]}
+    tiers: [{unique: 1, action: alert}, {unique: 10, action: block}]
+  - name: shadowed
+    when: {direction: internal}
+    action: block
+    shadow: true
 `), "t.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -42,14 +49,15 @@ rules:
 		}
 	}
 	some, none := Concern{Some: true}, Concern{}
-	f(Egress, "smtp", "", Concern{Some: true, Keeps: true})
+	f(Egress, "smtp", "", Concern{Some: true, Keeps: true, Withholds: true})
 	f(Egress, "http-request", "", none)
 	f(Ingress, "smtp", "", Concern{Excuses: true}) // nothing to do, but to tell
 	f(Egress, "ftp-data", "", some)
 	f(Egress, "ftp-data", "a.example.net", some)
 	f(Egress, "ftp-data", "example.org", none)
 	f(InternalOnly, "smtp", "", some)
-	f(External, "smtp", "", none)
+	f(External, "smtp", "", Concern{Some: true, Withholds: true})
+	f(External, "ftp-data", "", none)
 	if none.Wants() || !some.Wants() || !(Concern{Excuses: true}).Wants() {
 		t.Error("what is found makes a difference where a rule or an exception could match, only there")
 	}

@@ -27,6 +27,7 @@ func (s *objectSink) OpenObject(o *protocol.Object) {
 	c := w.concern(w.f, app, o)
 	ob := w.in.OpenObject(w.f, app, o, inspect.How{Sum: o.File && w.cfg.Report.wants("fileinfo"), Unwanted: !w.wants(c)})
 	o.Sink = ob
+	ob.Early = c.Withholds
 	w.openSpool(ob, c)
 	if o.Tx != nil {
 		o.Tx.OpenObjects++
@@ -207,6 +208,9 @@ func (w *Worker) judgeObjects() {
 			ob.Decided = d
 		}
 		d.found = found
+		if !ob.Early && !ob.Outdated(w.in) {
+			continue // nothing that could be decided now would hold
+		}
 		w.judge(ob.Flow, ob.App, ob.Meta, objectFacts{size: ob.Size, released: ob.Released, spool: ob.Spool}, ob.Partial(), d)
 	}
 	w.touched = w.touched[:0]
