@@ -59,6 +59,9 @@ type ObjectMeta struct {
 	ContentType string
 	// MinConfidence leaves out findings below it.
 	MinConfidence Confidence
+	// CountsOnly leaves out the findings one by one: who only wants the Counts is
+	// spared their hashes and texts.
+	CountsOnly bool
 	// Raw says that the bytes are a connection's, not an object's: no media type
 	// is told from them.
 	Raw bool
@@ -196,7 +199,8 @@ type record struct {
 	findings []Finding
 	tallies  []tally
 	seen     seen
-	dropped  uint64
+	// made counts all findings, dropped what was left out at a bound.
+	made, dropped uint64
 }
 
 func (r *record) reset() {
@@ -205,7 +209,7 @@ func (r *record) reset() {
 	clear(r.tallies)
 	r.tallies = r.tallies[:0]
 	r.seen.reset()
-	r.dropped = 0
+	r.made, r.dropped = 0, 0
 }
 
 // counts renders the tallies, ordered by detector.

@@ -346,6 +346,10 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 		return hash
 	}
 	r.add(s.c, det, conf, level, normal, keyed)
+	r.made++
+	if st.meta.CountsOnly {
+		return
+	}
 	if len(r.findings) < MaxFindings {
 		r.findings = append(r.findings, Finding{Detector: d.ID, Start: from, End: to, Confidence: conf, Level: level, Tags: d.Tags, Masked: masked(normal, d.Secret), Hash: keyed(), Path: st.path})
 	} else {
@@ -432,7 +436,7 @@ func (s *Scanner) Abandon(st *Stream) {
 
 // Found reports how many findings there are so far, to tell cheaply whether a
 // write brought new ones.
-func (st *Stream) Found() int { return len(st.rec.findings) + int(st.rec.dropped) }
+func (st *Stream) Found() int { return int(st.rec.made + st.rec.dropped) }
 
 // Findings gives the findings so far in the order in which they were made,
 // valid until the next call for the stream.

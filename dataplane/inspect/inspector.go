@@ -156,7 +156,7 @@ func (in *Inspector) OpenObject(f *flow.Flow, app protocol.ID, meta *protocol.Ob
 		o.db = in.set.objectDB(app, meta.Dir, meta.Container || o.Unwanted)
 	}
 	if in.Classifier != nil && !meta.Container && !o.Unwanted {
-		o.Stream = in.Classifier.Open(classifiers.ObjectMeta{Name: meta.Name, ContentType: meta.ContentType, MinConfidence: classifiers.Medium, Raw: how.Raw})
+		o.Stream = in.Classifier.Open(classifiers.ObjectMeta{Name: meta.Name, ContentType: meta.ContentType, MinConfidence: classifiers.Medium, CountsOnly: true, Raw: how.Raw})
 	}
 	if o.db != nil {
 		var err error
