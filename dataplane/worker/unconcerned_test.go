@@ -2,9 +2,15 @@ package worker_test
 
 import (
 	"fmt"
+	"net"
 	"testing"
+	"time"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
 
 	"sluice/classifiers/document"
+	"sluice/dataplane/capture"
 	"sluice/dataplane/policy"
 	"sluice/dataplane/worker"
 )
@@ -92,4 +98,36 @@ func TestUnconcernedUntilReload(t *testing.T) {
 	if l := r.dlp(); len(l) != 1 || l[0].PolicyRule != "block-cards" || l[0].Channel != "raw-tcp" {
 		t.Errorf("%+v", l)
 	}
+}
+
+// TestUnconcernedDatagrams counts datagrams of no known protocol as what they are.
+func TestUnconcernedDatagrams(t *testing.T) {
+	f := func(pol string, concerned bool) {
+		t.Helper()
+		r := newRig(t, pol, working(), nil)
+		payload := "\x01\x02 raw " + cards
+		for n := range uint16(3) {
+			udp := &layers.UDP{SrcPort: 40000, DstPort: 7777}
+			ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: net.IP{10, 0, 0, 2}, DstIP: net.IP{203, 0, 113, 10}, Id: n}
+			_ = udp.SetNetworkLayerForChecksum(ip)
+			buf := gopacket.NewSerializeBuffer()
+			if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+				&layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2}, EthernetType: layers.EthernetTypeIPv4}, ip, udp, gopacket.Payload(payload)); err != nil {
+				t.Fatal(err)
+			}
+			r.num++
+			r.send(capture.Frame{Data: buf.Bytes(), WireLen: uint32(len(buf.Bytes())), Link: capture.LinkEthernet, Num: r.num, Time: time.Now().UnixNano()})
+		}
+		r.w.Flush()
+		r.take()
+		c := r.w.Counters()
+		if got := c.EgressUnconcerned; concerned != (got == 0) || concerned != (len(r.dlp()) > 0) {
+			t.Errorf("%d of %d bytes are unconcerned, %d events", got, 3*len(payload), len(r.dlp()))
+		}
+		if !concerned && c.EgressUnconcerned+c.EgressInspected != uint64(3*len(payload)) {
+			t.Errorf("%d bytes are unconcerned, %d inspected, of %d", c.EgressUnconcerned, c.EgressInspected, 3*len(payload))
+		}
+	}
+	f(inwards, false)
+	f("", true)
 }
