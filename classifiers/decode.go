@@ -363,6 +363,17 @@ func (s *Scanner) decodeUTF16(st *Stream, view []byte, base, limit uint64, eof b
 		if at >= limit {
 			return
 		}
+		if d.u16 == nil {
+			// Blocks without a zero are none of it.
+			z := bytes.IndexByte(view[at-base:limit-base], 0)
+			if z < 0 {
+				z = int(limit - at)
+			}
+			at += uint64(z) / block * block
+			if d.u16next = at; at >= limit {
+				return
+			}
+		}
 		n := uint64(block)
 		if at+n > st.end {
 			n = st.end - at

@@ -47,6 +47,9 @@ var magics = []magic{
 	{0, "<?xml", "application/xml"},
 }
 
+// TypeHead is how many of an object's first bytes TypeOf looks at, at most.
+const TypeHead = headLen
+
 // TypeOf tells the media type from an object's first bytes; empty when there
 // are none, "application/octet-stream" when nothing is known.
 func TypeOf(head []byte) string {

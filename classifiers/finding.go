@@ -59,6 +59,9 @@ type ObjectMeta struct {
 	ContentType string
 	// MinConfidence leaves out findings below it.
 	MinConfidence Confidence
+	// CountsOnly leaves out the findings one by one: who only wants the Counts is
+	// spared their hashes and texts.
+	CountsOnly bool
 	// Raw says that the bytes are a connection's, not an object's: no media type
 	// is told from them.
 	Raw bool
@@ -196,7 +199,8 @@ type record struct {
 	findings []Finding
 	tallies  []tally
 	seen     seen
-	dropped  uint64
+	// made counts all findings, dropped what was left out at a bound.
+	made, dropped uint64
 }
 
 func (r *record) reset() {
@@ -205,7 +209,7 @@ func (r *record) reset() {
 	clear(r.tallies)
 	r.tallies = r.tallies[:0]
 	r.seen.reset()
-	r.dropped = 0
+	r.made, r.dropped = 0, 0
 }
 
 // counts renders the tallies, ordered by detector.
@@ -213,12 +217,20 @@ func (r *record) counts(c *Catalog) []Count {
 	if len(r.tallies) == 0 {
 		return nil
 	}
-	out := make([]Count, 0, len(r.tallies))
+	out := r.appendCounts(make([]Count, 0, len(r.tallies)), c)
+	for i := range out {
+		out[i].Masked, out[i].Hashes = slices.Clone(out[i].Masked), slices.Clone(out[i].Hashes)
+	}
+	return out
+}
+
+// appendCounts is counts without memory of its own: what it appends to out is
+// valid as long as the record does not change.
+func (r *record) appendCounts(out []Count, c *Catalog) []Count {
 	for i := range r.tallies {
 		t := &r.tallies[i]
 		d := &c.dets[t.det]
-		n := Count{Detector: d.ID, Level: t.level, Confidence: t.best, Tags: d.Tags, Total: t.total, Unique: t.unique,
-			Masked: slices.Clone(t.masked), Hashes: slices.Clone(t.hashes)}
+		n := Count{Detector: d.ID, Level: t.level, Confidence: t.best, Tags: d.Tags, Total: t.total, Unique: t.unique, Masked: t.masked, Hashes: t.hashes}
 		if d.Bulk > 0 && t.unique[Medium] >= uint32(d.Bulk) {
 			n.Level = max(n.Level, d.BulkLevel)
 		}

@@ -84,7 +84,9 @@ type Scanner struct {
 	val  [maxValue + 64]byte
 	lens [maxLeft + 1 + maxRight]uint8
 	cand []candidate
-	va   value
+	// counts are what Counts gave last.
+	counts []Count
+	va     value
 	// parts are the tokens of the run being judged.
 	parts [maxLeft + 1 + maxRight]part
 	// seen is the view of the hit being judged, out what was decoded last: both would
@@ -344,6 +346,10 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 		return hash
 	}
 	r.add(s.c, det, conf, level, normal, keyed)
+	r.made++
+	if st.meta.CountsOnly {
+		return
+	}
 	if len(r.findings) < MaxFindings {
 		r.findings = append(r.findings, Finding{Detector: d.ID, Start: from, End: to, Confidence: conf, Level: level, Tags: d.Tags, Masked: masked(normal, d.Secret), Hash: keyed(), Path: st.path})
 	} else {
@@ -430,14 +436,18 @@ func (s *Scanner) Abandon(st *Stream) {
 
 // Found reports how many findings there are so far, to tell cheaply whether a
 // write brought new ones.
-func (st *Stream) Found() int { return len(st.rec.findings) + int(st.rec.dropped) }
+func (st *Stream) Found() int { return int(st.rec.made + st.rec.dropped) }
 
 // Findings gives the findings so far in the order in which they were made,
 // valid until the next call for the stream.
 func (st *Stream) Findings() []Finding { return st.rec.findings }
 
-// Counts gives the sums of the findings so far, as Result.Counts will.
-func (s *Scanner) Counts(st *Stream) []Count { return st.rec.counts(s.c) }
+// Counts gives the sums of the findings so far, as Result.Counts will, valid until
+// the Scanner's next call.
+func (s *Scanner) Counts(st *Stream) []Count {
+	s.counts = st.rec.appendCounts(s.counts[:0], s.c)
+	return s.counts
+}
 
 // Size gives the number of bytes written.
 func (st *Stream) Size() uint64 { return st.end }

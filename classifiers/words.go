@@ -149,10 +149,13 @@ func (r *wordReader) nextOf(t *wordTable, stop int) (start, end int, hash uint64
 blocks:
 	for r.pos < stop {
 		i := r.pos
-		if i+64+8 > len(r.b) {
-			return r.next()
+		var tail [64 + 8]byte // what is beyond the text's end is no letter
+		b := tail[:]
+		if i+len(tail) <= len(r.b) {
+			b = r.b[i : i+len(tail)]
+		} else {
+			copy(b, r.b[i:])
 		}
-		b := r.b[i : i+64+8]
 		beyond, letters, small := lettersIn(b)
 		humps := letters &^ small & (small << 1)
 		starts, ends := letters&^(letters<<1)|humps, ^letters|humps

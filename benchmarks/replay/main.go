@@ -68,21 +68,24 @@ func run(pcap string, size int64, rules string, rounds int, groups bool) error {
 		total.row(s.name, d)
 	}
 	variants := []variant{
-		{"full pipeline, no rules", nil, true, config.Default()},
-		{"full pipeline, bundled rules", nil, false, config.Default()},
+		{name: "full pipeline, no rules", none: true, cfg: config.Default()},
+		{name: "full pipeline, bundled rules", cfg: config.Default()},
 	}
 	if rules != "" {
-		variants = append(variants, variant{"full pipeline, " + rules, []string{rules}, false, config.Default()})
+		variants = append(variants, variant{name: "full pipeline, " + rules, rules: []string{rules}, cfg: config.Default()})
 	}
 	for _, v := range variants {
 		v.cfg.Policy.File = app.PolicyNone
 	}
-	with := variant{"full pipeline, bundled rules and policy", nil, false, config.Default()}
+	with := variant{name: "full pipeline, bundled rules and policy", cfg: config.Default()}
 	if rules != "" {
 		with.name, with.rules = "full pipeline, "+rules+" and bundled policy", []string{rules}
 	}
+	// The policy is about what leaves, and most of a capture may not.
+	whole := with
+	whole.name, whole.classify = with.name+", everything classified", true
 	var measured []*measurement
-	for _, v := range append(variants, with) {
+	for _, v := range append(variants, with, whole) {
 		m, err := v.measure(pcap, rounds)
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
@@ -182,7 +185,9 @@ type variant struct {
 	name  string
 	rules []string
 	none  bool
-	cfg   *config.Config
+	// classify has what no rule of the policy could be about classified too.
+	classify bool
+	cfg      *config.Config
 }
 
 // measurement is what a variant took.
@@ -215,6 +220,9 @@ func (v variant) measure(pcap string, rounds int) (*measurement, error) {
 	wc, err := parts.Worker(app.Mode{Inline: true, Workers: 1, Types: func(string) bool { return false }})
 	if err != nil {
 		return nil, err
+	}
+	if v.classify {
+		wc.Judged = func(worker.Judged) {}
 	}
 	once := func() error {
 		_, err := replay.Run(context.Background(), replay.Options{Files: []string{pcap}, Workers: 1, AutoChecksum: true,

@@ -64,15 +64,15 @@ func cadType(head []byte, ext string) string {
 	switch {
 	case bytes.HasPrefix(text, []byte("ISO-10303-21;")), bytes.Contains(head[:min(len(head), 512)], []byte("\nISO-10303-21;")):
 		return "model/step"
-	case len(head) >= 80 && reIGES.Match(head[:min(len(head), 400)]):
+	case len(head) >= 80 && mayIGES(head[:min(len(head), 400)]) && reIGES.Match(head[:min(len(head), 400)]):
 		return "model/iges"
 	case reDXF.Match(head):
 		return "image/vnd.dxf; format=ascii"
 	case reSTLHead.Match(head):
 		return "model/stl"
-	case reDrill.Match(head) && reDrillUse.Match(head):
+	case bytes.Contains(head, []byte("M48")) && reDrill.Match(head) && reDrillUse.Match(head):
 		return "application/vnd.excellon"
-	case len(reGerber.FindAllIndex(head, 2)) == 2, bytes.Contains(head[:min(len(head), 2048)], []byte("G04 ")) && reGerber.Match(head):
+	case mayGerber(head) && (len(reGerber.FindAllIndex(head, 2)) == 2 || bytes.Contains(head[:min(len(head), 2048)], []byte("G04 ")) && reGerber.Match(head)):
 		return "application/vnd.gerber"
 	case bytes.HasPrefix(text, []byte("{")) && bytes.Contains(head, []byte(`"asset"`)) && (ext == ".gltf" || bytes.Contains(head, []byte(`"meshes"`))):
 		return "model/gltf+json"
@@ -136,27 +136,79 @@ func binarySTL(head []byte, ext string) string {
 // isGcode wants most of the first lines to be machine words; an extension of
 // the trade lowers the bar, since programs may begin with long comments.
 func isGcode(head []byte, ext string) bool {
-	n, lines := len(reGcode.FindAllIndex(head, 200)), 0
-	for _, l := range bytes.Split(head[:min(len(head), 8192)], []byte("\n")) {
+	n := gcodeLines(head)
+	switch ext {
+	case ".nc", ".gcode", ".cnc", ".tap", ".ngc", ".mpf", ".gco", ".eia":
+		return n >= 2
+	}
+	if n < 6 {
+		return false
+	}
+	lines := 0
+	for l := range bytes.SplitSeq(head[:min(len(head), 8192)], []byte("\n")) {
 		l = bytes.TrimSpace(l)
 		if len(l) > 0 && l[0] != ';' && l[0] != '(' && l[0] != '%' {
 			lines++
 		}
 	}
-	switch ext {
-	case ".nc", ".gcode", ".cnc", ".tap", ".ngc", ".mpf", ".gco", ".eia":
-		return n >= 2
-	}
-	return n >= 6 && lines > 0 && n*2 > lines
+	return lines > 0 && n*2 > lines
 }
+
+// maxGcodeLines bounds the lines that are counted.
+const maxGcodeLines = 200
+
+// gcodeLines counts the lines that begin as programs of machine tools do. A line's
+// first letter tells most others without the expression.
+func gcodeLines(head []byte) (n int) {
+	for l := range bytes.SplitSeq(head, []byte("\n")) {
+		l = bytes.TrimLeft(l, " \t")
+		if len(l) < 2 || l[0] != 'G' && l[0] != 'M' && l[0] != 'N' || !reGcode.Match(l) {
+			continue
+		}
+		if n++; n == maxGcodeLines {
+			break
+		}
+	}
+	return n
+}
+
+// mayIGES reports whether a line is long enough and ends as the first one of IGES
+// does: the expression costs more.
+func mayIGES(head []byte) bool {
+	for l := range bytes.SplitSeq(head, []byte("\n")) {
+		if l = bytes.TrimSuffix(l, []byte("\r")); len(l) >= 74 && l[len(l)-1] == '1' {
+			return true
+		}
+	}
+	return false
+}
+
+// mayGerber reports whether a parameter stands in head with which a Gerber file could
+// begin.
+func mayGerber(head []byte) bool {
+	for rest := head; ; {
+		i := bytes.IndexByte(rest, '%')
+		if i < 0 || i+3 > len(rest) {
+			return false
+		}
+		switch string(rest[i+1 : i+3]) {
+		case "FS", "MO", "AD":
+			return true
+		}
+		rest = rest[i+1:]
+	}
+}
+
+// objFirst are the letters with which a line of a model begins.
+var objFirst = []byte("vfogum")
 
 func isOBJ(head []byte) bool {
 	v, other := 0, 0
-	for _, l := range bytes.Split(head[:min(len(head), 8192)], []byte("\n")) {
+	for l := range bytes.SplitSeq(head[:min(len(head), 8192)], []byte("\n")) {
 		l = bytes.TrimSpace(l)
 		switch {
 		case len(l) == 0 || l[0] == '#':
-		case reOBJ.Match(l):
+		case bytes.IndexByte(objFirst, l[0]) >= 0 && reOBJ.Match(l):
 			if bytes.HasPrefix(l, []byte("v ")) || bytes.HasPrefix(l, []byte("v\t")) {
 				v++
 			}

@@ -130,7 +130,7 @@ func printRings(out io.Writer, ports []app.PortStatus) {
 // printCoverage tells what became of the bytes that left.
 func printCoverage(out io.Writer, counters map[string]uint64) {
 	var sum uint64
-	kinds := []string{"inspected", "encrypted", "bypassed", "unscannable"}
+	kinds := []string{"inspected", "encrypted", "bypassed", "unscannable", "unconcerned"}
 	for _, k := range kinds {
 		sum += counters["coverage.egress_bytes."+k]
 	}

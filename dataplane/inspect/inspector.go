@@ -91,7 +91,8 @@ type Object struct {
 	// Size counts the bytes seen; Released those that had left before the
 	// packet in Packet, which brought the newest.
 	Size, Released, Packet uint64
-	// Stream is the classification; nil for containers and without classifiers.
+	// Stream is the classification; nil for containers, where nobody wants to know,
+	// and without classifiers.
 	Stream *classifiers.Stream
 	// Decided is the caller's note of what was done about the object so far.
 	Decided any
@@ -103,6 +104,10 @@ type Object struct {
 	Spool    *document.Spool
 	Spooling uint8
 	Keeps    bool
+	// Unwanted tells that nobody wants to know what is in it: it is not classified.
+	Unwanted bool
+	// Early is the caller's note that what is found may matter before its end.
+	Early bool
 
 	in   *Inspector
 	db   *hs.DB
@@ -113,10 +118,22 @@ type Object struct {
 	hash  bool
 	rules bool
 	win   window
+	// head are the first bytes of a file that is not classified, to tell its type.
+	head []byte
 }
 
-// OpenObject begins the inspection of meta. With sum, a SHA-256 is computed.
-func (in *Inspector) OpenObject(f *flow.Flow, app protocol.ID, meta *protocol.Object, raw, sum bool) *Object {
+// How says how an object is inspected.
+type How struct {
+	// Raw is for the bytes of no known protocol, which rules see as a Stream.
+	Raw bool
+	// Sum asks for a SHA-256.
+	Sum bool
+	// Unwanted leaves classification out.
+	Unwanted bool
+}
+
+// OpenObject begins the inspection of meta.
+func (in *Inspector) OpenObject(f *flow.Flow, app protocol.ID, meta *protocol.Object, how How) *Object {
 	var o *Object
 	if n := len(in.objects); n > 0 {
 		o = in.objects[n-1]
@@ -125,19 +142,21 @@ func (in *Inspector) OpenObject(f *flow.Flow, app protocol.ID, meta *protocol.Ob
 		o = &Object{sum: sha256.New()}
 	}
 	h := o.sum
-	*o = Object{Meta: meta, Flow: f, App: app, in: in, sum: h, hash: sum}
-	if sum {
+	*o = Object{Meta: meta, Flow: f, App: app, in: in, sum: h, hash: how.Sum, head: o.head[:0]}
+	if how.Sum {
 		h.Reset()
 	}
-	o.rules = in.Matcher != nil && !raw
+	o.rules = in.Matcher != nil && !how.Raw
+	o.Unwanted = how.Unwanted && in.Classifier != nil && !meta.Container
 	switch {
-	case raw:
+	case how.Raw && o.Unwanted:
+	case how.Raw:
 		o.db = in.set.raw
 	default:
-		o.db = in.set.objectDB(app, meta.Dir, meta.Container)
+		o.db = in.set.objectDB(app, meta.Dir, meta.Container || o.Unwanted)
 	}
-	if in.Classifier != nil && !meta.Container {
-		o.Stream = in.Classifier.Open(classifiers.ObjectMeta{Name: meta.Name, ContentType: meta.ContentType, MinConfidence: classifiers.Medium, Raw: raw})
+	if in.Classifier != nil && !meta.Container && !o.Unwanted {
+		o.Stream = in.Classifier.Open(classifiers.ObjectMeta{Name: meta.Name, ContentType: meta.ContentType, MinConfidence: classifiers.Medium, CountsOnly: true, Raw: how.Raw})
 	}
 	if o.db != nil {
 		var err error
@@ -161,6 +180,9 @@ func (o *Object) Data(p *decode.Packet, num uint64, data []byte) {
 	in.Counters.ObjectBytes += uint64(len(data))
 	if o.hash {
 		o.sum.Write(data)
+	}
+	if o.Unwanted && o.Meta.File && len(o.head) < classifiers.TypeHead && !o.Meta.Gaps {
+		o.head = append(o.head, data[:min(len(data), classifiers.TypeHead-len(o.head))]...)
 	}
 	var hits []hs.Hit
 	if o.scan.IsOpen() {
@@ -189,10 +211,14 @@ func (o *Object) Data(p *decode.Packet, num uint64, data []byte) {
 	}
 }
 
+// Outdated reports whether in has taken the place of the object's Inspector: what
+// was settled about the object when it was opened is of before a reload.
+func (o *Object) Outdated(in *Inspector) bool { return o.in != in }
+
 // Catalog gives the detectors that the object is classified by.
 func (o *Object) Catalog() *classifiers.Catalog { return o.in.set.Catalog }
 
-// Partial gives what was found so far.
+// Partial gives what was found so far, valid until the next call of the Inspector.
 func (o *Object) Partial() classifiers.Result {
 	return classifiers.Result{Counts: o.in.Classifier.Counts(o.Stream), Type: o.Stream.Type(), Size: o.Size, Unscannable: o.Stream.Unscannable()}
 }
@@ -254,6 +280,8 @@ func (o *Object) Close(p *decode.Packet) (res classifiers.Result, sum []byte) {
 	if o.Stream != nil {
 		res = in.Classifier.Close(o.Stream)
 		o.Stream = nil
+	} else if o.Unwanted {
+		res.Size, res.Type = o.Size, classifiers.TypeOf(o.head)
 	}
 	if o.rules {
 		in.Matcher.Object(p, o.Flow, o.Meta.Tx, o.Meta, o.win.view(), nil, true)
@@ -284,7 +312,7 @@ func (o *Object) release() {
 	o.win.reset(&in.buffers)
 	in.open--
 	if len(in.objects) < maxPooled {
-		*o = Object{sum: o.sum}
+		*o = Object{sum: o.sum, head: o.head[:0]}
 		in.objects = append(in.objects, o)
 	}
 }

@@ -28,7 +28,8 @@ type Set struct {
 	Rules   *signatures.Engine
 	Catalog *classifiers.Catalog
 
-	// objects scan objects for both, containers those that are not classified;
+	// objects scan objects for both, containers those that are not classified:
+	// containers, and what nobody wants to know about;
 	// streams are the signatures' for reassembled TCP. Which of them serves, the
 	// Engine's numbers tell; the last of objects has the classifiers' patterns
 	// only. raw is the classifiers' for streams of no known protocol. Any may be
@@ -109,13 +110,14 @@ func joint(rules, class []hs.Pattern) []hs.Pattern {
 	return out
 }
 
-// objectDB gives the database for an object.
-func (s *Set) objectDB(app protocol.ID, dir protocol.Dir, container bool) *hs.DB {
+// objectDB gives the database for an object, with signatures alone where it is
+// not classified; nil where nothing is to be looked for.
+func (s *Set) objectDB(app protocol.ID, dir protocol.Dir, alone bool) *hs.DB {
 	i := int16(-1)
 	if s.Rules != nil {
 		i = s.Rules.ObjectPart(app, dir)
 	}
-	if container && s.raw != nil {
+	if alone && s.raw != nil {
 		if i < 0 {
 			return nil
 		}

@@ -2,21 +2,51 @@ package policy
 
 import "slices"
 
-// Concerns reports whether any rule could do something about an object that goes
-// this way, whatever is found in it, and whether one of them keeps evidence. Of
+// Concern is what a policy could do about an object of which only the way is
+// known, whatever is found in it.
+type Concern struct {
+	// Some tells that a rule could do something, Keeps that one of them keeps
+	// evidence.
+	Some, Keeps bool
+	// Withholds tells that one of them could keep bytes back, and so may decide before
+	// the object's end.
+	Withholds bool
+	// Excuses tells that an exception could match, which is told of even where no
+	// rule would have done anything.
+	Excuses bool
+}
+
+// Wants reports whether it makes any difference what is found in the object.
+func (c Concern) Wants() bool { return c.Some || c.Excuses }
+
+// Concerns tells what the rules could do about an object that goes this way. Of
 // in, the direction, the channel, the ends and the time are looked at; a domain
 // that is not known yet may be any. It does not allocate.
-func (p *Policy) Concerns(in *Input) (some, keeps bool) {
+func (p *Policy) Concerns(in *Input) (c Concern) {
 	for i := range p.rules {
 		r := &p.rules[i]
-		if r.allows && !r.shadow || !r.mayMatch(in) {
+		if r.allows && !r.shadow && !r.exception || !r.mayMatch(in) {
 			continue
 		}
-		if some = true; r.keep {
-			return true, true
+		if r.allows && !r.shadow {
+			c.Excuses = true
+			continue
+		}
+		c.Some = true
+		c.Keeps = c.Keeps || r.keep
+		c.Withholds = c.Withholds || !r.shadow && r.mayWithhold()
+	}
+	return c
+}
+
+// mayWithhold reports whether the rule or one of its tiers withholds.
+func (r *rule) mayWithhold() bool {
+	for i := range r.tiers {
+		if r.tiers[i].action.Withholds() {
+			return true
 		}
 	}
-	return some, false
+	return r.action.Withholds()
 }
 
 // mayMatch tries what is known of an object before its first byte.

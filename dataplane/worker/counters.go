@@ -39,7 +39,7 @@ type Counters struct {
 	// that have ended.
 	UnreadEncrypted, UnreadOther uint64
 	// Egress bytes of objects by what became of them, for the coverage figures.
-	EgressInspected, EgressUnscannable, EgressEncrypted, EgressBypassed uint64
+	EgressInspected, EgressUnscannable, EgressEncrypted, EgressBypassed, EgressUnconcerned uint64
 	// Overloads are times at which the worker could not keep up, Shed the flows
 	// that went past it then, by class.
 	Overloads uint64
@@ -191,6 +191,7 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("coverage.egress_bytes.unscannable", c.EgressUnscannable)
 	fn("coverage.egress_bytes.encrypted", c.EgressEncrypted)
 	fn("coverage.egress_bytes.bypassed", c.EgressBypassed)
+	fn("coverage.egress_bytes.unconcerned", c.EgressUnconcerned)
 }
 
 // appCounter gives a protocol's name in counters: with its transport where it

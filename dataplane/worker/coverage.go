@@ -22,10 +22,21 @@ type coverage struct {
 	// to be readable.
 	pending uint64
 	// last is the frame that brought the end of an object, whose own bytes are
-	// counted after it; unscannable tells of that object.
-	last        uint64
-	unscannable bool
+	// counted after it; fate is that object's.
+	last uint64
+	fate fate
 }
+
+// fate is what became of bytes that leave and were looked at.
+type fate uint8
+
+const (
+	egressInspected fate = iota
+	// egressUnscannable could not be read, egressUnconcerned was not classified: no
+	// rule of the policy could have done anything about it.
+	egressUnscannable
+	egressUnconcerned
+)
 
 // leaves reports whether a direction of the flow goes from inside to outside.
 func (w *Worker) leaves(f *flow.Flow, dir protocol.Dir) bool {
@@ -69,12 +80,16 @@ func (w *Worker) cover(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 	case f.App.Skipped(dir) || f.TCP != nil && f.TCP.Skipped(dir):
 		w.counters.EgressBypassed += n
 	case f.TCP == nil:
-		w.counters.EgressInspected += n
+		if st := w.state(f); st.raw[dir] != nil && st.raw[dir].Unwanted {
+			w.counters.EgressUnconcerned += n
+		} else {
+			w.counters.EgressInspected += n
+		}
 	default:
 		c := &w.ensure(f).coverage
 		c.pending += n
 		if c.last == w.num {
-			w.covered(f, c.unscannable)
+			w.covered(f, c.fate)
 		}
 	}
 }
@@ -90,15 +105,18 @@ func encrypted(f *flow.Flow) bool {
 }
 
 // covered settles the flow's bytes so far: an object ended, or the flow.
-func (w *Worker) covered(f *flow.Flow, unscannable bool) {
+func (w *Worker) covered(f *flow.Flow, what fate) {
 	st := w.state(f)
 	if st == nil {
 		return
 	}
-	st.coverage.last, st.coverage.unscannable = w.num, unscannable
-	if unscannable {
+	st.coverage.last, st.coverage.fate = w.num, what
+	switch what {
+	case egressUnscannable:
 		w.counters.EgressUnscannable += st.coverage.pending
-	} else {
+	case egressUnconcerned:
+		w.counters.EgressUnconcerned += st.coverage.pending
+	default:
 		w.counters.EgressInspected += st.coverage.pending
 	}
 	st.coverage.pending = 0

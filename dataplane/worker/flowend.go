@@ -59,7 +59,7 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	if w.cfg.Report.wants("flow") {
 		w.emit(w.flowEvent(f, reason))
 	}
-	w.covered(f, false)
+	w.covered(f, egressInspected)
 	if st := w.state(f); st != nil && st.coverage.shed && w.overload != nil {
 		w.overload.flows--
 	}

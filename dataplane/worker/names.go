@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 
 	"sluice/classifiers"
 	"sluice/dataplane/flow"
@@ -25,6 +26,12 @@ type Judged struct {
 // where they withhold: the others may still change.
 func (w *Worker) judged(flowID uint64, in policy.Input, dec policy.Decision) {
 	if w.cfg.Judged != nil && (in.Final || dec.Action.Withholds()) {
+		// What was counted before the end is valid for now alone.
+		in.Counts = slices.Clone(in.Counts)
+		for i := range in.Counts {
+			c := &in.Counts[i]
+			c.Masked, c.Hashes = slices.Clone(c.Masked), slices.Clone(c.Hashes)
+		}
 		w.cfg.Judged(Judged{Input: in, Decision: dec, FlowID: flowID, Packet: w.num})
 	}
 }

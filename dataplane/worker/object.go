@@ -23,9 +23,12 @@ func (s *objectSink) OpenObject(o *protocol.Object) {
 	if o.File {
 		w.openSums(o)
 	}
-	ob := w.in.OpenObject(w.f, w.f.App.Proto(), o, false, o.File && w.cfg.Report.wants("fileinfo"))
+	app := w.f.App.Proto()
+	c := w.concern(w.f, app, o)
+	ob := w.in.OpenObject(w.f, app, o, inspect.How{Sum: o.File && w.cfg.Report.wants("fileinfo"), Unwanted: !w.wants(c)})
 	o.Sink = ob
-	w.openSpool(ob)
+	ob.Early = c.Withholds
+	w.openSpool(ob, c)
 	if o.Tx != nil {
 		o.Tx.OpenObjects++
 	}
@@ -84,7 +87,8 @@ func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState)
 	}
 	decided, _ := ob.Decided.(*decision)
 	failed := ob.Failed
-	classified := ob.Stream != nil
+	classified, fate := ob.Stream != nil, egressInspected
+	unwanted := ob.Unwanted
 	catalog := ob.Catalog()
 	spool, kept := w.takeSpool(ob)
 	w.closeSums(o)
@@ -98,11 +102,15 @@ func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState)
 	if o.Unscannable != "" {
 		res.Unscannable = o.Unscannable
 	}
-	if res.Unscannable != "" {
+	switch {
+	case res.Unscannable != "":
 		w.ensure(f).coverage.found = true
+		fate = egressUnscannable
+	case unwanted:
+		fate = egressUnconcerned
 	}
 	if w.leaves(f, o.Dir) {
-		w.covered(f, res.Unscannable != "")
+		w.covered(f, fate)
 	}
 	if o.File && size > 0 {
 		w.fileEvent(f, o, size, res.Type, sum)
@@ -200,6 +208,9 @@ func (w *Worker) judgeObjects() {
 			ob.Decided = d
 		}
 		d.found = found
+		if !ob.Early && !ob.Outdated(w.in) {
+			continue // nothing that could be decided now would hold
+		}
 		w.judge(ob.Flow, ob.App, ob.Meta, objectFacts{size: ob.Size, released: ob.Released, spool: ob.Spool}, ob.Partial(), d)
 	}
 	w.touched = w.touched[:0]

@@ -171,7 +171,7 @@ func (w *Worker) relieve(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 			w.counters.Shed[class]++
 			w.ensure(f).coverage.shed = true
 			w.apply(f, verdict.Verdict{Action: verdict.Bypass, Cause: verdict.CauseException, Rule: "overload"})
-			w.covered(f, false)
+			w.covered(f, egressInspected)
 			if w.offload != nil {
 				w.handOver(f)
 			}

@@ -213,8 +213,8 @@ func TestCoverage(t *testing.T) {
 	}
 	p.w.flows.Walk(func(f *flow.Flow) bool {
 		p.w.ensure(f).coverage.pending = 100
-		p.w.covered(f, true)
-		p.w.covered(f, false) // nothing is left
+		p.w.covered(f, egressUnscannable)
+		p.w.covered(f, egressInspected) // nothing is left
 		return true
 	})
 	if c := p.w.Counters(); c.EgressUnscannable != 100 || c.EgressInspected != uint64(len(noise)) {

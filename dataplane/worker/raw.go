@@ -109,11 +109,18 @@ func (w *Worker) rawObject(f *flow.Flow, dir protocol.Dir, offset uint64, data [
 		return
 	}
 	st := w.ensure(f)
+	if ob := st.raw[dir]; ob != nil && ob.Unwanted && ob.Outdated(w.in) {
+		// There is another policy, which may concern what goes on here.
+		w.closeRaw(f, dir)
+	}
 	if st.raw[dir] == nil {
 		meta := &protocol.Object{Kind: protocol.KindStream, Dir: dir, Start: offset, UntilEnd: true}
-		st.raw[dir] = w.in.OpenObject(f, f.App.Proto(), meta, true, false)
+		app := f.App.Proto()
+		c := w.concern(f, app, meta)
+		st.raw[dir] = w.in.OpenObject(f, app, meta, inspect.How{Raw: true, Unwanted: !w.wants(c)})
+		st.raw[dir].Early = c.Withholds
 		if f.Proto == decode.ProtoTCP {
-			w.openSpool(st.raw[dir])
+			w.openSpool(st.raw[dir], c)
 		}
 		meta.Sink = st.raw[dir]
 		if f.TCP == nil {

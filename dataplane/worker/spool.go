@@ -4,6 +4,7 @@ import (
 	"sluice/classifiers/document"
 	"sluice/classifiers/extract"
 	"sluice/dataplane/decode"
+	"sluice/dataplane/flow"
 	"sluice/dataplane/inspect"
 	"sluice/dataplane/policy"
 	"sluice/dataplane/protocol"
@@ -42,23 +43,31 @@ func unkept(state uint8) string {
 
 // openSpool decides whether the bytes of a new object are looked at for a
 // document: they are where the policy could do something about one.
-func (w *Worker) openSpool(ob *inspect.Object) {
+func (w *Worker) openSpool(ob *inspect.Object, c policy.Concern) {
 	if w.cfg.Documents == nil || w.cfg.Policy == nil || ob.Stream == nil || ob.Meta.Start > 0 {
 		return
 	}
-	if some, keeps := w.concerns(ob); some {
-		ob.Spooling, ob.Keeps = spoolHead, keeps && w.cfg.Evidence != nil
+	if c.Some {
+		ob.Spooling, ob.Keeps = spoolHead, c.Keeps && w.cfg.Evidence != nil
 	}
 }
 
-// concerns asks the policy about an object of which only the way is known.
-func (w *Worker) concerns(ob *inspect.Object) (some, keeps bool) {
-	f, o := ob.Flow, ob.Meta
+// wants reports whether an object is classified: where the policy could never care,
+// and nobody asks why it did not, its bytes need not be looked at.
+func (w *Worker) wants(c policy.Concern) bool {
+	return w.cfg.Policy == nil || w.cfg.Judged != nil || c.Wants()
+}
+
+// concern asks the policy about an object of which only the way is known.
+func (w *Worker) concern(f *flow.Flow, app protocol.ID, o *protocol.Object) policy.Concern {
+	if w.cfg.Policy == nil {
+		return policy.Concern{}
+	}
 	src, dst, port := f.Client, f.Server, f.ServerPort
 	if o.Dir == protocol.ToClient {
 		src, dst, port = dst, src, f.ClientPort
 	}
-	in := policy.Input{Channel: channel(ob.App, o, f.Proto), Src: src.Netip(), Dst: dst.Netip(), DstPort: port, Time: w.now}
+	in := policy.Input{Channel: channel(app, o, f.Proto), Src: src.Netip(), Dst: dst.Netip(), DstPort: port, Time: w.now}
 	in.Direction = w.direction(f, o.Dir, in.Src, in.Dst)
 	return w.cfg.Policy.Concerns(&in)
 }
