@@ -128,7 +128,8 @@ func LoadRules(cfg *config.Config, reg *protocol.Registry) (*signatures.Ruleset,
 }
 
 func loadRules(cfg *config.Config, reg *protocol.Registry, state *signatures.State) (*signatures.Ruleset, *signatures.Report, error) {
-	for _, path := range cfg.Rules.Paths {
+	paths := rulePaths(cfg)
+	for _, path := range paths {
 		if strings.ContainsAny(path, "*?[") {
 			continue
 		}
@@ -144,9 +145,18 @@ func loadRules(cfg *config.Config, reg *protocol.Registry, state *signatures.Sta
 	if places != nil {
 		geo = places
 	}
-	set, rep := signatures.Load(cfg.Rules.Paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state, Fields: fields(), Geo: geo,
+	sel, order, err := selectRules(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if state == nil {
+		state = signatures.NewState()
+	}
+	state.SetBounds(setBounds(cfg))
+	set, rep := signatures.Load(paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state, Fields: fields(), Geo: geo,
 		ReputationCategories: cfg.ReputationCategoriesFile, Reputations: reputations(cfg), Thresholds: cfg.ThresholdFile, Classification: cfg.ClassificationFile, References: cfg.ReferenceConfigFile, MaxAlerts: cfg.PacketAlertMax,
-		PCREMatchLimit: uint32(cfg.PCRE.MatchLimit), PCREDepthLimit: uint32(cfg.PCRE.MatchLimitRecursion)})
+		PCREMatchLimit: uint32(cfg.PCRE.MatchLimit), PCREDepthLimit: uint32(cfg.PCRE.MatchLimitRecursion),
+		Select: sel, ActionOrder: order, MaxSteps: cfg.Detect.InspectionRecursionLimit})
 	return set, rep, nil
 }
 

@@ -12,7 +12,7 @@ func Default() *Config {
 		Datasets:       Datasets{Enabled: true, Memcap: 100 * mib, MaxTotal: 16 << 20},
 		ActionOrder:    []string{"pass", "drop", "reject", "alert"},
 		PacketAlertMax: 15,
-		Detect:         Detect{InspectionRecursionLimit: 3000},
+		Detect:         Detect{InspectionRecursionLimit: 20000},
 		PCRE:           PCRE{MatchLimit: 3500, MatchLimitRecursion: 1500},
 		FastPath: FastPath{Malformed: Malformed{LAND: "auto", TCPFlags: "auto", Length: "auto"},
 			MaxPrefixes: 1 << 20, MaxFlows: 1 << 16, MaxSources: 1 << 16, MaxQuarantined: 1 << 16, Samples: 10},

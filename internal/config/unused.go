@@ -5,8 +5,7 @@ package config
 // silently ignored is worse than one refused. A test compares the table with the
 // program.
 var unused = [...]string{
-	"Rules.Disable", "Rules.Enable", "Rules.DisableFiles", "Rules.EnableFiles", "Config.DefaultRulePath", "Config.Datasets",
-	"Config.ActionOrder", "Detect.InspectionRecursionLimit", "Stream.DropInvalid", "Stream.MaxSynQueued",
+	"Stream.DropInvalid", "Stream.MaxSynQueued",
 	"Reassembly.ToServerChunkSize", "Reassembly.ToClientChunkSize", "Reassembly.MaxRegions", "Defrag.MaxFrags",
 	"Flow.EmergencyRecovery", "Timeouts.EmergencyNew", "Timeouts.EmergencyEstablished", "Timeouts.EmergencyClosed",
 	"Timeouts.EmergencyBypassed", "Protocol.DetectionPorts", "Transport.DetectionPorts", "Protocol.StreamDepth", "Protocol.JA3",
