@@ -182,11 +182,29 @@ func (o *Object) Data(p *decode.Packet, num uint64, data []byte) {
 	// The rules come first: classifying may scan what it decodes, which ends the
 	// life of the hits.
 	if o.rules {
-		in.Matcher.Object(p, o.Flow, o.Meta.Tx, o.Meta, o.win.add(&in.buffers, at, data), mine, false)
+		if seen, mine := o.ruled(at, data, mine); len(seen) > 0 {
+			in.Matcher.Object(p, o.Flow, o.Meta.Tx, o.Meta, o.win.add(&in.buffers, at, seen), mine, false)
+		}
 	}
 	if o.Stream != nil {
 		in.Classifier.Write(o.Stream, data, class)
 	}
+}
+
+// ruled gives what rules see of data at an offset, and the hits within it.
+func (o *Object) ruled(at uint64, data []byte, hits []hs.Hit) ([]byte, []hs.Hit) {
+	limit := o.Meta.RuleLimit
+	if limit == 0 || at+uint64(len(data)) <= limit {
+		return data, hits
+	}
+	n := 0
+	for _, h := range hits {
+		if h.To <= limit {
+			hits[n] = h
+			n++
+		}
+	}
+	return data[:limit-min(at, limit)], hits[:n]
 }
 
 // Catalog gives the detectors that the object is classified by.

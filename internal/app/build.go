@@ -63,10 +63,12 @@ type Parts struct {
 }
 
 // Registry gives the protocols of the program.
-func Registry() (*protocol.Registry, error) {
-	return protocol.NewRegistry(http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
+func Registry() (*protocol.Registry, error) { return protocol.NewRegistry(definitions()...) }
+
+func definitions() []*protocol.Definition {
+	return []*protocol.Definition{http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
-		smb.Definition(), dcerpc.Definition(), tftp.Definition())
+		smb.Definition(), dcerpc.Definition(), tftp.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.
@@ -84,7 +86,7 @@ func load(cfg *config.Config, log *slog.Logger, state *signatures.State) (*Parts
 	begin := time.Now()
 	p := &Parts{Config: cfg}
 	var err error
-	if p.Registry, err = Registry(); err != nil {
+	if p.Registry, err = registry(cfg); err != nil {
 		return nil, err
 	}
 	if p.Limits, err = limits(cfg); err != nil {
@@ -222,8 +224,10 @@ func cacheDir(cfg *config.Config, log *slog.Logger) string {
 func limits(cfg *config.Config) (*protocol.Limits, error) {
 	l := cfg.Limits
 	smb, err := smbLimits(cfg)
-	return &protocol.Limits{MaxTx: l.MaxTx, MaxHeader: int(l.MaxHeader), MaxDecompressed: int64(l.MaxDecompressed),
-		MaxRatio: l.MaxRatio, MaxLayers: l.MaxLayers, MaxParts: l.MaxParts, SMB: smb}, err
+	out := &protocol.Limits{MaxTx: l.MaxTx, MaxHeader: int(l.MaxHeader), MaxDecompressed: int64(l.MaxDecompressed),
+		MaxRatio: l.MaxRatio, MaxLayers: l.MaxLayers, MaxParts: l.MaxParts, SMB: smb}
+	parserLimits(cfg, out)
+	return out, err
 }
 
 // Mode is how traffic reaches the workers and what becomes of verdicts.
@@ -256,7 +260,8 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	}
 	wc := worker.Config{Set: p.Set, Policy: p.Policy, Registry: p.Registry, Limits: p.Limits, Expect: p.Expect,
 		Inline: m.Inline, Live: m.Live, Monitor: m.Monitor, Ifaces: m.Ifaces,
-		Documents: m.Documents, Evidence: m.Evidence, HeldTime: cfg.Limits.HeldTime.D(), HeldBytes: int(cfg.Limits.HeldBytes)}
+		Documents: m.Documents, Evidence: m.Evidence, HeldTime: cfg.Limits.HeldTime.D(), HeldBytes: int(cfg.Limits.HeldBytes),
+		PassInvalid: !cfg.Stream.DropInvalid}
 	switch cfg.Stream.Inline {
 	case "yes":
 		wc.Inline = true
@@ -362,6 +367,7 @@ func streamConfig(cfg *config.Config, inline, beside bool, n int64) (stream.Conf
 	c.Inline, c.Midstream, c.ChecksumValidation = inline, s.Midstream, s.ChecksumValidation
 	c.AsyncOneside = s.AsyncOneside == "yes" || s.AsyncOneside == "auto" && beside
 	c.Depth, c.Memcap = uint64(s.Reassembly.Depth), int64(s.Reassembly.Memcap)/n
+	c.Depths = depths(cfg)
 	c.MaxSynAckQueued = min(s.MaxSynackQueued, 5)
 	var err error
 	if c.Urgent, err = stream.ParseUrgent(s.Reassembly.Urgent.Policy); err != nil {

@@ -29,7 +29,7 @@ func Check(cfg *config.Config) (*Checked, error) {
 	if p.Policy, err = LoadPolicy(cfg); err != nil {
 		return nil, err
 	}
-	if p.Registry, err = Registry(); err != nil {
+	if p.Registry, err = registry(cfg); err != nil {
 		return nil, err
 	}
 	set, rep, err := LoadRules(cfg, p.Registry)

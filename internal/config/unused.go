@@ -5,11 +5,9 @@ package config
 // silently ignored is worse than one refused. A test compares the table with the
 // program.
 var unused = [...]string{
-	"Stream.DropInvalid", "Stream.MaxSynQueued",
+	"Stream.MaxSynQueued",
 	"Reassembly.ToServerChunkSize", "Reassembly.ToClientChunkSize", "Reassembly.MaxRegions", "Defrag.MaxFrags",
 	"Flow.EmergencyRecovery", "Timeouts.EmergencyNew", "Timeouts.EmergencyEstablished", "Timeouts.EmergencyClosed",
-	"Timeouts.EmergencyBypassed", "Protocol.DetectionPorts", "Transport.DetectionPorts", "Protocol.StreamDepth", "Protocol.JA3",
-	"Protocol.JA4", "Protocol.Hassh", "Protocol.LibHTP", "Protocol.MIME", "Protocol.RawExtraction", "Protocol.InspectedTracker",
-	"Protocol.MaxMsgLength", "Protocol.MaxStreams", "Protocol.MaxTableSize", "Protocol.MaxReassemblySize",
-	"Protocol.MaxPayloadSize", "EVE.Filetype", "NATS.Control", "Stats.DecoderEvents", "Stats.StreamEvents", "Stats.DecoderEventsPrefix",
+	"Timeouts.EmergencyBypassed", "HTTPConfig.LZMAEnabled", "MIME.BodyMD5", "Protocol.RawExtraction",
+	"Protocol.MaxMsgLength", "Protocol.MaxPayloadSize", "EVE.Filetype", "NATS.Control", "Stats.DecoderEvents", "Stats.StreamEvents", "Stats.DecoderEventsPrefix",
 }
