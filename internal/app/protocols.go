@@ -179,7 +179,7 @@ func parserLimits(cfg *config.Config, l *protocol.Limits) {
 
 	smtp := of(protocol.SMTP)
 	m := smtp.MIME
-	l.Mail = protocol.MailLimits{NoURLs: m.ExtractURLs != nil && !*m.ExtractURLs, BareURLs: !m.LogURLScheme, Rules: uint64(max(smtp.InspectedTracker.ContentLimit, 0))}
+	l.Mail = protocol.MailLimits{NoURLs: m.ExtractURLs != nil && !*m.ExtractURLs, BareURLs: m.LogURLScheme != nil && !*m.LogURLScheme, Rules: uint64(max(smtp.InspectedTracker.ContentLimit, 0))}
 	for _, s := range m.ExtractURLsSchemes {
 		l.Mail.Schemes = append(l.Mail.Schemes, strings.ToLower(s))
 	}

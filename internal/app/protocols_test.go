@@ -98,7 +98,7 @@ func TestParserLimits(t *testing.T) {
 	f(func(l *protocol.Limits) bool { return l.NoJA3 && l.NoJA4 && l.NoHASSH }, p+"tls.ja3-fingerprints=no", p+"tls.ja4-fingerprints=no", p+"ssh.hassh=no")
 	f(func(l *protocol.Limits) bool { return l.Mail.NoURLs }, p+"smtp.mime.extract-urls=no")
 	f(func(l *protocol.Limits) bool { return slices.Equal(l.Mail.Schemes, []string{"http", "ftp"}) }, p+"smtp.mime.extract-urls-schemes=[HTTP,ftp]")
-	f(func(l *protocol.Limits) bool { return !l.Mail.BareURLs }, p+"smtp.mime.log-url-scheme=yes")
+	f(func(l *protocol.Limits) bool { return l.Mail.BareURLs }, p+"smtp.mime.log-url-scheme=no")
 	f(func(l *protocol.Limits) bool { return l.Mail.Rules == 100 }, p+"smtp.inspected-tracker.content-limit=100")
 
 	if depths(config.Default()) != nil {

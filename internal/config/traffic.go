@@ -221,8 +221,8 @@ type MIME struct {
 	// without any.
 	ExtractURLsSchemes []string `yaml:"extract-urls-schemes"`
 	// LogURLScheme leaves http:// and the like at the URLs, in events and in the
-	// buffer of email.url.
-	LogURLScheme bool `yaml:"log-url-scheme"`
+	// buffer of email.url, unless it is no.
+	LogURLScheme *bool `yaml:"log-url-scheme"`
 	// BodyMD5 puts the body's digest into events.
 	BodyMD5 string `yaml:"body-md5" enum:"auto|yes|no"`
 }
