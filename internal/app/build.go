@@ -284,9 +284,13 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 			}
 		}
 	}
-	d.Defrag = decode.DefragConfig{Timeout: int64(cfg.Defrag.Timeout), MemCap: int(int64(cfg.Defrag.Memcap) / n), MaxDatagrams: cfg.Defrag.Trackers}
+	d.Defrag = decode.DefragConfig{Timeout: int64(cfg.Defrag.Timeout), MemCap: int(int64(cfg.Defrag.Memcap) / n), MaxDatagrams: cfg.Defrag.Trackers, MaxHeld: max(cfg.Defrag.MaxFrags/int(n), 1)}
 	wc.Flow = flow.Config{Memcap: max(int64(cfg.Flow.Memcap)/n, 1<<20), MaxFlows: cfg.Flow.MaxFlows / int(n), IgnoreVLAN: !cfg.VLAN.UseForTracking,
-		Default: timeouts(cfg.FlowTimeouts.Default), TCP: timeouts(cfg.FlowTimeouts.TCP), UDP: timeouts(cfg.FlowTimeouts.UDP), ICMP: timeouts(cfg.FlowTimeouts.ICMP)}
+		Default: timeouts(cfg.FlowTimeouts.Default), TCP: timeouts(cfg.FlowTimeouts.TCP), UDP: timeouts(cfg.FlowTimeouts.UDP), ICMP: timeouts(cfg.FlowTimeouts.ICMP),
+		EmergencyRecovery: cfg.Flow.EmergencyRecovery}
+	for i, t := range []config.Timeouts{cfg.FlowTimeouts.Default, cfg.FlowTimeouts.TCP, cfg.FlowTimeouts.UDP, cfg.FlowTimeouts.ICMP} {
+		wc.Flow.Emergency[i] = flow.Timeouts{New: t.EmergencyNew.D(), Established: t.EmergencyEstablished.D(), Closed: t.EmergencyClosed.D(), Bypassed: t.EmergencyBypassed.D()}
+	}
 	if wc.Stream, err = streamConfig(cfg, wc.Inline, !m.Live || !m.Inline, n); err != nil {
 		return wc, err
 	}

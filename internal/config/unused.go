@@ -6,8 +6,7 @@ package config
 // program.
 var unused = [...]string{
 	"Stream.MaxSynQueued",
-	"Reassembly.ToServerChunkSize", "Reassembly.ToClientChunkSize", "Reassembly.MaxRegions", "Defrag.MaxFrags",
-	"Flow.EmergencyRecovery", "Timeouts.EmergencyNew", "Timeouts.EmergencyEstablished", "Timeouts.EmergencyClosed",
-	"Timeouts.EmergencyBypassed", "HTTPConfig.LZMAEnabled", "MIME.BodyMD5", "Protocol.RawExtraction",
+	"Reassembly.ToServerChunkSize", "Reassembly.ToClientChunkSize", "Reassembly.MaxRegions",
+	"HTTPConfig.LZMAEnabled", "MIME.BodyMD5", "Protocol.RawExtraction",
 	"Protocol.MaxMsgLength", "Protocol.MaxPayloadSize", "EVE.Filetype", "NATS.Control", "Stats.DecoderEvents", "Stats.StreamEvents", "Stats.DecoderEventsPrefix",
 }
