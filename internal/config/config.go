@@ -251,7 +251,8 @@ type Stats struct {
 	Enabled bool `yaml:"enabled"`
 	// Interval is the time between stats events, by the traffic's clock.
 	Interval Duration `yaml:"interval"`
-	// DecoderEvents and StreamEvents add a counter per kind of anomaly.
+	// DecoderEvents and StreamEvents have a counter per kind of anomaly in stats
+	// events.
 	DecoderEvents bool `yaml:"decoder-events"`
 	StreamEvents  bool `yaml:"stream-events"`
 	// DecoderEventsPrefix begins the names of those counters.

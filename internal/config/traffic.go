@@ -20,9 +20,8 @@ type Stream struct {
 	Bypass bool `yaml:"bypass"`
 	// ChecksumValidation leaves out segments with wrong checksums.
 	ChecksumValidation bool `yaml:"checksum-validation"`
-	// MaxSynQueued and MaxSynackQueued bound SYNs and SYN/ACKs that wait for an
-	// answer in one flow.
-	MaxSynQueued    int        `yaml:"max-syn-queued" min:"0" max:"255"`
+	// MaxSynackQueued bounds the different SYN/ACKs that wait for an answer in one
+	// flow.
 	MaxSynackQueued int        `yaml:"max-synack-queued" min:"0" max:"255"`
 	Reassembly      Reassembly `yaml:"reassembly"`
 }
@@ -35,15 +34,10 @@ type Reassembly struct {
 	// Depth bounds the bytes of a direction that are inspected; 0 is no bound:
 	// what leaves late in a connection leaves all the same.
 	Depth Size `yaml:"depth"`
-	// ToServerChunkSize and ToClientChunkSize are how much is collected before
-	// raw stream rules look at it, outside of inline modes.
-	ToServerChunkSize Size `yaml:"toserver-chunk-size"`
-	ToClientChunkSize Size `yaml:"toclient-chunk-size"`
 	// Raw lets rules look at the raw stream.
 	Raw bool `yaml:"raw"`
-	// MaxRegions bounds the holes of a direction; 0 is the stream's own bound.
-	MaxRegions int    `yaml:"max-regions" min:"0" max:"1000"`
-	Urgent     Urgent `yaml:"urgent"`
+	// Urgent says what happens to urgent data.
+	Urgent Urgent `yaml:"urgent"`
 }
 
 // Urgent says what happens to urgent data.
@@ -70,7 +64,8 @@ type Flow struct {
 	MemcapPolicy ExceptionPolicy `yaml:"memcap-policy"`
 	// MaxFlows bounds flows over all workers; 0 derives it from Memcap.
 	MaxFlows int `yaml:"max-flows" min:"0"`
-	// EmergencyRecovery is the percentage of free room at which short timeouts end.
+	// EmergencyRecovery is the percentage of free room at which the short timeouts
+	// of a full table end.
 	EmergencyRecovery int `yaml:"emergency-recovery" min:"1" max:"100"`
 }
 

@@ -5,8 +5,6 @@ package config
 // silently ignored is worse than one refused. A test compares the table with the
 // program.
 var unused = [...]string{
-	"Stream.MaxSynQueued",
-	"Reassembly.ToServerChunkSize", "Reassembly.ToClientChunkSize", "Reassembly.MaxRegions",
 	"HTTPConfig.LZMAEnabled", "MIME.BodyMD5", "Protocol.RawExtraction",
-	"Protocol.MaxMsgLength", "Protocol.MaxPayloadSize", "EVE.Filetype", "NATS.Control", "Stats.DecoderEvents", "Stats.StreamEvents", "Stats.DecoderEventsPrefix",
+	"Protocol.MaxMsgLength", "Protocol.MaxPayloadSize", "EVE.Filetype", "NATS.Control",
 }
