@@ -137,7 +137,8 @@ type Config struct {
 	// given, 0 for all.
 	Depth uint64
 	// Depths (app-layer.protocols.*.stream-depth) replaces Depth by protocol,
-	// protocol.Unknown included; nil leaves one depth for all. It is not changed
+	// protocol.Unknown included: what comes with the bytes that tell the protocol is
+	// given by that. nil leaves one depth for all. It is not changed
 	// once an engine has it.
 	Depths *[protocol.NumIDs]uint64
 	// Memcap (stream.reassembly.memcap) bounds the bytes of buffers in use by

@@ -188,6 +188,8 @@ func parserLimits(cfg *config.Config, l *protocol.Limits) {
 }
 
 // depths gives the reassembly depths by protocol, nil where none has its own.
+// While the protocol is not known the greatest of them holds: what is cut off
+// before that cannot be looked at later.
 func depths(cfg *config.Config) *[protocol.NumIDs]uint64 {
 	var out [protocol.NumIDs]uint64
 	any := false
@@ -199,6 +201,13 @@ func depths(cfg *config.Config) *[protocol.NumIDs]uint64 {
 	}
 	if !any {
 		return nil
+	}
+	for _, d := range out {
+		if first := &out[protocol.Unknown]; d == 0 || *first == 0 {
+			*first = 0
+		} else {
+			*first = max(*first, d)
+		}
 	}
 	return &out
 }

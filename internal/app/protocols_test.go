@@ -105,7 +105,10 @@ func TestParserLimits(t *testing.T) {
 		t.Error("depths without any setting")
 	}
 	d := depths(settings(t, "stream.reassembly.depth=1mb", p+"ssh.stream-depth=0", p+"tls.stream-depth=2kb"))
-	if d == nil || d[protocol.Unknown] != 1<<20 || d[protocol.SSH] != 0 || d[protocol.TLS] != 2048 || d[protocol.DNS] != 1<<20 {
+	if d == nil || d[protocol.Unknown] != 0 || d[protocol.Failed] != 1<<20 || d[protocol.SSH] != 0 || d[protocol.TLS] != 2048 || d[protocol.DNS] != 1<<20 {
+		t.Errorf("depths %v", d)
+	}
+	if d = depths(settings(t, "stream.reassembly.depth=1mb", p+"tls.stream-depth=2mb")); d[protocol.Unknown] != 2<<20 || d[protocol.Failed] != 1<<20 {
 		t.Errorf("depths %v", d)
 	}
 }

@@ -130,7 +130,8 @@ type Protocol struct {
 	UDP *Transport `yaml:"udp" only:"dns krb5"`
 	// MaxTx bounds live transactions.
 	MaxTx int `yaml:"max-tx" min:"0" max:"65535"`
-	// StreamDepth replaces stream.reassembly.depth; nil leaves that.
+	// StreamDepth replaces stream.reassembly.depth, where it is set, from the segment
+	// on that follows the one by which the protocol is known.
 	StreamDepth *Size `yaml:"stream-depth"`
 	// EncryptionHandling says what happens once a connection is encrypted.
 	EncryptionHandling string `yaml:"encryption-handling" enum:"track-only|bypass|full" only:"tls ssh smtp"`
