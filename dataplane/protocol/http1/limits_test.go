@@ -103,3 +103,18 @@ func TestMaxTx(t *testing.T) {
 		t.Errorf("a protocol without its own bound has %d", n)
 	}
 }
+
+// FuzzDecodeTwice: undoing escapes in place gives what it gives with room, and
+// nothing longer.
+func FuzzDecodeTwice(f *testing.F) {
+	f.Add([]byte("/a%252e%252e/%25c0%25af//b\\c"))
+	f.Add([]byte("%u0025u002f/..%2525"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		once := appendPath(nil, raw)
+		want := appendPath(nil, once)
+		got := appendPath(once[:0], once)
+		if !bytes.Equal(got, want) || len(want) > len(raw) {
+			t.Fatalf("%q: in place %q, with room %q", raw, got, want)
+		}
+	})
+}
