@@ -154,8 +154,14 @@ func newRig(t testing.TB, text string) *rig {
 
 func rigOf(t testing.TB, paths []string, strict bool) *rig {
 	t.Helper()
+	return rigWith(t, paths, strict, Config{})
+}
+
+func rigWith(t testing.TB, paths []string, strict bool, cfg Config) *rig {
+	t.Helper()
 	r := &rig{t: t, reg: fakeRegistry(t), now: 1e18}
-	rs, rep := Load(paths, Config{Registry: r.reg, Fields: fakeFields()})
+	cfg.Registry, cfg.Fields = r.reg, fakeFields()
+	rs, rep := Load(paths, cfg)
 	if strict {
 		for _, e := range rep.Errors {
 			t.Fatalf("%v", e.Error())

@@ -55,8 +55,11 @@ type (
 	Rule = rule.Rule
 	// RuleError tells what is wrong with a rule and where.
 	RuleError = rule.Error
-	// Action is what a rule asks for.
-	Action = rule.Action
+	// Action is what a rule asks for, ActionOrder which of them come first.
+	Action      = rule.Action
+	ActionOrder = rule.ActionOrder
+	// SetBounds bound datasets.
+	SetBounds = engine.SetBounds
 	// RuleStat is what a rule cost on one Matcher.
 	RuleStat = engine.RuleStat
 	// Trace follows one rule; Attempt is one try of it, made of Conditions that
@@ -126,6 +129,14 @@ type Config struct {
 	AppEvents func(id protocol.ID, event string) bool
 	// FileFacts tells that objects' sinks implement FileFacts.
 	FileFacts bool
+	// Select switches rules on and off by id; nil leaves them as their files say.
+	Select *Selection
+	// ActionOrder is the order in which rules of different actions are
+	// evaluated; the zero value is pass, drop, reject, alert.
+	ActionOrder ActionOrder
+	// MaxSteps bounds the tests made to confirm one rule on one buffer; 0 means
+	// engine.MaxSteps.
+	MaxSteps int
 	// MaxAlerts bounds the alerts of a packet; 0 means 15.
 	MaxAlerts int
 	// PCREMatchLimit and PCREDepthLimit bound backtracking; 0 for the defaults.
@@ -142,6 +153,8 @@ type Report struct {
 	Rejected int         `json:"rejected"`
 	Disabled int         `json:"disabled"`
 	Errors   []RuleError `json:"-"`
+	// Warnings are about lists of ids that name no rule.
+	Warnings []RuleError `json:"-"`
 	// Skipped counts rules that `requires` keeps off this program; they are in
 	// Disabled.
 	Skipped int `json:"-"`
@@ -227,21 +240,40 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 		rep.Errors = append(rep.Errors, errs...)
 	}
 	// The newest revision of a sid wins; the same one twice is an error.
-	type key struct{ gid, sid uint32 }
-	seen := map[key]int{}
+	seen := map[RuleID]int{}
+	known := cfg.Select.known()
 	for _, s := range srcs {
 		for _, l := range rule.Lines(s.data) {
 			rep.Total++
 			r, e := p.Parse(s.name, l.Number, l.Text)
-			if e == nil {
-				r.Enabled = l.Enabled
-				adjust.Apply(r)
-				if err := engine.Check(r, cfg.State); err != nil {
-					e = asError(r, err)
+			if e != nil && cfg.Select.disables(e.SID) {
+				// A rule that is not wanted needs no mending.
+				rep.Disabled++
+				if known != nil {
+					cfg.Select.note(known, e.SID)
 				}
+				continue
 			}
-			if e == nil && l.Enabled && r.Skipped == "" {
-				k := key{r.GID, r.SID}
+			enabled := l.Enabled
+			if e == nil {
+				k := RuleID{r.GID, r.SID}
+				enabled = cfg.Select.enabled(k, l.Enabled)
+				if known != nil {
+					known[k] = true
+				}
+				r.Enabled = enabled
+				adjust.Apply(r)
+				if enabled || !l.Enabled {
+					// What is switched off loads no datasets.
+					if err := engine.Check(r, cfg.State); err != nil {
+						e = asError(r, err)
+					}
+				}
+			} else if known != nil {
+				cfg.Select.note(known, e.SID)
+			}
+			if e == nil && enabled && r.Skipped == "" {
+				k := RuleID{r.GID, r.SID}
 				if i, dup := seen[k]; dup {
 					old := rs.Rules[i]
 					if r.Rev <= old.Rev {
@@ -268,7 +300,7 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 			case r.Skipped != "":
 				rep.Disabled++
 				rep.Skipped++
-			case l.Enabled:
+			case enabled:
 				rep.Loaded++
 			default:
 				rep.Disabled++
@@ -276,6 +308,7 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 			rs.Rules = append(rs.Rules, r)
 		}
 	}
+	rep.Warnings = cfg.Select.unknown(known)
 	return rs, rep
 }
 
@@ -416,7 +449,8 @@ func parseReferences(data string, into map[string]string) {
 // when the cache is cold.
 func (rs *Ruleset) Compile() (*Engine, error) {
 	return engine.Compile(rs.Rules, engine.Options{Registry: rs.cfg.Registry, CacheDir: rs.cfg.CacheDir, State: rs.cfg.State, Fields: rs.cfg.Fields, Reputation: rs.rep, Geo: rs.cfg.Geo,
-		PCREMatchLimit: rs.cfg.PCREMatchLimit, PCREDepthLimit: rs.cfg.PCREDepthLimit, MaxAlerts: rs.cfg.MaxAlerts, Workers: rs.cfg.Workers})
+		PCREMatchLimit: rs.cfg.PCREMatchLimit, PCREDepthLimit: rs.cfg.PCREDepthLimit, MaxAlerts: rs.cfg.MaxAlerts, Workers: rs.cfg.Workers,
+		ActionOrder: rs.cfg.ActionOrder, MaxSteps: rs.cfg.MaxSteps})
 }
 
 // State gives the state that the rules keep, for the next Load.

@@ -143,7 +143,8 @@ func (f *common) load() (*config.Config, error) {
 		}
 	}
 	if len(f.rules) > 0 {
-		cfg.Rules.Paths = f.rules
+		// What the command line names lies where it says.
+		cfg.Rules.Paths, cfg.DefaultRulePath = f.rules, ""
 	}
 	if f.policy != "" {
 		cfg.Policy.File = f.policy

@@ -16,6 +16,9 @@ type DefragConfig struct {
 	// MaxFragments bounds the fragments of a datagram; 0 means 1024. A datagram
 	// with more is discarded.
 	MaxFragments int
+	// MaxHeld bounds the fragments of all datagrams in work; 0 means 65535. When
+	// it is reached, the oldest datagrams go.
+	MaxHeld int
 	// Policy decides who wins where fragments overlap; the default is
 	// PolicyBSD. PolicyFor, when set, decides by destination and has the last word.
 	Policy    OverlapPolicy
@@ -88,8 +91,9 @@ type defragger struct {
 	free  []int32
 	pool  [bufferSizes][][]byte
 	lent  []lending
-	// mem counts all buffers, those in the pool too.
-	mem            int
+	// mem counts all buffers, those in the pool too; held the fragments of the
+	// datagrams in work.
+	mem, held      int
 	oldest, newest int32
 }
 
@@ -105,6 +109,9 @@ func (s *defragger) init(cfg DefragConfig) {
 	}
 	if cfg.MaxFragments <= 0 {
 		cfg.MaxFragments = 1024
+	}
+	if cfg.MaxHeld <= 0 {
+		cfg.MaxHeld = 65535
 	}
 	s.cfg = cfg
 	s.index = make(map[datagramKey]int32)
@@ -260,6 +267,13 @@ func (d *Decoder) addFragment(p *Packet, k datagramKey, f fragment, overlap, ign
 		d.Counters.DefragDiscarded++
 		return -1
 	}
+	if !s.room(d, i) {
+		d.Counters.DefragLimit++
+		d.invalid(p, ignored)
+		s.discard(g)
+		return -1
+	}
+	s.held++
 	if g.frags++; g.frags > s.cfg.MaxFragments {
 		d.Counters.DefragLimit++
 		d.invalid(p, ignored)

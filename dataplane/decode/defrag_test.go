@@ -306,6 +306,34 @@ func TestDefragLimits(t *testing.T) {
 	if got := reassembled(d, frag4(99, 253, b), frag4(5, 253, b)); len(got) != 1 {
 		t.Errorf("the newest survive: %q", got)
 	}
+	// Fragments of all datagrams.
+	d = New(Config{Defrag: DefragConfig{MaxHeld: 6}})
+	held := func() (n int) {
+		for _, i := range d.defrag.index {
+			n += d.defrag.slab[i].frags
+		}
+		return n
+	}
+	for id := range uint16(50) {
+		for n := range 3 {
+			d.Decode(frag4(id, 253, cutPiece{n * 8, true, []byte("aaaaaaaa")}))
+			if d.defrag.held > 6 || d.defrag.held != held() {
+				t.Fatalf("%d fragments counted, %d held", d.defrag.held, held())
+			}
+		}
+	}
+	if len(d.defrag.index) != 2 || d.Counters.DefragEvicted != 48 {
+		t.Errorf("%d datagrams, %d evicted", len(d.defrag.index), d.Counters.DefragEvicted)
+	}
+	if got := reassembled(d, frag4(49, 253, cutPiece{24, false, []byte("bbbb")})); len(got) != 1 || d.defrag.held != 0 {
+		t.Errorf("the newest survives: %q, %d held", got, d.defrag.held)
+	}
+	for n := range 20 {
+		d.Decode(frag4(7, 253, cutPiece{n * 8, true, []byte("aaaaaaaa")}))
+	}
+	if d.Counters.DefragLimit != 1 || d.defrag.held != 0 {
+		t.Errorf("a datagram of more fragments than are held: %d times limited, %d held", d.Counters.DefragLimit, d.defrag.held)
+	}
 	// Memory, with datagrams of all sizes.
 	const memory = 400 << 10
 	d = New(Config{Defrag: DefragConfig{MemCap: memory}})

@@ -30,6 +30,24 @@ func (s *defragger) begin(d *Decoder, k datagramKey, p *Packet) int32 {
 	return i
 }
 
+// room makes room for one more fragment, of datagram i: the oldest others are
+// given up. It reports false where i alone has as many as are held.
+func (s *defragger) room(d *Decoder, i int32) bool {
+	for s.held >= s.cfg.MaxHeld {
+		victim := s.oldest
+		if victim == i {
+			victim = s.slab[i].succ
+		}
+		if victim < 0 {
+			return false
+		}
+		d.Counters.DefragEvicted++
+		s.remove(victim)
+		d.Counters.DefragTrackers = uint64(len(s.index))
+	}
+	return true
+}
+
 // expire gives up datagrams older than the time-out. Packet times may jump
 // back; a datagram from the future is kept until time has caught up, or until
 // the limits take it.
@@ -47,6 +65,8 @@ func (s *defragger) expire(d *Decoder, now int64) {
 // fragments.
 func (s *defragger) discard(g *datagram) {
 	g.discarded = true
+	s.held -= g.frags
+	g.frags = 0
 	s.giveBack(g)
 	g.pieces = g.pieces[:0]
 }
@@ -54,6 +74,7 @@ func (s *defragger) discard(g *datagram) {
 // remove takes datagram i out of the table.
 func (s *defragger) remove(i int32) {
 	g := &s.slab[i]
+	s.held -= g.frags
 	s.giveBack(g)
 	delete(s.index, g.key)
 	if g.prev >= 0 {

@@ -49,6 +49,12 @@ type Config struct {
 	// defaults being Suricata's. A zero New takes the whole default set; a zero
 	// in another field is meant.
 	Default, TCP, UDP, ICMP Timeouts
+	// Emergency are the timeouts (emergency-*) while the table is full, in the
+	// order Default, TCP, UDP, ICMP; a zero set is the usual one. EmergencyRecovery
+	// (flow.emergency-recovery) is the percentage of free room that ends the
+	// emergency; 0 is never to have one.
+	Emergency         [4]Timeouts
+	EmergencyRecovery int
 	// MaxFlows bounds the flows of this table. Default: what Memcap allows.
 	MaxFlows int
 	// Memcap (flow.memcap) bounds the bytes of flows, TCP sessions included.
@@ -86,12 +92,15 @@ const FlowBytes = int64(unsafe.Sizeof(Flow{}) + unsafe.Sizeof(stream.Session{}))
 // Validate reports what is wrong with a configuration.
 func (c *Config) Validate() error {
 	var errs []error
-	for _, t := range []Timeouts{c.Default, c.TCP, c.UDP, c.ICMP} {
+	for _, t := range append([]Timeouts{c.Default, c.TCP, c.UDP, c.ICMP}, c.Emergency[:]...) {
 		for s := StateNew; s <= StateBypassed; s++ {
 			if t.of(s) < 0 {
 				errs = append(errs, errors.New("flow: negative timeout"))
 			}
 		}
+	}
+	if c.EmergencyRecovery < 0 || c.EmergencyRecovery > 100 {
+		errs = append(errs, errors.New("flow: emergency recovery is no percentage"))
 	}
 	if c.MaxFlows < 0 || c.MaxFlows > maxFlows {
 		errs = append(errs, errors.New("flow: max flows out of range"))
@@ -113,6 +122,9 @@ type Counters struct {
 	TCP, UDP, ICMP, Other uint64
 	// Flows that left, by reason.
 	TimedOut, Reused, Forced, Flushed uint64
+	// EmergencyEntered and EmergencyOver count emergencies, EmergencyTimedOut the
+	// flows of TimedOut that would have stayed without.
+	EmergencyEntered, EmergencyOver, EmergencyTimedOut uint64
 	// Active is the number of flows now, Peak its highest value.
 	Active, Peak uint64
 	// ByState are the flows now, by State.
@@ -131,6 +143,9 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("flow.timed_out", c.TimedOut)
 	fn("flow.tcp_reuse", c.Reused)
 	fn("flow.emerg_evicted", c.Forced)
+	fn("flow.emerg_mode_entered", c.EmergencyEntered)
+	fn("flow.emerg_mode_over", c.EmergencyOver)
+	fn("flow.emerg_timed_out", c.EmergencyTimedOut)
 	fn("flow.flushed", c.Flushed)
 	fn("flow.active", c.Active)
 	fn("flow.peak", c.Peak)

@@ -48,6 +48,7 @@ type Table struct {
 
 	wheel wheel
 	ages  [4]list
+	hurry hurry
 }
 
 // list is a doubly linked list of flows by index plus one.
@@ -85,6 +86,7 @@ func NewTable(cfg Config) *Table {
 	}
 	t.slots, t.mask = make([]slot, n), uint32(n-1)
 	t.wheel.init()
+	t.hurry.init(cfg.Emergency, t.sets)
 	return t
 }
 

@@ -99,6 +99,9 @@ func (t *Table) Expire(now int64, fn func(*Flow, Reason)) bool {
 	if !w.started {
 		return true
 	}
+	if t.hurry.on {
+		t.relieve(now, fn)
+	}
 	target := tickOf(now)
 	if leap := target - w.now; leap > wheelSlots {
 		// Each slot needs one look only. Whole turns are passed over, so that
@@ -136,7 +139,8 @@ const secondChances = 16
 // evict makes room by ending one flow: the longest in the weakest state that has
 // any. A flow that was active since it was last looked at is spared a few times.
 func (t *Table) evict() {
-	for _, s := range [...]State{StateClosed, StateNew, StateBypassed, StateEstablished} {
+	t.enterEmergency()
+	for _, s := range weakest {
 		l := &t.ages[s]
 		if l.head == 0 {
 			continue
@@ -147,11 +151,7 @@ func (t *Table) evict() {
 			spare = secondChances
 		}
 		for ; spare > 0 && f.Last > f.table.since && l.head != l.tail; spare-- {
-			t.unlist(f)
-			e := &f.table
-			e.since, e.agePrev, e.ageNext = f.Last, l.tail, 0
-			t.at(l.tail).table.ageNext = e.self
-			l.tail = e.self
+			t.requeue(f, f.Last)
 			f = t.at(l.head)
 		}
 		_, i := t.find(&f.Key, f.table.hash)

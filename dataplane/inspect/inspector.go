@@ -204,7 +204,9 @@ func (o *Object) Data(p *decode.Packet, num uint64, data []byte) {
 	// The rules come first: classifying may scan what it decodes, which ends the
 	// life of the hits.
 	if o.rules {
-		in.Matcher.Object(p, o.Flow, o.Meta.Tx, o.Meta, o.win.add(&in.buffers, at, data), mine, false)
+		if seen, mine := o.ruled(at, data, mine); len(seen) > 0 {
+			in.Matcher.Object(p, o.Flow, o.Meta.Tx, o.Meta, o.win.add(&in.buffers, at, seen), mine, false)
+		}
 	}
 	if o.Stream != nil {
 		in.Classifier.Write(o.Stream, data, class)
@@ -214,6 +216,22 @@ func (o *Object) Data(p *decode.Packet, num uint64, data []byte) {
 // Outdated reports whether in has taken the place of the object's Inspector: what
 // was settled about the object when it was opened is of before a reload.
 func (o *Object) Outdated(in *Inspector) bool { return o.in != in }
+
+// ruled gives what rules see of data at an offset, and the hits within it.
+func (o *Object) ruled(at uint64, data []byte, hits []hs.Hit) ([]byte, []hs.Hit) {
+	limit := o.Meta.RuleLimit
+	if limit == 0 || at+uint64(len(data)) <= limit {
+		return data, hits
+	}
+	n := 0
+	for _, h := range hits {
+		if h.To <= limit {
+			hits[n] = h
+			n++
+		}
+	}
+	return data[:limit-min(at, limit)], hits[:n]
+}
 
 // Catalog gives the detectors that the object is classified by.
 func (o *Object) Catalog() *classifiers.Catalog { return o.in.set.Catalog }

@@ -301,8 +301,56 @@ type Limits struct {
 	MaxMIMEDepth int
 	// MailMD5 asks for the digests of a mail's subject and body in its event.
 	MailMD5 bool
-	// SMB bounds SMB.
-	SMB SMBLimits
+	// TxOf replaces MaxTx for single protocols, where it is not 0. Ask Tx.
+	TxOf [NumIDs]int
+	// RatioFree is how many decoded bytes are not measured against MaxRatio; 0
+	// means 64 KiB.
+	RatioFree int64
+	// NoJA3, NoJA4 and NoHASSH leave fingerprints out.
+	NoJA3, NoJA4, NoHASSH bool
+	// HTTP, HTTP2, Mail and SMB bound and tune single parsers.
+	HTTP  HTTPLimits
+	HTTP2 HTTP2Limits
+	Mail  MailLimits
+	SMB   SMBLimits
+}
+
+// Tx gives the bound on the live transactions of a flow of a protocol.
+func (l *Limits) Tx(id ID) int {
+	if n := l.TxOf[id]; n > 0 {
+		return n
+	}
+	return l.MaxTx
+}
+
+// HTTPLimits bound and tune HTTP/1. The zero value bounds nothing.
+type HTTPLimits struct {
+	// Rules bounds by direction what rules see of a body; 0 is no bound.
+	Rules [2]uint64
+	// ResponseLayers bounds the content encodings that are undone of a response,
+	// below MaxLayers; 0 is no bound of its own.
+	ResponseLayers int
+	// DecodePathTwice and DecodeQueryTwice undo escapes that hide escapes.
+	DecodePathTwice, DecodeQueryTwice bool
+}
+
+// HTTP2Limits bound HTTP/2, each where it is not 0: the streams of a connection,
+// in place of Limits.Tx, the dynamic table of header compression, and the bytes
+// of a header block, in place of Limits.MaxHeader.
+type HTTP2Limits struct {
+	MaxStreams, MaxTable, MaxBlock int
+}
+
+// MailLimits tune the reading of mails. The zero value is how mails are read
+// where nothing is configured.
+type MailLimits struct {
+	// NoURLs looks for no URLs, Schemes are those looked for, in lower case; nil
+	// means http, https, ftp and mailto. BareURLs leaves the scheme off.
+	NoURLs   bool
+	Schemes  []string
+	BareURLs bool
+	// Rules bounds what rules see of an attachment; 0 is no bound.
+	Rules uint64
 }
 
 // SMBLimits bound SMB's parser.

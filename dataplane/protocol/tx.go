@@ -167,6 +167,10 @@ type Object struct {
 	// Set before OpenObject.
 	UntilEnd, Exact bool
 
+	// RuleLimit bounds the bytes that rules see; 0 is no bound. It bounds neither
+	// classification nor what is reported of the file. Set before OpenObject.
+	RuleLimit uint64
+
 	// Hashes are the sums of the content where they were asked for, filled in by
 	// the sink before the object's inspection ends; nil otherwise.
 	Hashes [NumHashes][]byte

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"sluice/dataplane/protocol"
 )
 
 // Policy says which of two overlapping segments a host believes. The rules are
@@ -134,6 +136,11 @@ type Config struct {
 	// Depth (stream.reassembly.depth) is how many bytes of a direction are
 	// given, 0 for all.
 	Depth uint64
+	// Depths (app-layer.protocols.*.stream-depth) replaces Depth by protocol,
+	// protocol.Unknown included: what comes with the bytes that tell the protocol is
+	// given by that. nil leaves one depth for all. It is not changed
+	// once an engine has it.
+	Depths *[protocol.NumIDs]uint64
 	// Memcap (stream.reassembly.memcap) bounds the bytes of buffers in use by
 	// this engine. Default 256 MiB.
 	Memcap int64

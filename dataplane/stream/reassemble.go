@@ -332,7 +332,7 @@ func (e *Engine) give(s *Session, dir protocol.Dir, data []byte) {
 		return
 	}
 	h.flags |= hStarted
-	if n := e.depth(h, at, uint64(len(data))); n < uint64(len(data)) {
+	if n := e.depth(s, h, at, uint64(len(data))); n < uint64(len(data)) {
 		data = data[:n]
 	}
 	if len(data) > 0 {
@@ -342,14 +342,18 @@ func (e *Engine) give(s *Session, dir protocol.Dir, data []byte) {
 }
 
 // depth gives how many of n bytes at an offset lie within the depth.
-func (e *Engine) depth(h *half, at, n uint64) uint64 {
-	if e.cfg.Depth == 0 || at+n < e.cfg.Depth {
+func (e *Engine) depth(s *Session, h *half, at, n uint64) uint64 {
+	depth := e.cfg.Depth
+	if e.cfg.Depths != nil {
+		depth = e.cfg.Depths[s.app]
+	}
+	if depth == 0 || at+n < depth {
 		return n
 	}
 	h.flags |= hDepth | hSkip
 	e.Counters.Depth++
 	e.event(EventReassemblyDepthReached)
-	return e.cfg.Depth - min(at, e.cfg.Depth)
+	return depth - min(at, depth)
 }
 
 // gap tells of n bytes missing at the next byte wanted.
@@ -367,7 +371,7 @@ func (e *Engine) gap(s *Session, dir protocol.Dir, n uint32) {
 		e.Counters.GapBytes += uint64(n)
 		e.event(EventReassemblySeqGap)
 	}
-	if m := e.depth(h, at, uint64(n)); m > 0 {
+	if m := e.depth(s, h, at, uint64(n)); m > 0 {
 		e.r.StreamGap(dir, at, m)
 	}
 }

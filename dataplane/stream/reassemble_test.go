@@ -296,6 +296,24 @@ func TestLimits(t *testing.T) {
 			x.close()
 		}
 	})
+	t.Run("depth by protocol", func(t *testing.T) {
+		c := inline()
+		c.Depth = 5
+		c.Depths = &[protocol.NumIDs]uint64{protocol.Unknown: 5, protocol.HTTP1: 0, protocol.SSH: 2}
+		f := func(id protocol.ID, want string, reached bool) {
+			t.Helper()
+			x := newTalk(t, c).handshake()
+			x.s.SetApp(id)
+			x.send(c2s, "A", 1, 1, "abc").send(c2s, "A", 4, 1, "def").got(c2s, want)
+			if x.s.DepthReached(c2s) != reached {
+				t.Errorf("%v: depth reached %v", id, !reached)
+			}
+			x.close()
+		}
+		f(protocol.Unknown, "abcde", true)
+		f(protocol.HTTP1, "abcdef", false)
+		f(protocol.SSH, "ab", true)
+	})
 	t.Run("kept", func(t *testing.T) {
 		c := inline()
 		c.MaxKeptBytes = 300

@@ -17,6 +17,8 @@ type Session struct {
 	flags       sessionFlags
 	// opener is the direction of the first SYN; resetter that of the RST.
 	opener, resetter protocol.Dir
+	// app is the protocol whose depth holds.
+	app protocol.ID
 }
 
 type sessionFlags uint8
@@ -94,6 +96,10 @@ func (s *Session) Async() bool { return s.flags&sAsync != 0 }
 
 // Reset reports whether a RST ended the connection, and the RST's direction.
 func (s *Session) Reset() (protocol.Dir, bool) { return s.resetter, s.flags&sReset != 0 }
+
+// SetApp tells which protocol the connection speaks, for Config.Depths. A
+// direction that has reached its depth stays as it is.
+func (s *Session) SetApp(id protocol.ID) { s.app = id }
 
 // ISN gives the initial sequence number of a direction's sender.
 func (s *Session) ISN(dir protocol.Dir) uint32 { return s.half[dir].isn }

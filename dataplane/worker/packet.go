@@ -185,7 +185,7 @@ func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow
 	if res.Invalid {
 		w.counters.InvalidSegments++
 	}
-	if (res.Invalid || res.Conflict) && w.judging() && p.Payload != p.PayloadEnd {
+	if (res.Invalid && !w.cfg.PassInvalid || res.Conflict) && w.judging() && p.Payload != p.PayloadEnd {
 		// The receiver must not get bytes that were not inspected, nor other
 		// bytes than were.
 		w.withhold(dropOf(res.Reason))
@@ -214,6 +214,9 @@ func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
 	w.keepTail(f, dir, data)
 	skipped := f.App.Skipped(dir)
 	st := f.App.Data(w.cfg.Registry, &w.env, dir, data)
+	if w.cfg.Stream.Depths != nil && f.TCP != nil {
+		f.TCP.SetApp(f.App.Proto())
+	}
 	w.rawBytes(f, dir, offset, data, st)
 	if f.App.Skipped(dir) {
 		if f.TCP != nil {

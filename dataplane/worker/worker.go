@@ -57,6 +57,9 @@ type Config struct {
 	Inline bool
 	// Monitor judges and reports but withholds nothing.
 	Monitor bool
+	// PassInvalid forwards segments that are not part of their connection; other
+	// bytes than were inspected are withheld all the same.
+	PassInvalid bool
 	// Live tells that verdicts are carried out on real traffic; without it
 	// (replay) they are computed and reported as not enforced.
 	Live bool

@@ -63,10 +63,12 @@ type Parts struct {
 }
 
 // Registry gives the protocols of the program.
-func Registry() (*protocol.Registry, error) {
-	return protocol.NewRegistry(http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
+func Registry() (*protocol.Registry, error) { return protocol.NewRegistry(definitions()...) }
+
+func definitions() []*protocol.Definition {
+	return []*protocol.Definition{http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
-		smb.Definition(), dcerpc.Definition(), tftp.Definition())
+		smb.Definition(), dcerpc.Definition(), tftp.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.
@@ -84,7 +86,7 @@ func load(cfg *config.Config, log *slog.Logger, state *signatures.State) (*Parts
 	begin := time.Now()
 	p := &Parts{Config: cfg}
 	var err error
-	if p.Registry, err = Registry(); err != nil {
+	if p.Registry, err = registry(cfg); err != nil {
 		return nil, err
 	}
 	if p.Limits, err = limits(cfg); err != nil {
@@ -128,7 +130,8 @@ func LoadRules(cfg *config.Config, reg *protocol.Registry) (*signatures.Ruleset,
 }
 
 func loadRules(cfg *config.Config, reg *protocol.Registry, state *signatures.State) (*signatures.Ruleset, *signatures.Report, error) {
-	for _, path := range cfg.Rules.Paths {
+	paths := rulePaths(cfg)
+	for _, path := range paths {
 		if strings.ContainsAny(path, "*?[") {
 			continue
 		}
@@ -144,9 +147,18 @@ func loadRules(cfg *config.Config, reg *protocol.Registry, state *signatures.Sta
 	if places != nil {
 		geo = places
 	}
-	set, rep := signatures.Load(cfg.Rules.Paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state, Fields: fields(), Geo: geo,
+	sel, order, err := selectRules(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if state == nil {
+		state = signatures.NewState()
+	}
+	state.SetBounds(setBounds(cfg))
+	set, rep := signatures.Load(paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state, Fields: fields(), Geo: geo,
 		ReputationCategories: cfg.ReputationCategoriesFile, Reputations: reputations(cfg), Thresholds: cfg.ThresholdFile, Classification: cfg.ClassificationFile, References: cfg.ReferenceConfigFile, MaxAlerts: cfg.PacketAlertMax,
-		PCREMatchLimit: uint32(cfg.PCRE.MatchLimit), PCREDepthLimit: uint32(cfg.PCRE.MatchLimitRecursion)})
+		PCREMatchLimit: uint32(cfg.PCRE.MatchLimit), PCREDepthLimit: uint32(cfg.PCRE.MatchLimitRecursion),
+		Select: sel, ActionOrder: order, MaxSteps: cfg.Detect.InspectionRecursionLimit})
 	return set, rep, nil
 }
 
@@ -212,8 +224,10 @@ func cacheDir(cfg *config.Config, log *slog.Logger) string {
 func limits(cfg *config.Config) (*protocol.Limits, error) {
 	l := cfg.Limits
 	smb, err := smbLimits(cfg)
-	return &protocol.Limits{MaxTx: l.MaxTx, MaxHeader: int(l.MaxHeader), MaxDecompressed: int64(l.MaxDecompressed),
-		MaxRatio: l.MaxRatio, MaxLayers: l.MaxLayers, MaxParts: l.MaxParts, SMB: smb}, err
+	out := &protocol.Limits{MaxTx: l.MaxTx, MaxHeader: int(l.MaxHeader), MaxDecompressed: int64(l.MaxDecompressed),
+		MaxRatio: l.MaxRatio, MaxLayers: l.MaxLayers, MaxParts: l.MaxParts, SMB: smb}
+	parserLimits(cfg, out)
+	return out, err
 }
 
 // Mode is how traffic reaches the workers and what becomes of verdicts.
@@ -246,7 +260,8 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	}
 	wc := worker.Config{Set: p.Set, Policy: p.Policy, Registry: p.Registry, Limits: p.Limits, Expect: p.Expect,
 		Inline: m.Inline, Live: m.Live, Monitor: m.Monitor, Ifaces: m.Ifaces,
-		Documents: m.Documents, Evidence: m.Evidence, HeldTime: cfg.Limits.HeldTime.D(), HeldBytes: int(cfg.Limits.HeldBytes)}
+		Documents: m.Documents, Evidence: m.Evidence, HeldTime: cfg.Limits.HeldTime.D(), HeldBytes: int(cfg.Limits.HeldBytes),
+		PassInvalid: !cfg.Stream.DropInvalid}
 	switch cfg.Stream.Inline {
 	case "yes":
 		wc.Inline = true
@@ -269,9 +284,13 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 			}
 		}
 	}
-	d.Defrag = decode.DefragConfig{Timeout: int64(cfg.Defrag.Timeout), MemCap: int(int64(cfg.Defrag.Memcap) / n), MaxDatagrams: cfg.Defrag.Trackers}
+	d.Defrag = decode.DefragConfig{Timeout: int64(cfg.Defrag.Timeout), MemCap: int(int64(cfg.Defrag.Memcap) / n), MaxDatagrams: cfg.Defrag.Trackers, MaxHeld: max(cfg.Defrag.MaxFrags/int(n), 1)}
 	wc.Flow = flow.Config{Memcap: max(int64(cfg.Flow.Memcap)/n, 1<<20), MaxFlows: cfg.Flow.MaxFlows / int(n), IgnoreVLAN: !cfg.VLAN.UseForTracking,
-		Default: timeouts(cfg.FlowTimeouts.Default), TCP: timeouts(cfg.FlowTimeouts.TCP), UDP: timeouts(cfg.FlowTimeouts.UDP), ICMP: timeouts(cfg.FlowTimeouts.ICMP)}
+		Default: timeouts(cfg.FlowTimeouts.Default), TCP: timeouts(cfg.FlowTimeouts.TCP), UDP: timeouts(cfg.FlowTimeouts.UDP), ICMP: timeouts(cfg.FlowTimeouts.ICMP),
+		EmergencyRecovery: cfg.Flow.EmergencyRecovery}
+	for i, t := range []config.Timeouts{cfg.FlowTimeouts.Default, cfg.FlowTimeouts.TCP, cfg.FlowTimeouts.UDP, cfg.FlowTimeouts.ICMP} {
+		wc.Flow.Emergency[i] = flow.Timeouts{New: t.EmergencyNew.D(), Established: t.EmergencyEstablished.D(), Closed: t.EmergencyClosed.D(), Bypassed: t.EmergencyBypassed.D()}
+	}
 	if wc.Stream, err = streamConfig(cfg, wc.Inline, !m.Live || !m.Inline, n); err != nil {
 		return wc, err
 	}
@@ -352,6 +371,7 @@ func streamConfig(cfg *config.Config, inline, beside bool, n int64) (stream.Conf
 	c.Inline, c.Midstream, c.ChecksumValidation = inline, s.Midstream, s.ChecksumValidation
 	c.AsyncOneside = s.AsyncOneside == "yes" || s.AsyncOneside == "auto" && beside
 	c.Depth, c.Memcap = uint64(s.Reassembly.Depth), int64(s.Reassembly.Memcap)/n
+	c.Depths = depths(cfg)
 	c.MaxSynAckQueued = min(s.MaxSynackQueued, 5)
 	var err error
 	if c.Urgent, err = stream.ParseUrgent(s.Reassembly.Urgent.Policy); err != nil {

@@ -9,6 +9,7 @@ import (
 	"sluice/internal/config"
 	"sluice/signatures"
 	"sluice/signatures/lint"
+	"sluice/signatures/rule"
 )
 
 // Checked is what `sluice check` found.
@@ -28,7 +29,7 @@ func Check(cfg *config.Config) (*Checked, error) {
 	if p.Policy, err = LoadPolicy(cfg); err != nil {
 		return nil, err
 	}
-	if p.Registry, err = Registry(); err != nil {
+	if p.Registry, err = registry(cfg); err != nil {
 		return nil, err
 	}
 	set, rep, err := LoadRules(cfg, p.Registry)
@@ -50,5 +51,10 @@ func Check(cfg *config.Config) (*Checked, error) {
 		return nil, err
 	}
 	p.Elapsed = time.Since(begin)
-	return &Checked{Report: rep, Warnings: lint.Check(set.Rules, lint.Options{Classes: set.Classes, Definition: p.Registry.Definition}), Compiled: p.Compiled()}, nil
+	order, err := rule.NewActionOrder(cfg.ActionOrder)
+	if err != nil {
+		return nil, fmt.Errorf("action-order: %w", err)
+	}
+	warnings := append(rep.Warnings, lint.Check(set.Rules, lint.Options{Classes: set.Classes, Definition: p.Registry.Definition, ActionOrder: order})...)
+	return &Checked{Report: rep, Warnings: warnings, Compiled: p.Compiled()}, nil
 }

@@ -229,7 +229,7 @@ func (d *doctor) daemon(ctx context.Context) {
 
 // content loads rules and policy as the daemon would.
 func (d *doctor) content() {
-	reg, err := Registry()
+	reg, err := registry(d.cfg)
 	if err != nil {
 		d.say("rules", LevelFailure, err.Error(), "")
 		return

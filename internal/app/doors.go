@@ -283,7 +283,7 @@ func (d *Daemon) housekeep(ctx context.Context) {
 			d.out.Publish(0, d.gaps(now))
 		case now := <-stats.C:
 			if d.cfg.Stats.Enabled {
-				d.out.Publish(0, []*events.Event{statsEvent(now.UnixNano(), int64(time.Since(d.begin).Seconds()), d.counters(), nil)})
+				d.out.Publish(0, []*events.Event{statsEvent(d.cfg.Stats, now.UnixNano(), int64(time.Since(d.begin).Seconds()), d.counters(), nil)})
 			}
 		}
 	}

@@ -54,6 +54,8 @@ func whyNotLoaded(cfg *config.Config, p *Parts, gid, sid uint32) error {
 			return fmt.Errorf("%s:%d: sid %d is of gid %d: ask with --gid %d", r.File, r.Line, sid, r.GID, r.GID)
 		case r.Skipped != "":
 			return fmt.Errorf("%s:%d: sid %d is not loaded: %s", r.File, r.Line, sid, r.Skipped)
+		case !r.Enabled && disabledBy(cfg, r):
+			return fmt.Errorf("%s:%d: sid %d is switched off by rules.disable or a file of rules.disable-files", r.File, r.Line, sid)
 		case !r.Enabled:
 			return fmt.Errorf("%s:%d: sid %d is commented out: enable it, or give it in a file of its own with --rules", r.File, r.Line, sid)
 		}

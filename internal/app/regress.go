@@ -99,7 +99,7 @@ func caseEvents(ctx context.Context, c *regress.Case, o RegressOptions) ([]map[s
 			return nil, err
 		}
 		if len(cfg.Rules.Paths) > 0 {
-			own.Rules.Paths = cfg.Rules.Paths
+			own.Rules.Paths, own.DefaultRulePath = cfg.Rules.Paths, cfg.DefaultRulePath
 		}
 		if cfg.Policy.File != "" {
 			own.Policy.File = cfg.Policy.File

@@ -101,7 +101,7 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 	c := res.Counters
 	err = errors.Join(err, unknownLinks(c.Decode.UnknownLink, c.Frames, log))
 	if cfg.Stats.Enabled && wants(cfg)("stats") {
-		out.Publish(0, []*events.Event{statsEvent(last, 0, c, parts.Report)})
+		out.Publish(0, []*events.Event{statsEvent(cfg.Stats, last, 0, c, parts.Report)})
 	}
 	sum.Packets, sum.Bytes, sum.Flows, sum.Alerts, sum.Findings = c.Frames, c.Bytes, c.Flows, c.Alerts, c.Findings
 	sum.BlockedFlows, sum.Events, sum.Counters = c.BlockedFlows, c.Events, c
@@ -149,9 +149,13 @@ func wants(cfg *config.Config) func(string) bool {
 }
 
 // statsEvent makes the stats record of counters summed over workers.
-func statsEvent(now, uptime int64, c worker.Counters, rules *signatures.Report) *events.Event {
+func statsEvent(cfg config.Stats, now, uptime int64, c worker.Counters, rules *signatures.Report) *events.Event {
 	m := make(map[string]uint64)
-	c.Each(func(name string, v uint64) { m[name] = v })
+	c.Each(func(name string, v uint64) {
+		if name = statsName(cfg, name); name != "" {
+			m[name] = v
+		}
+	})
 	st := &events.Stats{Uptime: uptime, Counters: m}
 	if rules != nil {
 		st.Engines = []events.StatsEngine{{RulesLoaded: rules.Loaded, RulesFailed: rules.Rejected, RulesSkipped: rules.Skipped}}

@@ -22,7 +22,8 @@ type Config struct {
 
 	// Rules says which signatures are loaded.
 	Rules Rules `yaml:"rules"`
-	// DefaultRulePath is the folder of relative rule paths.
+	// DefaultRulePath is the folder of relative paths under rules.paths; those of
+	// the command line are as they are.
 	DefaultRulePath string `yaml:"default-rule-path"`
 	// ThresholdFile holds thresholds and suppressions by signature.
 	ThresholdFile string `yaml:"threshold-file"`
@@ -42,7 +43,8 @@ type Config struct {
 	ASNDatabase   string `yaml:"asn-database"`
 	// Datasets is for the dataset and datarep keywords.
 	Datasets Datasets `yaml:"datasets"`
-	// ActionOrder is the order in which rules of different actions are applied.
+	// ActionOrder is the order in which rules of different actions are applied;
+	// what a pass rule comes after is not passed.
 	ActionOrder []string `yaml:"action-order" enum:"pass|drop|reject|alert"`
 	// PacketAlertMax bounds the alerts of one packet.
 	PacketAlertMax int `yaml:"packet-alert-max" min:"1" max:"255"`
@@ -145,7 +147,9 @@ type Rules struct {
 	// Paths are files, folders or globs; empty takes the bundled rules.
 	Paths []string `yaml:"paths"`
 	// Disable and Enable are signature ids; DisableFiles and EnableFiles hold
-	// one a line. Disabling wins.
+	// one a line, as sid or gid:sid, with comments after #. Disabling wins; enabling
+	// loads a rule that its file has commented out. Ids that no rule has are told
+	// by sluice check.
 	Disable      []uint32 `yaml:"disable"`
 	Enable       []uint32 `yaml:"enable"`
 	DisableFiles []string `yaml:"disable-files"`
@@ -154,6 +158,7 @@ type Rules struct {
 
 // Datasets bounds the sets of the dataset keyword.
 type Datasets struct {
+	// Enabled loads rules with the keywords; without it they are refused.
 	Enabled bool `yaml:"enabled"`
 	// Memcap bounds one set, unless the rule says otherwise.
 	Memcap Size `yaml:"memcap"`
@@ -166,7 +171,8 @@ type Detect struct {
 	// GuessApplayerTX logs an app-layer transaction with alerts of stream rules
 	// where exactly one is live.
 	GuessApplayerTX bool `yaml:"guess-applayer-tx"`
-	// InspectionRecursionLimit bounds backtracking between a rule's contents.
+	// InspectionRecursionLimit bounds backtracking between a rule's contents: the
+	// tests made to confirm one rule on one buffer.
 	InspectionRecursionLimit int `yaml:"inspection-recursion-limit" min:"1" max:"100000"`
 }
 
@@ -245,7 +251,8 @@ type Stats struct {
 	Enabled bool `yaml:"enabled"`
 	// Interval is the time between stats events, by the traffic's clock.
 	Interval Duration `yaml:"interval"`
-	// DecoderEvents and StreamEvents add a counter per kind of anomaly.
+	// DecoderEvents and StreamEvents have a counter per kind of anomaly in stats
+	// events.
 	DecoderEvents bool `yaml:"decoder-events"`
 	StreamEvents  bool `yaml:"stream-events"`
 	// DecoderEventsPrefix begins the names of those counters.

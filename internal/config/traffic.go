@@ -20,9 +20,8 @@ type Stream struct {
 	Bypass bool `yaml:"bypass"`
 	// ChecksumValidation leaves out segments with wrong checksums.
 	ChecksumValidation bool `yaml:"checksum-validation"`
-	// MaxSynQueued and MaxSynackQueued bound SYNs and SYN/ACKs that wait for an
-	// answer in one flow.
-	MaxSynQueued    int        `yaml:"max-syn-queued" min:"0" max:"255"`
+	// MaxSynackQueued bounds the different SYN/ACKs that wait for an answer in one
+	// flow.
 	MaxSynackQueued int        `yaml:"max-synack-queued" min:"0" max:"255"`
 	Reassembly      Reassembly `yaml:"reassembly"`
 }
@@ -35,15 +34,10 @@ type Reassembly struct {
 	// Depth bounds the bytes of a direction that are inspected; 0 is no bound:
 	// what leaves late in a connection leaves all the same.
 	Depth Size `yaml:"depth"`
-	// ToServerChunkSize and ToClientChunkSize are how much is collected before
-	// raw stream rules look at it, outside of inline modes.
-	ToServerChunkSize Size `yaml:"toserver-chunk-size"`
-	ToClientChunkSize Size `yaml:"toclient-chunk-size"`
 	// Raw lets rules look at the raw stream.
 	Raw bool `yaml:"raw"`
-	// MaxRegions bounds the holes of a direction; 0 is the stream's own bound.
-	MaxRegions int    `yaml:"max-regions" min:"0" max:"1000"`
-	Urgent     Urgent `yaml:"urgent"`
+	// Urgent says what happens to urgent data.
+	Urgent Urgent `yaml:"urgent"`
 }
 
 // Urgent says what happens to urgent data.
@@ -70,7 +64,8 @@ type Flow struct {
 	MemcapPolicy ExceptionPolicy `yaml:"memcap-policy"`
 	// MaxFlows bounds flows over all workers; 0 derives it from Memcap.
 	MaxFlows int `yaml:"max-flows" min:"0"`
-	// EmergencyRecovery is the percentage of free room at which short timeouts end.
+	// EmergencyRecovery is the percentage of free room at which the short timeouts
+	// of a full table end.
 	EmergencyRecovery int `yaml:"emergency-recovery" min:"1" max:"100"`
 }
 
@@ -124,20 +119,23 @@ type RecursionLevel struct {
 // Protocol tunes one protocol's parser. Zero values mean the parser's own
 // defaults; a setting that its protocol has no use for is an error.
 type Protocol struct {
-	// Enabled is yes, no or detection-only; empty is yes.
+	// Enabled is yes, no or detection-only; empty is yes. Rules on the buffers of a
+	// protocol without a parser are refused.
 	Enabled string `yaml:"enabled" enum:"yes|no|detection-only"`
-	// DetectionPorts are where servers listen, as port groups.
+	// DetectionPorts are where servers listen, as lists of ports and ranges, in
+	// place of the usual ports. They decide where the bytes leave it open.
 	DetectionPorts PortPair `yaml:"detection-ports"`
 	// TCP and UDP hold the same by transport (dns).
 	TCP *Transport `yaml:"tcp" only:"dns krb5"`
 	UDP *Transport `yaml:"udp" only:"dns krb5"`
 	// MaxTx bounds live transactions.
 	MaxTx int `yaml:"max-tx" min:"0" max:"65535"`
-	// StreamDepth replaces stream.reassembly.depth; nil leaves that.
+	// StreamDepth replaces stream.reassembly.depth, where it is set, from the segment
+	// on that follows the one by which the protocol is known.
 	StreamDepth *Size `yaml:"stream-depth"`
 	// EncryptionHandling says what happens once a connection is encrypted.
 	EncryptionHandling string `yaml:"encryption-handling" enum:"track-only|bypass|full" only:"tls ssh smtp"`
-	// JA3 and JA4 compute fingerprints; auto does when a rule needs them.
+	// JA3 and JA4 compute fingerprints, unless no: then rules on them are refused.
 	JA3 string `yaml:"ja3-fingerprints" enum:"auto|yes|no" only:"tls quic"`
 	JA4 string `yaml:"ja4-fingerprints" enum:"auto|yes|no" only:"tls quic"`
 	// Hassh is the same for SSH.
@@ -145,13 +143,15 @@ type Protocol struct {
 	// LibHTP has this name for habit's sake: it tunes our own HTTP parser.
 	LibHTP LibHTP `yaml:"libhtp" only:"http"`
 	MIME   MIME   `yaml:"mime" only:"smtp"`
-	// RawExtraction stores mails as sent; not together with mime.decode-mime.
+	// RawExtraction stores mails as sent.
 	RawExtraction bool `yaml:"raw-extraction" only:"smtp"`
 	// InspectedTracker bounds what rules see of mail attachments.
 	InspectedTracker InspectedTracker `yaml:"inspected-tracker" only:"smtp"`
 	// MaxMsgLength bounds one message.
 	MaxMsgLength Size `yaml:"max-msg-length" only:"mqtt"`
-	// MaxStreams, MaxTableSize and MaxReassemblySize bound HTTP/2.
+	// MaxStreams bounds the streams of a connection, MaxTableSize the dynamic table
+	// of header compression (up to 64 KiB), MaxReassemblySize a header block; 0 is
+	// max-tx, 64 KiB and limits.max-header.
 	MaxStreams        int  `yaml:"max-streams" min:"0" only:"http2"`
 	MaxTableSize      Size `yaml:"max-table-size" only:"http2"`
 	MaxReassemblySize Size `yaml:"max-reassembly-size" only:"http2"`
@@ -188,46 +188,43 @@ type LibHTP struct {
 
 // HTTPConfig bounds HTTP/1 bodies and says how URIs are normalised.
 type HTTPConfig struct {
-	// Personality is accepted for habit's sake; all servers are read alike.
-	Personality string `yaml:"personality" enum:"IDS|Generic|Minimal|IIS_4_0|IIS_5_0|IIS_5_1|IIS_6_0|IIS_7_0|IIS_7_5|Apache|Apache_2_2|Apache_2"`
 	// RequestBodyLimit and ResponseBodyLimit bound what rules see of a body; 0
 	// is no bound. Classification has limits of its own.
 	RequestBodyLimit  *Size `yaml:"request-body-limit"`
 	ResponseBodyLimit *Size `yaml:"response-body-limit"`
-	// The inspection sizes say how bodies are cut for rules outside of inline modes.
-	RequestBodyMinimalInspectSize  Size `yaml:"request-body-minimal-inspect-size"`
-	RequestBodyInspectWindow       Size `yaml:"request-body-inspect-window"`
-	ResponseBodyMinimalInspectSize Size `yaml:"response-body-minimal-inspect-size"`
-	ResponseBodyInspectWindow      Size `yaml:"response-body-inspect-window"`
-	// ResponseBodyDecompressLayerLimit bounds nested content encodings; 0 decodes none.
+	// ResponseBodyDecompressLayerLimit bounds the nested content encodings that are
+	// undone of a response, below limits.max-layers; a body with more is unscannable:
+	// too-deep. 0 is no bound of its own.
 	ResponseBodyDecompressLayerLimit *int `yaml:"response-body-decompress-layer-limit" min:"0" max:"16"`
-	// HTTPBodyInline inspects bodies at arrival.
-	HTTPBodyInline string `yaml:"http-body-inline" enum:"auto|yes|no"`
 	// DoubleDecodePath and DoubleDecodeQuery decode percent signs twice.
 	DoubleDecodePath  bool `yaml:"double-decode-path"`
 	DoubleDecodeQuery bool `yaml:"double-decode-query"`
 	// MaxTx bounds a connection's live transactions, as app-layer.protocols.http.max-tx.
 	MaxTx int `yaml:"max-tx" min:"0"`
-	// CompressionBombLimit bounds decoded bytes of one body.
+	// CompressionBombLimit is how many bytes a body may decode to before
+	// limits.max-ratio holds; 0 is 64 KiB. What bounds the bytes themselves is
+	// limits.max-decompressed.
 	CompressionBombLimit Size `yaml:"compression-bomb-limit"`
-	LZMAEnabled          bool `yaml:"lzma-enabled"`
+	// LZMAEnabled decodes LZMA, which no browser takes.
+	LZMAEnabled bool `yaml:"lzma-enabled"`
 }
 
-// MIME tunes the reading of mails.
+// MIME tunes the reading of mails, by whatever protocol they come.
 type MIME struct {
-	DecodeMIME            *bool    `yaml:"decode-mime"`
-	DecodeBase64          *bool    `yaml:"decode-base64"`
-	DecodeQuotedPrintable *bool    `yaml:"decode-quoted-printable"`
-	HeaderValueDepth      Size     `yaml:"header-value-depth"`
-	ExtractURLs           *bool    `yaml:"extract-urls"`
-	ExtractURLsSchemes    []string `yaml:"extract-urls-schemes"`
-	LogURLScheme          bool     `yaml:"log-url-scheme"`
-	BodyMD5               string   `yaml:"body-md5" enum:"auto|yes|no"`
+	// ExtractURLs looks for URLs in the text of mails, as it is without a setting.
+	ExtractURLs *bool `yaml:"extract-urls"`
+	// ExtractURLsSchemes are the schemes looked for; http, https, ftp and mailto
+	// without any.
+	ExtractURLsSchemes []string `yaml:"extract-urls-schemes"`
+	// LogURLScheme leaves http:// and the like at the URLs, in events and in the
+	// buffer of email.url, unless it is no.
+	LogURLScheme *bool `yaml:"log-url-scheme"`
+	// BodyMD5 puts the body's digest into events.
+	BodyMD5 string `yaml:"body-md5" enum:"auto|yes|no"`
 }
 
 // InspectedTracker bounds what rules see of an attachment.
 type InspectedTracker struct {
-	ContentLimit          Size `yaml:"content-limit"`
-	ContentInspectMinSize Size `yaml:"content-inspect-min-size"`
-	ContentInspectWindow  Size `yaml:"content-inspect-window"`
+	// ContentLimit is in bytes; 0 is no bound. Classification has limits of its own.
+	ContentLimit Size `yaml:"content-limit"`
 }

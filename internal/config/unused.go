@@ -5,12 +5,6 @@ package config
 // silently ignored is worse than one refused. A test compares the table with the
 // program.
 var unused = [...]string{
-	"Rules.Disable", "Rules.Enable", "Rules.DisableFiles", "Rules.EnableFiles", "Config.DefaultRulePath", "Config.Datasets",
-	"Config.ActionOrder", "Detect.InspectionRecursionLimit", "Stream.DropInvalid", "Stream.MaxSynQueued",
-	"Reassembly.ToServerChunkSize", "Reassembly.ToClientChunkSize", "Reassembly.MaxRegions", "Defrag.MaxFrags",
-	"Flow.EmergencyRecovery", "Timeouts.EmergencyNew", "Timeouts.EmergencyEstablished", "Timeouts.EmergencyClosed",
-	"Timeouts.EmergencyBypassed", "Protocol.DetectionPorts", "Transport.DetectionPorts", "Protocol.StreamDepth", "Protocol.JA3",
-	"Protocol.JA4", "Protocol.Hassh", "Protocol.LibHTP", "Protocol.MIME", "Protocol.RawExtraction", "Protocol.InspectedTracker",
-	"Protocol.MaxMsgLength", "Protocol.MaxStreams", "Protocol.MaxTableSize", "Protocol.MaxReassemblySize",
-	"Protocol.MaxPayloadSize", "EVE.Filetype", "NATS.Control", "Stats.DecoderEvents", "Stats.StreamEvents", "Stats.DecoderEventsPrefix",
+	"HTTPConfig.LZMAEnabled", "MIME.BodyMD5", "Protocol.RawExtraction",
+	"Protocol.MaxMsgLength", "Protocol.MaxPayloadSize", "EVE.Filetype", "NATS.Control",
 }

@@ -78,13 +78,14 @@ func TestUnused(t *testing.T) {
 
 func TestUnusedSettingsAreTold(t *testing.T) {
 	c := Default()
-	if err := c.Set("flow.emergency-recovery=40"); err != nil {
+	const key = "app-layer.protocols.mqtt.max-msg-length"
+	if err := c.Set(key + "=1mb"); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Set("log.level=debug"); err != nil {
 		t.Fatal(err)
 	}
-	if slices.Contains(unused[:], "Flow.EmergencyRecovery") != slices.Equal(c.NoEffect, []string{"flow.emergency-recovery"}) {
+	if slices.Contains(unused[:], "Protocol.MaxMsgLength") != slices.Equal(c.NoEffect, []string{key}) {
 		t.Errorf("told of %v", c.NoEffect)
 	}
 }

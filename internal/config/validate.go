@@ -63,9 +63,6 @@ func (c *Config) Validate() error {
 			bad("rules.enable", "take it out of one of them", "sid %d is in rules.disable too", id)
 		}
 	}
-	if p, ok := c.AppLayer.Protocols["smtp"]; ok && p.RawExtraction && p.MIME.DecodeMIME != nil && *p.MIME.DecodeMIME {
-		bad("app-layer.protocols.smtp.raw-extraction", "switch one of them off", "cannot be combined with mime.decode-mime")
-	}
 	return errors.Join(errs...)
 }
 

@@ -205,7 +205,7 @@ func (c *Case) Apply(cfg *config.Config) error {
 		}
 	}
 	if c.OwnRules {
-		cfg.Rules.Paths = c.Rules
+		cfg.Rules.Paths, cfg.DefaultRulePath = c.Rules, ""
 	}
 	switch c.Policy {
 	case "":

@@ -213,6 +213,9 @@ func Compile(rules []*rule.Rule, opt Options) (*Engine, error) {
 	if opt.MaxAlerts == 0 {
 		opt.MaxAlerts = 15
 	}
+	if opt.MaxSteps == 0 {
+		opt.MaxSteps = MaxSteps
+	}
 	if opt.Workers == 0 {
 		opt.Workers = runtime.NumCPU()
 	}
@@ -223,7 +226,7 @@ func Compile(rules []*rule.Rule, opt Options) (*Engine, error) {
 			active = append(active, r)
 		}
 	}
-	order(active)
+	order(active, opt.ActionOrder)
 	e.rules, e.headKeys = make([]crule, len(active)), make([]headKey, len(active))
 	b := builder{e: e}
 	for i, r := range active {
@@ -251,7 +254,7 @@ func Compile(rules []*rule.Rule, opt Options) (*Engine, error) {
 
 // order sorts rules as they are evaluated: by action, rules that set flowbits
 // before those that read them, then by priority, then as they came.
-func order(rs []*rule.Rule) {
+func order(rs []*rule.Rule, actions rule.ActionOrder) {
 	bits := func(r *rule.Rule) int {
 		set, read := false, false
 		for i := range r.Bits {
@@ -280,7 +283,7 @@ func order(rs []*rule.Rule) {
 	}
 	sort.SliceStable(rs, func(i, j int) bool {
 		a, b := rs[i], rs[j]
-		if x, y := a.Action.Order(), b.Action.Order(); x != y {
+		if x, y := actions.Of(a.Action), actions.Of(b.Action); x != y {
 			return x < y
 		}
 		if x, y := bits(a), bits(b); x != y {

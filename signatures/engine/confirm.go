@@ -23,7 +23,7 @@ type confirm struct {
 
 // list reports whether the items hold on a buffer.
 func (m *Matcher) list(items []item, buf []byte, abs uint64) bool {
-	m.c.m, m.c.buf, m.c.abs, m.c.steps, m.c.end, m.c.vars = m, buf, int(min(abs, 1<<62)), MaxSteps, 0, &m.vars
+	m.c.m, m.c.buf, m.c.abs, m.c.steps, m.c.end, m.c.vars = m, buf, int(min(abs, 1<<62)), m.e.opt.MaxSteps, 0, &m.vars
 	if m.watch != nil {
 		m.watch.list(m, items, buf)
 	}
@@ -139,7 +139,7 @@ func (c *confirm) step(it *item, pos int) (next int, ok bool) {
 	case rule.OpBase64:
 		return pos, c.base64(it, pos)
 	case rule.OpDataset:
-		mem, ok := it.set.test(it.Data, c.buf)
+		mem, ok := it.set.test(it.Data, c.buf, &c.m.Counters.SetsFull)
 		if ok && mem.context != "" {
 			c.m.noteContext(it.Data.ContextKey, mem.context)
 		}

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"sluice/signatures/rule"
 )
@@ -26,6 +27,35 @@ const (
 	// one JSON document.
 	maxSet     = 4 << 20
 	maxSetFile = 256 << 20
+	// memberCost is what a member takes beside its own bytes, about: its place in
+	// the map and two headers of strings.
+	memberCost = 64
+)
+
+// SetBounds bound datasets. The zero value leaves only the bound on the members
+// of one set.
+type SetBounds struct {
+	// Off refuses rules with datasets.
+	Off bool
+	// Memcap bounds the bytes of one set whose rule has no memcap of its own,
+	// Total the members of all sets; 0 is no bound.
+	Memcap int64
+	Total  int64
+}
+
+// SetBounds replaces the bounds. Sets that are loaded keep the memory they were
+// given. Call it before rules are loaded.
+func (s *State) SetBounds(b SetBounds) {
+	s.setMu.Lock()
+	s.bounds = b
+	s.setMu.Unlock()
+}
+
+// The answers to a member for which there is no room.
+var (
+	errSetFull    = fmt.Errorf("the set is full: it has %d members", maxSet)
+	errSetMemcap  = errors.New("the set is full: it takes its memcap, see datasets.memcap")
+	errSetsMember = errors.New("the sets are full: all have as many members as datasets.max-total allows")
 )
 
 // dataset is a named set of byte strings, shared by rules and workers.
@@ -34,8 +64,14 @@ type dataset struct {
 	// save is where the set is written to when the program ends; empty for
 	// nowhere.
 	save string
-	mu   sync.RWMutex
-	m    map[string]member
+	// memcap bounds the bytes, total the members of all sets, which members
+	// counts; 0 is no bound.
+	memcap  int64
+	total   int64
+	members *atomic.Int64
+	mu      sync.RWMutex
+	used    int64
+	m       map[string]member
 }
 
 // member is what is known of a member beside that it is one.
@@ -50,6 +86,9 @@ type member struct {
 func (s *State) dataset(d *rule.Dataset, dir func(string) string) (*dataset, error) {
 	s.setMu.Lock()
 	defer s.setMu.Unlock()
+	if s.bounds.Off {
+		return nil, errors.New("datasets are switched off: see datasets.enabled")
+	}
 	if old, ok := s.sets[d.Name]; ok {
 		if d.Type != "" && old.kind != d.Type {
 			return nil, fmt.Errorf("the set %s is of type %s elsewhere", d.Name, old.kind)
@@ -59,7 +98,10 @@ func (s *State) dataset(d *rule.Dataset, dir func(string) string) (*dataset, err
 	if d.Type == "" {
 		return nil, fmt.Errorf("needs a type: no rule before defines the set %s", d.Name)
 	}
-	n := &dataset{kind: d.Type, save: d.Save, m: map[string]member{}}
+	n := &dataset{kind: d.Type, save: d.Save, memcap: s.bounds.Memcap, total: s.bounds.Total, members: &s.members, m: map[string]member{}}
+	if d.Limit > 0 {
+		n.memcap = int64(min(d.Limit, 1<<62))
+	}
 	if d.Load != "" {
 		path := dir(d.Load)
 		if d.Save != "" && s.setDir != "" && !filepath.IsAbs(d.Load) {
@@ -70,6 +112,7 @@ func (s *State) dataset(d *rule.Dataset, dir func(string) string) (*dataset, err
 		}
 		err := n.load(path, d)
 		if err != nil && !(d.Save == d.Load && errors.Is(err, fs.ErrNotExist)) {
+			s.members.Add(-int64(len(n.m)))
 			return nil, err
 		}
 	}
@@ -293,13 +336,24 @@ func (d *dataset) parse(text string) ([]byte, error) {
 	return b[:], nil
 }
 
+// add puts a member in, unless it is there or there is no room, which is one of
+// the errors above. The set must be locked, or known to its maker only.
 func (d *dataset) add(key []byte, m member) error {
 	if _, ok := d.m[string(key)]; ok {
 		return nil
 	}
+	cost := int64(len(key)+len(m.context)) + memberCost
 	if len(d.m) >= maxSet {
-		return fmt.Errorf("more than %d members", maxSet)
+		return errSetFull
 	}
+	if d.memcap > 0 && d.used+cost > d.memcap {
+		return errSetMemcap
+	}
+	if d.members.Add(1) > d.total && d.total > 0 {
+		d.members.Add(-1)
+		return errSetsMember
+	}
+	d.used += cost
 	d.m[string(key)] = m
 	return nil
 }
@@ -348,8 +402,9 @@ func (d *dataset) find(k []byte, sub bool) (member, bool) {
 }
 
 // test carries out an operation and reports whether it holds: set and unset
-// hold when they changed something. The member found comes with it.
-func (d *dataset) test(r *rule.Dataset, b []byte) (member, bool) {
+// hold when they changed something. The member found comes with it. full, where
+// not nil, counts members for which there was no room.
+func (d *dataset) test(r *rule.Dataset, b []byte, full *uint64) (member, bool) {
 	var ip [16]byte
 	k, ok := d.key(b, &ip)
 	if !ok {
@@ -376,17 +431,24 @@ func (d *dataset) test(r *rule.Dataset, b []byte) (member, bool) {
 			return m, false
 		}
 		d.mu.Lock()
-		if len(d.m) < maxSet {
-			d.m[string(k)] = member{}
+		defer d.mu.Unlock()
+		before := len(d.m)
+		// Another worker may have been faster, or there is no room: nothing changed.
+		err := d.add(k, member{})
+		if err != nil && full != nil {
+			*full++
 		}
-		d.mu.Unlock()
-		return member{}, true
+		return member{}, err == nil && len(d.m) > before
 	}
 	if !in {
 		return m, false
 	}
 	d.mu.Lock()
-	delete(d.m, string(k))
-	d.mu.Unlock()
-	return m, true
+	defer d.mu.Unlock()
+	if m, in = d.m[string(k)]; in {
+		delete(d.m, string(k))
+		d.used -= int64(len(k)+len(m.context)) + memberCost
+		d.members.Add(-1)
+	}
+	return m, in
 }

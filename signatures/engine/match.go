@@ -76,6 +76,8 @@ type Counters struct {
 	Overflow uint64
 	// Limited counts confirmations that the limit of steps cut short.
 	Limited uint64
+	// SetsFull counts members for which a dataset had no room.
+	SetsFull uint64
 	// ScanFailures counts scans that Hyperscan did not finish: what they would
 	// have nominated is unknown.
 	ScanFailures uint64
@@ -169,7 +171,7 @@ func (m *Matcher) StreamEvents(ev []decode.Event) {
 }
 
 // Matches gives the matches since Reset: pass before drop before reject before
-// alert, then by priority, then as the rules came. When a pass rule is among
+// alert, or as Options.ActionOrder says, then by priority, then as the rules came. When a pass rule is among
 // them, the ones after it are gone. At most the limit of alerts is given.
 func (m *Matcher) Matches() []Match {
 	if len(m.matches) == 0 {

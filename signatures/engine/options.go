@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"sluice/dataplane/protocol"
+	"sluice/signatures/rule"
 )
 
 // FieldFunc gives instance i of a number that a protocol keeps in a
@@ -38,6 +39,10 @@ type Options struct {
 	// PCREMatchLimit and PCREDepthLimit bound an expression's backtracking; 0
 	// means 3500 and 1500.
 	PCREMatchLimit, PCREDepthLimit uint32
+	// ActionOrder says which rules are evaluated first.
+	ActionOrder rule.ActionOrder
+	// MaxSteps replaces the bound of this name; 0 leaves it.
+	MaxSteps int
 	// MaxAlerts bounds the matches of a packet; 0 means 15.
 	MaxAlerts int
 	// Workers bounds the databases compiled at the same time; 0 means the
@@ -45,5 +50,6 @@ type Options struct {
 	Workers int
 }
 
-// MaxSteps bounds the tests made to confirm one rule on one buffer.
+// MaxSteps bounds the tests made to confirm one rule on one buffer, unless
+// Options say otherwise.
 const MaxSteps = 20000

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -32,7 +33,7 @@ func TestDatasets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, ok := set.test(&d, []byte(value))
+		m, ok := set.test(&d, []byte(value), nil)
 		if ok != want || m.context != context {
 			t.Errorf("%+v on %q: %v %q", d, value, ok, m.context)
 		}
@@ -67,6 +68,53 @@ func TestDatasets(t *testing.T) {
 
 // TestSaveSets holds that a set is found again, and that a rule cannot name a
 // place outside of the folder.
+func TestSetBounds(t *testing.T) {
+	dir := t.TempDir()
+	file(t, dir, "three", "YQ==\nYg==\nYw==\n")
+	at := func(p string) string { return filepath.Join(dir, p) }
+	d := func(name, load string, limit uint64) *rule.Dataset {
+		return &rule.Dataset{Name: name, Type: "string", Op: "set", Load: load, Limit: limit}
+	}
+	const one = memberCost + 1
+	st := NewState()
+	st.SetBounds(SetBounds{Memcap: 2 * one, Total: 4})
+	if _, err := st.dataset(d("a", "three", 0), at); !errors.Is(err, errSetMemcap) {
+		t.Errorf("three members in room for two: %v", err)
+	}
+	if n := st.members.Load(); n != 0 {
+		t.Errorf("%d members of a set that was not loaded", n)
+	}
+	if _, err := st.dataset(d("b", "three", 3*one), at); err != nil {
+		t.Errorf("the rule's own memcap: %v", err)
+	}
+	if _, err := st.dataset(d("c", "three", 3*one), at); !errors.Is(err, errSetsMember) {
+		t.Errorf("six members of four: %v", err)
+	}
+	set, err := st.dataset(d("d", "", 0), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := uint64(0)
+	put := func(op, key string, want bool, wantFull uint64) {
+		t.Helper()
+		if _, ok := set.test(&rule.Dataset{Op: op}, []byte(key), &full); ok != want || full != wantFull {
+			t.Errorf("%s %s: %v, %d times full", op, key, ok, full)
+		}
+	}
+	put("set", "x", true, 0)
+	put("set", "y", false, 1) // the fifth member of all
+	put("unset", "x", true, 1)
+	put("set", "y", true, 1)
+	key := []byte("z")
+	if n := testing.AllocsPerRun(100, func() { set.test(&rule.Dataset{Op: "set"}, key, &full) }); n > 0 {
+		t.Errorf("a full set allocates %v times", n)
+	}
+	st.SetBounds(SetBounds{Off: true})
+	if _, err := st.dataset(d("e", "", 0), at); err == nil {
+		t.Error("datasets are off and one is loaded")
+	}
+}
+
 func TestSaveSets(t *testing.T) {
 	dir := t.TempDir()
 	d := rule.Dataset{Name: "seen", Type: "string", Op: "set", Load: "../seen.lst", Save: "../seen.lst"}
@@ -76,7 +124,7 @@ func TestSaveSets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := set.test(&d, []byte("www")); !ok {
+	if _, ok := set.test(&d, []byte("www"), nil); !ok {
 		t.Error("a new member is none")
 	}
 	if err := st.SaveSets(); err != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"sluice/dataplane/decode"
 )
@@ -20,7 +21,10 @@ type State struct {
 	setMu  sync.Mutex
 	sets   map[string]*dataset
 	setDir string
-	hashes map[string]map[string]struct{}
+	bounds SetBounds
+	// members counts those of all sets.
+	members atomic.Int64
+	hashes  map[string]map[string]struct{}
 }
 
 const (

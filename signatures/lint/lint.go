@@ -33,6 +33,8 @@ type Options struct {
 	Classes map[string]rule.Class
 	// Definition gives a protocol's parser.
 	Definition func(protocol.ID) *protocol.Definition
+	// ActionOrder says which rules are evaluated first.
+	ActionOrder rule.ActionOrder
 }
 
 // Check gives the warnings about the rules that are enabled. The disabled ones
@@ -44,7 +46,7 @@ func Check(rules []*rule.Rule, opt Options) []rule.Error {
 			on = append(on, r)
 		}
 	}
-	c := &checker{}
+	c := &checker{actions: opt.ActionOrder}
 	bits := collectBits(rules)
 	for _, r := range on {
 		c.r = r
@@ -71,8 +73,9 @@ func Check(rules []*rule.Rule, opt Options) []rule.Error {
 
 // checker collects the warnings; r is the rule at hand.
 type checker struct {
-	r   *rule.Rule
-	out []rule.Error
+	r       *rule.Rule
+	out     []rule.Error
+	actions rule.ActionOrder
 }
 
 // warn adds a warning about the option at a column of the rule at hand, 0 for

@@ -71,6 +71,8 @@ func (c *checker) shadow(o, r *rule.Rule, group []*rule.Rule) bool {
 			return false
 		}
 		c.warn(Shadowed, 0, "remove one of them", "has the header and the conditions of %s: both match, always", where)
+	case c.actions.Of(o.Action) > c.actions.Of(r.Action):
+		return false
 	case o.Action == rule.Pass && r.Action != rule.Pass:
 		c.warn(Shadowed, 0, "narrow the pass rule, or remove this one", "%s passes all that this rule could match, and is evaluated before it", where)
 	case o.Action.Order() > 0 && o.Action.Order() < 3 && r.Action.Order() == 3 && !same, o.Action == r.Action && o.Action.Order() < 3 && !same:

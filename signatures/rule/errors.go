@@ -8,7 +8,8 @@ import (
 // Error tells what is wrong with a rule, where, and what to do about it.
 type Error struct {
 	File string `json:"file"`
-	// Line and Column count from 1; Column is a byte of the logical line (with
+	// Line and Column count from 1; Line is 0 when the file as a whole, or a
+	// setting, is meant. Column is a byte of the logical line (with
 	// continuations joined), 0 when the rule as a whole is meant.
 	Line   int    `json:"line"`
 	Column int    `json:"column,omitempty"`
@@ -28,7 +29,10 @@ type Error struct {
 // Error gives file:line:column: sid N: keyword: message.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d", e.File, e.Line)
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d", e.Line)
+	}
 	if e.Column > 0 {
 		fmt.Fprintf(&b, ":%d", e.Column)
 	}

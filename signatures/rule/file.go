@@ -139,7 +139,9 @@ func (c *context) datasetPart(d *Dataset, i int, p string) error {
 		if err != nil {
 			return err
 		}
-		d.Limit = n
+		if word == "memcap" { // sets size themselves
+			d.Limit = n
+		}
 	case word == "format":
 		switch arg {
 		case "csv", "json", "ndjson":

@@ -1,6 +1,9 @@
 package rule
 
 import (
+	"fmt"
+	"slices"
+
 	"sluice/dataplane/decode"
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/verdict"
@@ -27,7 +30,8 @@ var actionNames = []string{"pass", "drop", "reject", "rejectsrc", "rejectdst", "
 // String gives the action as rules spell it.
 func (a Action) String() string { return actionNames[a] }
 
-// Order gives the place of the action in evaluation: pass, drop, reject, alert.
+// Order gives the place of the action in evaluation unless it is configured
+// otherwise: pass, drop, reject, alert.
 func (a Action) Order() int {
 	switch a {
 	case Pass:
@@ -38,6 +42,46 @@ func (a Action) Order() int {
 		return 3
 	}
 	return 2
+}
+
+// ActionOrder is the order in which rules of different actions are evaluated: a
+// place by Action.Order. The zero value is the usual one.
+type ActionOrder [4]uint8
+
+// NewActionOrder reads names of actions, the first to be evaluated first. What
+// they leave out follows in the usual order.
+func NewActionOrder(names []string) (ActionOrder, error) {
+	var o ActionOrder
+	var seen [len(o)]bool
+	place := uint8(0)
+	put := func(class int) {
+		seen[class], o[class] = true, place
+		place++
+	}
+	for _, name := range names {
+		class := slices.Index([]string{"pass", "drop", "reject", "alert"}, name)
+		if class < 0 {
+			return ActionOrder{}, fmt.Errorf("%q is no action of an order: pass, drop, reject, alert", name)
+		}
+		if seen[class] {
+			return ActionOrder{}, fmt.Errorf("%s is in the order twice", name)
+		}
+		put(class)
+	}
+	for class := range seen {
+		if !seen[class] {
+			put(class)
+		}
+	}
+	return o, nil
+}
+
+// Of gives the place of an action.
+func (o ActionOrder) Of(a Action) int {
+	if o == (ActionOrder{}) {
+		return a.Order()
+	}
+	return int(o[a.Order()])
 }
 
 // Verdict gives what happens to the traffic; a pass rule gives None.
@@ -260,13 +304,14 @@ type ASN1 struct {
 
 // Dataset is the dataset and datarep keyword.
 type Dataset struct {
-	Name, Type      string
-	Op              string
-	Load, Save      string
-	RepOp           byte
-	RepValue        uint64
-	Hashsize, Limit uint64
-	IsRep           bool
+	Name, Type string
+	Op         string
+	Load, Save string
+	RepOp      byte
+	RepValue   uint64
+	// Limit bounds the set's memory in bytes; 0 leaves that to the configuration.
+	Limit uint64
+	IsRep bool
 	// Subdomain matches a name below a member as well as the member itself.
 	Subdomain bool
 	// Format is csv (also when empty), json or ndjson. ValueKey names what is

@@ -72,7 +72,7 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 // AddCall implements Owner.
 func (p *Parser) AddCall(env *protocol.Env, c *Call) {
 	c.Tx = p.txs.Add(c, env.Now)
-	if env.Limits.MaxTx > 0 && len(p.txs.Live) > env.Limits.MaxTx {
+	if limit := env.Limits.Tx(protocol.DCERPC); limit > 0 && len(p.txs.Live) > limit {
 		old := p.txs.Live[0]
 		old.AddEvent("too_many_transactions")
 		old.Progress = [2]uint8{Done, Done}

@@ -54,7 +54,8 @@ var (
 )
 
 const (
-	// ratioFree is the output of a layer that is not measured against MaxRatio.
+	// ratioFree is the output of a layer that is not measured against MaxRatio,
+	// unless Limits.RatioFree says otherwise.
 	ratioFree = 64 << 10
 	// maxPrefix bounds the input kept until a layer has shown first output.
 	maxPrefix = 4096
@@ -209,7 +210,11 @@ func (d *Decoder) emit(i int, p []byte) {
 // ratio checks a layer's output against the input it used so far.
 func (d *Decoder) ratio(i int, used int64) {
 	l := &d.layers[i]
-	if l.out > ratioFree && l.out/int64(max(1, d.lim.MaxRatio)) > used {
+	free := d.lim.RatioFree
+	if free == 0 {
+		free = ratioFree
+	}
+	if l.out > free && l.out/int64(max(1, d.lim.MaxRatio)) > used {
 		d.halt(ErrRatio)
 	}
 }

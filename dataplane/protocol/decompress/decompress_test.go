@@ -227,6 +227,12 @@ func TestLimits(t *testing.T) {
 	f("ratio", []Encoding{Gzip}, encode(t, "gzip", 9, zeros), &tight, 300_000, ErrRatio)
 	f("br ratio", []Encoding{Brotli}, encode(t, "br", 9, zeros), &tight, 300_000, ErrRatio)
 	f("zstd ratio", []Encoding{Zstd}, encode(t, "zstd", 3, zeros), &tight, 300_000, ErrRatio)
+	// What is free of the ratio may be more, or less.
+	free := tight
+	free.RatioFree = 8 << 20
+	f("free", []Encoding{Gzip}, encode(t, "gzip", 9, zeros), &free, 4<<20, nil)
+	free.RatioFree = 1 << 20
+	f("free at first", []Encoding{Gzip}, encode(t, "gzip", 9, zeros), &free, 1<<20+300_000, ErrRatio)
 	layers := *lim
 	layers.MaxLayers = 1
 	in := encode(t, "gzip", 6, []byte("abc"))

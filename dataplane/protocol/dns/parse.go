@@ -77,7 +77,7 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
 	if len(data) == 0 {
 		return
 	}
-	if len(p.txs.Live) >= env.Limits.MaxTx {
+	if len(p.txs.Live) >= env.Limits.Tx(protocol.DNS) {
 		p.txs.Last().AddEvent("flooded")
 		return
 	}

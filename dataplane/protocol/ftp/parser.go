@@ -253,7 +253,7 @@ func (p *Parser) add(env *protocol.Env, c *Command) *protocol.Tx {
 	if p.full {
 		return nil
 	}
-	if len(p.queue) >= max(env.Limits.MaxTx, 1) {
+	if len(p.queue) >= max(env.Limits.Tx(protocol.FTP), 1) {
 		p.full = true
 		for _, w := range p.queue {
 			if w.tx != nil {

@@ -72,7 +72,7 @@ func (p *parser) prepareBody(dir protocol.Dir, s *side) {
 	ex, b := s.ex, &s.body
 	m := &ex.msg[dir]
 	b.close(protocol.ObjectTruncated)
-	b.obj = protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: ex.tx, File: true}
+	b.obj = protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: ex.tx, File: true, RuleLimit: p.env.Limits.HTTP.Rules[dir]}
 	b.armed, b.chunks = true, false
 	b.useForm, b.deaf, b.gaps = false, false, false
 	b.obj.Name = ex.fileName(dir)
@@ -150,9 +150,14 @@ func (b *bodyState) encodings(ex *exchange, m *message, limits *protocol.Limits)
 	if len(b.encs) > usualLayers {
 		ex.tx.AddEvent("too_many_encoding_layers")
 	}
-	if len(b.encs) > max(1, limits.MaxLayers) {
+	layers := max(1, limits.MaxLayers)
+	if own := limits.HTTP.ResponseLayers; own > 0 && b.dir == protocol.ToClient {
+		layers = min(layers, own)
+	}
+	if len(b.encs) > layers {
 		b.obj.Unscannable = "too-deep"
 		b.obj.Encoding = b.encs[0].String()
+		b.encs = b.encs[len(b.encs)-layers:]
 	}
 	if len(b.encs) > 0 {
 		b.dec = decompress.New(b.encs, limits, b.give)
@@ -311,6 +316,9 @@ func (h *formHandler) PartBegin(hd *multipart.Header) {
 		b.part.Kind, b.part.Name, b.part.File = protocol.KindPart, hd.FileName, true
 	}
 	b.partOpen, b.partSeen = true, false
+	// The bound holds for each part: where the body's bytes are cut when a part
+	// begins must not matter.
+	b.part.RuleLimit = b.obj.RuleLimit
 	if !b.part.File {
 		b.p.env.Objects.OpenObject(&b.part)
 		b.partSeen = true

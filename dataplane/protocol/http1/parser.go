@@ -53,6 +53,9 @@ type exchange struct {
 	path, pathEnd, host, hostEnd uint32
 	// version09: the request is a line alone; noProtocol: it named none.
 	version09, noProtocol bool
+	// twicePath and twiceQuery undo escapes twice; nested tells that some are left
+	// once they have been undone.
+	twicePath, twiceQuery, nested bool
 }
 
 // side is one direction's state.
@@ -184,10 +187,11 @@ func (p *parser) newExchange() *exchange {
 	} else {
 		ex = new(exchange)
 	}
+	ex.twicePath, ex.twiceQuery = p.env.Limits.HTTP.DecodePathTwice, p.env.Limits.HTTP.DecodeQueryTwice
 	ex.tx = p.txs.Add(ex, p.env.Now)
 	ex.no = ex.tx.ID
 	p.all = append(p.all, ex)
-	for len(p.open) >= max(1, p.env.Limits.MaxTx) {
+	for len(p.open) >= max(1, p.env.Limits.Tx(protocol.HTTP1)) {
 		// No response for so many requests: the oldest is given up.
 		old := p.open[0]
 		p.answered(old)

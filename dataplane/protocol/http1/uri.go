@@ -3,7 +3,7 @@ package http1
 import "unicode/utf8"
 
 // normalURI gives the path and query as Suricata's default configuration
-// normalises them: escapes undone once, %u escapes and UTF-8 folded to single
+// normalises them: escapes undone once, or twice where that is configured, %u escapes and UTF-8 folded to single
 // bytes, backslashes turned, runs of slashes and dot segments (RFC 3986 §5.2.4)
 // removed from the path; the query's escapes undone. It is cached.
 func (ex *exchange) normalURI() []byte {
@@ -29,8 +29,22 @@ func (ex *exchange) normalURI() []byte {
 		c.b = append(c.b, '/')
 	}
 	c.b = appendPath(c.b, raw[:q])
-	m.pathLen = len(c.b)
+	n := len(c.b)
 	c.b = appendDecoded(c.b, raw[q:], false)
+	ex.nested = hasEscape(c.b)
+	m.pathLen = n
+	if ex.nested && (ex.twicePath || ex.twiceQuery) {
+		// Undone once more, in place: nothing becomes longer.
+		path, query := c.b[:n], c.b[n:]
+		if ex.twicePath {
+			path = appendPath(path[:0], path)
+			m.pathLen = len(path)
+		}
+		if ex.twiceQuery {
+			query = appendDecoded(query[:0], query, false)
+		}
+		c.b = append(path, query...)
+	}
 	return c.b
 }
 
@@ -196,11 +210,18 @@ func removeDots(p []byte) []byte {
 
 // noteDoubleEncoding reports escapes that hide escapes.
 func (ex *exchange) noteDoubleEncoding() {
-	uri := ex.normalURI()
-	for i := 0; i+2 < len(uri); i++ {
-		if uri[i] == '%' && unhex(uri[i+1]) >= 0 && unhex(uri[i+2]) >= 0 {
-			ex.tx.AddEvent("double_encoded_uri")
-			return
+	ex.normalURI()
+	if ex.nested {
+		ex.tx.AddEvent("double_encoded_uri")
+	}
+}
+
+// hasEscape reports whether a percent escape is in b.
+func hasEscape(b []byte) bool {
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' && unhex(b[i+1]) >= 0 && unhex(b[i+2]) >= 0 {
+			return true
 		}
 	}
+	return false
 }

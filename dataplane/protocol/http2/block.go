@@ -73,7 +73,11 @@ func (b *block) decoder() *hpack.Decoder {
 		size = max(b.size, min(b.p.side[b.dir].table, midTable), defaultTable)
 	}
 	b.dec = hpack.NewDecoder(size, b.field)
-	b.dec.SetAllowedMaxDynamicTableSize(maxTable)
+	allowed := maxTable
+	if n := b.p.env.Limits.HTTP2.MaxTable; n > 0 {
+		allowed = min(max(n, defaultTable), maxTable)
+	}
+	b.dec.SetAllowedMaxDynamicTableSize(uint32(allowed))
 	if b.lost {
 		b.dec.SetEmitEnabled(false)
 		// Literals of three bytes each; they cannot fail.
@@ -93,7 +97,7 @@ func (p *parser) blockBegin(dir protocol.Dir, s *side, ex *exchange, to protocol
 	if ex != nil && ex.control {
 		ex = nil // headers of stream 0 belong to nothing
 	}
-	b.decoder().SetMaxStringLength(p.env.Limits.MaxHeader)
+	b.decoder().SetMaxStringLength(p.maxBlock())
 	b.open, b.broken, b.trailer = true, false, false
 	b.ex, b.to, b.stream = ex, to, s.f.stream
 	b.endStream = s.f.typ == framePushPromise || s.f.typ == frameHeaders && s.f.has(flagEndStream)
@@ -106,6 +110,14 @@ func (p *parser) blockBegin(dir protocol.Dir, s *side, ex *exchange, to protocol
 			m.wire = wire
 		}
 	}
+}
+
+// maxBlock gives the bound on a header block.
+func (p *parser) maxBlock() int {
+	if n := p.env.Limits.HTTP2.MaxBlock; n > 0 {
+		return n
+	}
+	return p.env.Limits.MaxHeader
 }
 
 // write takes the block's next bytes.
@@ -176,7 +188,7 @@ func (b *block) field(f hpack.HeaderField) {
 		return
 	}
 	m := &ex.msg[b.to]
-	limit := b.p.env.Limits.MaxHeader
+	limit := b.p.maxBlock()
 	switch {
 	case f.Name == "" && f.Value == "":
 		m.missing = true

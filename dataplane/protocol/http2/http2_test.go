@@ -310,6 +310,46 @@ func TestGivesUp(t *testing.T) {
 	}
 }
 
+// TestConfiguredBounds holds the bounds of HTTP/2's own to the parser.
+func TestConfiguredBounds(t *testing.T) {
+	run := func(l protocol.HTTP2Limits, frames ...string) *parser {
+		env := protocoltest.NewEnv(protocoltest.TCP(80), &protocoltest.Sink{})
+		env.Limits.HTTP2, env.Limits.TxOf[protocol.HTTP2] = l, 9
+		p := newParser()
+		p.Parse(env, protocol.ToServer, []byte(preface+settings))
+		for _, f := range frames {
+			p.Parse(env, protocol.ToServer, []byte(f))
+		}
+		return p
+	}
+	c := newPeer()
+	var posts []string
+	for i := range 50 {
+		posts = append(posts, post(c, uint32(2*i+1))+fr(frameData, 0, uint32(2*i+1), "x"))
+	}
+	if n := len(run(protocol.HTTP2Limits{}, posts...).streams); n != 9 {
+		t.Errorf("%d streams with the protocol's max-tx", n)
+	}
+	if n := len(run(protocol.HTTP2Limits{MaxStreams: 20}, posts...).streams); n != 20 {
+		t.Errorf("%d streams of 20", n)
+	}
+	// A table that is to be larger than is followed breaks the block.
+	big := fr(frameHeaders, flagEndHeaders, 1, "\x3f\xe1\x7f"+newPeer().block(":path /")) // 16,384 bytes
+	if p := run(protocol.HTTP2Limits{}, big); p.side[0].block.failures != 0 {
+		t.Error("a table of 16 KiB is refused")
+	}
+	if p := run(protocol.HTTP2Limits{MaxTable: 8 << 10}, big); p.side[0].block.failures != 1 {
+		t.Error("a table of 16 KiB is followed where 8 are the most")
+	}
+	head := fr(frameHeaders, flagEndHeaders, 1, newPeer().block(":path /", "x-a "+strings.Repeat("a", 600), "x-b "+strings.Repeat("b", 600)))
+	if p := run(protocol.HTTP2Limits{}, head); p.last.msg[0].over {
+		t.Error("a block of 1,200 bytes is too long")
+	}
+	if p := run(protocol.HTTP2Limits{MaxBlock: 1000}, head); !p.last.msg[0].over {
+		t.Error("a block of 1,200 bytes fits into 1,000")
+	}
+}
+
 // TestBounds sends more of everything than is kept.
 func TestBounds(t *testing.T) {
 	env := protocoltest.NewEnv(protocoltest.TCP(80), &protocoltest.Sink{})

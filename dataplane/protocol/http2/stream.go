@@ -115,7 +115,11 @@ func (p *parser) used(ex *exchange) bool {
 
 // open begins a stream.
 func (p *parser) open(id uint32) *exchange {
-	if len(p.streams) >= max(1, p.env.Limits.MaxTx) {
+	limit := p.env.Limits.HTTP2.MaxStreams
+	if limit == 0 {
+		limit = p.env.Limits.Tx(protocol.HTTP2)
+	}
+	if len(p.streams) >= max(1, limit) {
 		p.evict()
 	}
 	ex := p.newExchange()
@@ -180,7 +184,7 @@ func (p *parser) owner(dir protocol.Dir, s *side) *exchange {
 
 // controlFrame begins the transaction of a frame without a stream.
 func (p *parser) controlFrame() *exchange {
-	if ex := p.control; ex != nil && len(p.txs.Live) >= max(1, p.env.Limits.MaxTx) && p.live(ex.tx) {
+	if ex := p.control; ex != nil && len(p.txs.Live) >= max(1, p.env.Limits.Tx(protocol.HTTP2)) && p.live(ex.tx) {
 		// The worker has not seen the last ones yet: so many in one go are noted
 		// on one.
 		ex.tx.AddEvent("too_many_frames")

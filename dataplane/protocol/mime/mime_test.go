@@ -277,6 +277,37 @@ func TestURLs(t *testing.T) {
 	}
 }
 
+func TestConfiguredURLs(t *testing.T) {
+	text := crlfs("\nContent-Type: text/html\n\nhttp://a/x HXXPS://b ftp://c mailto:d@e gemini-x://f abcdefgh://g")
+	f := func(l protocol.MailLimits, want ...string) {
+		t.Helper()
+		limits := protocol.DefaultLimits()
+		limits.Mail = l
+		if diff := cmp.Diff(want, read(t, [][]byte{text}, limits).URLs, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%+v: %s", l, diff)
+		}
+	}
+	f(protocol.MailLimits{}, "http://a/x", "ftp://c", "mailto:d@e")
+	f(protocol.MailLimits{NoURLs: true})
+	f(protocol.MailLimits{Schemes: []string{"hxxps", "abcdefgh"}}, "HXXPS://b", "abcdefgh://g")
+	f(protocol.MailLimits{BareURLs: true}, "a/x", "c", "mailto:d@e")
+	f(protocol.MailLimits{Schemes: []string{}})
+}
+
+func TestRuleLimit(t *testing.T) {
+	limits := protocol.DefaultLimits()
+	limits.Mail.Rules = 5
+	o := read(t, [][]byte{crlfs("\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\ntext of it\n--b\nContent-Disposition: attachment; filename=x\n\nattached\n--b--\n")}, limits)
+	for _, x := range o.Objects {
+		if want := map[protocol.ObjectKind]uint64{protocol.KindAttachment: 5}[x.Kind]; x.RuleLimit != want {
+			t.Errorf("%v %q has the bound %d", x.Kind, x.Data, x.RuleLimit)
+		}
+	}
+	if len(o.Objects) < 3 || len(o.Attachments) != 1 {
+		t.Errorf("%d objects, attachments %v", len(o.Objects), o.Attachments)
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	f := func(in string, want ...string) {
 		t.Helper()

@@ -189,6 +189,9 @@ func (r *Reader) event(name string) { r.opt.Tx.AddEvent(name) }
 // open begins an object of the message.
 func (r *Reader) open(env *protocol.Env, o *protocol.Object) *protocol.Object {
 	o.Tx, o.Dir = r.opt.Tx, r.opt.Dir
+	if o.Kind == protocol.KindAttachment {
+		o.RuleLimit = env.Limits.Mail.Rules
+	}
 	env.Objects.OpenObject(o)
 	return o
 }

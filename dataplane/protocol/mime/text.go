@@ -51,8 +51,8 @@ func (r *Reader) endText(env *protocol.Env, state protocol.ObjectState) {
 func (r *Reader) textLine(env *protocol.Env, line []byte) {
 	t := &r.lines
 	if t.obj == nil {
-		if len(r.root.urls.list) < maxURLs {
-			r.root.urls.find(line)
+		if l := &env.Limits.Mail; !l.NoURLs && len(r.root.urls.list) < maxURLs {
+			r.root.urls.find(line, l)
 		}
 		name, ok := uuBegin(trimEOL(line))
 		if !ok || r.root.parts >= env.Limits.MaxParts {

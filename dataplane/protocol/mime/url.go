@@ -1,6 +1,10 @@
 package mime
 
-import "bytes"
+import (
+	"bytes"
+
+	"sluice/dataplane/protocol"
+)
 
 // Bounds of the URLs kept of a mail.
 const (
@@ -9,14 +13,27 @@ const (
 	maxURLLine = 4096
 )
 
-var schemes = [][]byte{[]byte("http"), []byte("https"), []byte("ftp"), []byte("mailto")}
+// defaultSchemes are those of URLs where Limits name none.
+var defaultSchemes = []string{"http", "https", "ftp", "mailto"}
+
+// maxScheme bounds a scheme's length.
+const maxScheme = 32
 
 // urls holds the URLs found in the text parts of a mail.
 type urls struct {
 	list []string
 }
 
-func (u *urls) find(line []byte) {
+// find collects the URLs of a line.
+func (u *urls) find(line []byte, l *protocol.MailLimits) {
+	schemes := l.Schemes
+	if schemes == nil {
+		schemes = defaultSchemes
+	}
+	longest := 0
+	for _, s := range schemes {
+		longest = max(longest, min(len(s), maxScheme))
+	}
 	at := 0
 	for len(u.list) < maxURLs {
 		i := bytes.IndexByte(line[at:], ':')
@@ -26,14 +43,14 @@ func (u *urls) find(line []byte) {
 		i += at
 		at = i + 1
 		start := i
-		for start > 0 && i-start < 6 && line[start-1]|0x20 >= 'a' && line[start-1]|0x20 <= 'z' {
+		for start > 0 && i-start < longest && line[start-1]|0x20 >= 'a' && line[start-1]|0x20 <= 'z' {
 			start--
 		}
 		known := false
 		for _, s := range schemes {
-			known = known || bytes.EqualFold(line[start:i], s)
+			known = known || foldedIs(line[start:i], s)
 		}
-		if !known || line[start]|0x20 != 'm' && !bytes.HasPrefix(line[i:], []byte("://")) {
+		if !known || !foldedIs(line[start:i], "mailto") && !bytes.HasPrefix(line[i:], []byte("://")) {
 			continue
 		}
 		end := i + 1
@@ -47,8 +64,24 @@ func (u *urls) find(line []byte) {
 			continue
 		}
 		at = end
+		if l.BareURLs && bytes.HasPrefix(line[i:], []byte("://")) {
+			start = i + len("://")
+		}
 		u.add(string(line[start:end]))
 	}
+}
+
+// foldedIs reports whether b is s, which is in lower case, whatever b's case.
+func foldedIs(b []byte, s string) bool {
+	if len(b) != len(s) {
+		return false
+	}
+	for i, c := range b {
+		if c|0x20 != s[i] {
+			return false
+		}
+	}
+	return true
 }
 
 func (u *urls) add(s string) {

@@ -288,7 +288,7 @@ func (p *Parser) command(env *protocol.Env, text []byte) {
 		p.drop(env, 1)
 	}
 	var tx *protocol.Tx
-	if len(p.queue) >= max(env.Limits.MaxTx, 1) && !p.full {
+	if len(p.queue) >= max(env.Limits.Tx(protocol.POP3), 1) && !p.full {
 		p.full = true
 		for _, old := range p.queue {
 			if old != nil {

@@ -1,6 +1,7 @@
 package protocoltest
 
 import (
+	"cmp"
 	"math/rand"
 
 	"sluice/dataplane/protocol"
@@ -21,6 +22,8 @@ type Dialogue struct {
 	// UDP tells that every chunk is a datagram, which cutting leaves whole.
 	UDP              bool
 	SrcPort, DstPort uint16
+	// Limits bound the parser; nil means the defaults.
+	Limits *protocol.Limits
 }
 
 // TCP makes a dialogue of client ("> ") and server ("< ") turns: each text is
@@ -96,9 +99,9 @@ type Result struct {
 	Sink   *Sink
 }
 
-// NewEnv makes an environment with default limits for a dialogue.
+// NewEnv makes an environment for a dialogue.
 func NewEnv(d Dialogue, sink *Sink) *protocol.Env {
-	return &protocol.Env{Objects: sink, Limits: protocol.DefaultLimits(), Now: 1, SrcPort: d.SrcPort, DstPort: d.DstPort, Datagram: d.UDP}
+	return &protocol.Env{Objects: sink, Limits: cmp.Or(d.Limits, protocol.DefaultLimits()), Now: 1, SrcPort: d.SrcPort, DstPort: d.DstPort, Datagram: d.UDP}
 }
 
 // Run feeds a new parser of def with the dialogue, ends both directions and

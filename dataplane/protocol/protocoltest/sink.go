@@ -17,7 +17,7 @@ type Object struct {
 	Dir                                      protocol.Dir
 	TxID                                     uint64
 	Name, ContentType, Encoding, Unscannable string
-	Start, Total                             uint64
+	Start, Total, RuleLimit                  uint64
 	File, Container, Gaps                    bool
 	State                                    protocol.ObjectState
 	Data                                     []byte
@@ -91,7 +91,7 @@ func (s *Sink) CloseObject(o *protocol.Object, state protocol.ObjectState) {
 	delete(s.open, o)
 	data, missing := r.Data, r.Missing
 	*r = Object{Kind: o.Kind, Dir: o.Dir, Name: o.Name, ContentType: o.ContentType, Encoding: o.Encoding,
-		Unscannable: o.Unscannable, Start: o.Start, Total: o.Total, File: o.File, Container: o.Container,
+		Unscannable: o.Unscannable, Start: o.Start, Total: o.Total, RuleLimit: o.RuleLimit, File: o.File, Container: o.Container,
 		Gaps: o.Gaps, State: state, Data: data, Missing: missing}
 	if o.Tx != nil {
 		r.TxID = o.Tx.ID

@@ -267,7 +267,7 @@ func (p *Parser) mail(env *protocol.Env) *Mail {
 			return m
 		}
 	}
-	if last := p.txs.Last(); last != nil && len(p.txs.Live) >= env.Limits.MaxTx {
+	if last := p.txs.Last(); last != nil && len(p.txs.Live) >= env.Limits.Tx(protocol.SMTP) {
 		// Content still reaches the sink; only the envelopes share a place.
 		p.cur = last
 		m := last.State.(*Mail)

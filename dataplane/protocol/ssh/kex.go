@@ -38,6 +38,9 @@ func (p *Parser) kexInit(env *protocol.Env, dir protocol.Dir) {
 		p.tx.AddEvent("invalid_record")
 		return
 	}
+	if env.Limits.NoHASSH {
+		return
+	}
 	// The lists of the other direction come right behind.
 	k := int(dir)
 	parts := [][]byte{lists[listKex], lists[listCipherToServer+k], lists[listMACToServer+k], lists[listCompressionToServer+k]}

@@ -87,6 +87,23 @@ func TestDialogues(t *testing.T) {
 }
 
 // TestDescribed checks what the descriptions of shared test cases expect.
+func TestNoFingerprint(t *testing.T) {
+	kex := kexInit("kex", "key", "c1", "c2", "m1", "m2", "z1", "z2", "", "")
+	d := protocoltest.TCP(22, "> SSH-2.0-a\r\n"+kex, "< SSH-2.0-b\r\n"+kex)
+	f := func(off, want bool) {
+		t.Helper()
+		d.Limits = protocol.DefaultLimits()
+		d.Limits.NoHASSH = off
+		r := protocoltest.CheckCuts(t, Definition(), d)
+		b, err := json.Marshal(r.Txs[0].Event.Extra["ssh"])
+		if err != nil || strings.Contains(string(b), "hassh") != want || len(r.Txs[0].Buffers["to_server ssh.hassh"]) > 0 != want {
+			t.Errorf("off %v: %s, %v", off, b, err)
+		}
+	}
+	f(false, true)
+	f(true, false)
+}
+
 func TestDescribed(t *testing.T) {
 	f := func(name, client, server string) {
 		t.Helper()

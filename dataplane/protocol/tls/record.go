@@ -201,11 +201,15 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		t.CertificateSize = len(c.Raw)
 	}
 	if h.client.seen && !h.client.ssl2 {
-		text, hash := h.client.JA3(true)
-		t.JA3 = &events.JA3{Hash: hash, String: text}
-		t.JA4 = h.client.JA4()
+		if !p.noJA3 {
+			text, hash := h.client.JA3(true)
+			t.JA3 = &events.JA3{Hash: hash, String: text}
+		}
+		if !p.noJA4 {
+			t.JA4 = h.client.JA4()
+		}
 	}
-	if h.server.seen {
+	if h.server.seen && !p.noJA3 {
 		text, hash := h.server.JA3(false)
 		t.JA3S = &events.JA3{Hash: hash, String: text}
 	}

@@ -59,7 +59,9 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		ID: protocol.TLS, TCP: true, Ports: []uint16{443, 465, 636, 853, 989, 990, 992, 993, 994, 995, 5061, 8443},
 		Probe: probe, First: protocol.DirsToServer,
-		New: func(*protocol.Env) protocol.Parser { return &Parser{} },
+		New: func(env *protocol.Env) protocol.Parser {
+			return &Parser{noJA3: env.Limits.NoJA3, noJA4: env.Limits.NoJA4}
+		},
 		Buffers: []protocol.BufferSpec{
 			spec(slotSNI, "tls.sni", ts, ClientHelloDone, false),
 			spec(slotSubject, "tls.cert_subject", both, ClientCertDone, false),
@@ -189,6 +191,8 @@ type Parser struct {
 	tx   *protocol.Tx
 	hs   *Handshake
 	half [2]half
+	// noJA3 and noJA4 leave fingerprints out of records.
+	noJA3, noJA4 bool
 }
 
 // Txs implements protocol.Parser.

@@ -182,6 +182,22 @@ func TestEvents(t *testing.T) {
 	f("data only", c("> "+appData, "< "+appData), 0)
 }
 
+func TestNoFingerprints(t *testing.T) {
+	d := protocoltest.TCP(443, "> "+wire(t, hello(sniExt)), "< "+wire(t, serverHello))
+	f := func(noJA3, noJA4 bool) {
+		t.Helper()
+		d.Limits = protocol.DefaultLimits()
+		d.Limits.NoJA3, d.Limits.NoJA4 = noJA3, noJA4
+		e := protocoltest.CheckCuts(t, Definition(), d).Txs[0].Event.TLS
+		if e.SNI == "" || (e.JA3 == nil) != noJA3 || (e.JA3S == nil) != noJA3 || (e.JA4 == "") != noJA4 {
+			t.Errorf("%v %v: %+v", noJA3, noJA4, e)
+		}
+	}
+	f(false, false)
+	f(true, false)
+	f(false, true)
+}
+
 func TestSkipOnceEncrypted(t *testing.T) {
 	turns := []string{"> " + hello(sniExt), "< " + serverHello + ccs + "1603030004 deadbeef", "> " + ccs + "1603030004 deadbeef", "> " + appData, "< " + appData}
 	for i := range turns {
