@@ -27,6 +27,11 @@ func (w *Worker) matches(m *signatures.Matcher) {
 		return
 	}
 	ms := m.Matches()
+	if m == w.in.Matcher && (m.Counters.Limited != w.shortened || m.Counters.SetsFull != w.setsFull) {
+		w.counters.RulesLimited += m.Counters.Limited - w.shortened
+		w.counters.DatasetsFull += m.Counters.SetsFull - w.setsFull
+		w.shortened, w.setsFull = m.Counters.Limited, m.Counters.SetsFull
+	}
 	if len(ms) == 0 {
 		m.Reset()
 		return

@@ -60,6 +60,9 @@ type Counters struct {
 	// AlertOverflow counts matches beyond the limit of a packet, Suppressed the
 	// alerts that thresholds kept back.
 	AlertOverflow, AlertsSuppressed uint64
+	// RulesLimited counts confirmations that detect.inspection-recursion-limit cut
+	// short, DatasetsFull members for which a dataset had no room.
+	RulesLimited, DatasetsFull uint64
 	// AppFlows, AppTx and AppErrors count by protocol: flows recognised,
 	// transactions, and parsers that gave up. The second index is the transport
 	// where a protocol has two: 0 for TCP, 1 for UDP.
@@ -121,6 +124,8 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("detect.alert", c.Alerts)
 	fn("detect.alert_queue_overflow", c.AlertOverflow)
 	fn("detect.alerts_suppressed", c.AlertsSuppressed)
+	fn("detect.rules_limited", c.RulesLimited)
+	fn("detect.datasets_full", c.DatasetsFull)
 	fn("ips.accepted", c.Accepted)
 	fn("ips.blocked", c.Blocked)
 	fn("ips.rejected", c.Rejected)
