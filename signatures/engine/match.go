@@ -370,9 +370,6 @@ func (m *Matcher) fire(r *crule, x Match) {
 		x.Context = slices.Clone(m.contexts)
 		m.contexts = m.contexts[:0]
 	}
-	if r.rate != nil && m.withinLimit(r, r.rate) {
-		x.Rule, x.Changed = r.changed, true
-	}
 	if len(r.Suppress) > 0 && m.suppressed(r) {
 		m.Counters.Suppressed++
 		m.tell(KeptSuppressed)
@@ -381,18 +378,30 @@ func (m *Matcher) fire(r *crule, x Match) {
 		}
 		x.Silent = true
 	}
-	if r.limit != nil && !m.withinLimit(r, r.limit) {
+	within := r.limit == nil || m.withinLimit(r, r.limit)
+	if !within && r.limit.kind == "detection_filter" {
+		// A detection_filter that does not hold yet is no match at all.
 		m.Counters.Suppressed++
 		m.tell(KeptThreshold)
-		if r.limit.kind == "detection_filter" || r.Action == rule.Alert {
-			// A detection_filter that does not hold yet is no match at all.
+		return
+	}
+	// What is suppressed or filtered does not count against the rate; what a
+	// threshold only keeps from being told of does, and the new action holds for
+	// it as well.
+	if r.rate != nil && !x.Silent && m.withinLimit(r, r.rate) {
+		x.Rule, x.Changed = r.changed, true
+	}
+	if !within {
+		m.Counters.Suppressed++
+		m.tell(KeptThreshold)
+		if x.Rule.Action == rule.Alert {
 			return
 		}
 		x.Silent = true
 	}
 	if r.NoAlert {
 		m.tell(KeptNoAlert)
-		if r.Action == rule.Alert && !r.Filestore && !r.Bypass {
+		if x.Rule.Action == rule.Alert && !r.Filestore && !r.Bypass {
 			return
 		}
 		x.Silent = true
@@ -456,6 +465,10 @@ func (m *Matcher) suppressed(r *crule) bool {
 // withinLimit counts a match against a threshold or a rate filter of the rule
 // and gives its answer.
 func (m *Matcher) withinLimit(r *crule, l *limit) bool {
+	if l.track == "by_flow" && m.f == nil && l.kind == "rate" {
+		// Packets without flow have nothing in common to be counted by.
+		return false
+	}
 	if l.track == "by_flow" && m.f != nil {
 		fs := m.flowState(true)
 		if fs.limits == nil {

@@ -98,7 +98,7 @@ func init() {
 // knownKeywords are keywords of the language that are not evaluated yet.
 var knownKeywords = func() map[string]string {
 	m := map[string]string{}
-	for _, n := range strings.Fields(`lua luaxform replace frame config rate_filter template2 geneve
+	for _, n := range strings.Fields(`lua luaxform replace frame config template2 geneve
 		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption mqtt.protocol_version mqtt.type mqtt.flags mqtt.qos mqtt.reason_code
 		mqtt.connack.session_present mqtt.connect.flags nfs_procedure nfs_version rfb.secresult rfb.sectype snmp.version snmp.pdu_type

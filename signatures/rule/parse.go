@@ -353,6 +353,9 @@ func (c *context) option(name, val string, has bool) error {
 		}
 		return unevaluated(reason)
 	}
+	if name == "rate_filter" {
+		return faultf("is a line of threshold.config (threshold-file) and no option of a rule: rate_filter gen_id 1, sig_id S, track by_src, count C, seconds T, new_action drop, timeout D")
+	}
 	return faultf("unknown keyword%s", didYouMean(name, allKeywords()))
 }
 
