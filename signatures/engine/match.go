@@ -365,6 +365,9 @@ func (m *Matcher) fire(r *crule, x Match) {
 	m.fired[r.idx] = m.round
 	m.tell(Matched)
 	m.effects(r)
+	if r.Quiet != 0 {
+		m.hush(r, x.Tx)
+	}
 	x.Rule, x.idx = r.Rule, r.idx
 	if len(m.contexts) > 0 {
 		x.Context = slices.Clone(m.contexts)
@@ -399,9 +402,13 @@ func (m *Matcher) fire(r *crule, x Match) {
 		}
 		x.Silent = true
 	}
-	if r.NoAlert {
-		m.tell(KeptNoAlert)
-		if x.Rule.Action == rule.Alert && !r.Filestore && !r.Bypass {
+	if r.NoAlert || r.Action == rule.Config && !r.AlertToo {
+		if r.NoAlert {
+			m.tell(KeptNoAlert)
+		} else {
+			m.tell(KeptConfig)
+		}
+		if (x.Rule.Action == rule.Alert || x.Rule.Action == rule.Config) && !r.Filestore && !r.Bypass {
 			return
 		}
 		x.Silent = true
@@ -430,6 +437,18 @@ func (m *Matcher) fire(r *crule, x Match) {
 		m.matches[worst] = x
 	}
 	m.Counters.Suppressed++
+}
+
+// hush keeps from being logged what the rule names: of its transaction, of all
+// transactions of the flow that are not logged yet, or of the flow.
+func (m *Matcher) hush(r *crule, tx *protocol.Tx) {
+	if r.Quiet&rule.QuietTx != 0 && tx != nil {
+		tx.Quiet = true
+	}
+	if m.f != nil {
+		m.f.QuietTxs = m.f.QuietTxs || r.Quiet&rule.QuietTxs != 0
+		m.f.Quiet = m.f.Quiet || r.Quiet&rule.QuietFlow != 0
+	}
 }
 
 // headerOnly reports whether nothing of a packet but its header's ends decides

@@ -116,6 +116,8 @@ type context struct {
 	needApps []protocol.ID
 	col      int
 	protoCol int
+	// quietCol is where a config keyword of scope tx is.
+	quietCol int
 	// missing is the first thing known and not evaluated: reported only when
 	// the rest of the rule is sound.
 	missing    error
@@ -258,9 +260,6 @@ func (c *context) action(s string) error {
 				default:
 					return faultf("%q is no scope of an action: use packet or flow", scope)
 				}
-			}
-			if c.r.Action == Config {
-				c.lack("action config")
 			}
 			return nil
 		}
