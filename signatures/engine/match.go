@@ -78,6 +78,9 @@ type Counters struct {
 	Limited uint64
 	// SetsFull counts members for which a dataset had no room.
 	SetsFull uint64
+	// LimitsFull counts thresholds and rate filters of an address that were
+	// forgotten to make room for another.
+	LimitsFull uint64
 	// ScanFailures counts scans that Hyperscan did not finish: what they would
 	// have nominated is unknown.
 	ScanFailures uint64
@@ -522,5 +525,5 @@ func (m *Matcher) withinLimit(r *crule, l *limit) bool {
 			k.a, k.b = k.b, k.a
 		}
 	}
-	return m.e.opt.State.limit(k, l, m.now)
+	return m.e.opt.State.limit(k, l, m.now, &m.Counters.LimitsFull)
 }

@@ -136,8 +136,9 @@ type limitShard struct {
 }
 
 // limit counts a match against a threshold or a rate filter and gives its
-// answer. A table that is full forgets one entry for each that it takes.
-func (s *State) limit(k limitKey, l *limit, now int64) (alert bool) {
+// answer. A table that is full forgets one entry for each that it takes, and
+// counts it in full.
+func (s *State) limit(k limitKey, l *limit, now int64, full *uint64) (alert bool) {
 	// The rule counts, too: what is tracked by rule has no address.
 	sh := &s.limits[(uint32(shardOf(&k.a, &k.b))+k.sid)%shards]
 	sh.mu.Lock()
@@ -145,6 +146,7 @@ func (s *State) limit(k limitKey, l *limit, now int64) (alert bool) {
 	e, ok := sh.m[k]
 	if !ok && len(sh.m) >= maxShard {
 		sh.forget(now)
+		*full++
 	}
 	if l.kind == "rate" {
 		alert = l.exceeded(&e, now)

@@ -17,20 +17,25 @@ func TestFloodLeavesRateFilter(t *testing.T) {
 		binary.BigEndian.PutUint32(k.a[4:], n)
 		return k
 	}
-	now := int64(1e18)
+	now, full := int64(1e18), uint64(0)
 	for range 2 {
-		st.limit(key(0), l, now)
+		st.limit(key(0), l, now, &full)
 	}
 	for n := range uint32(shards * maxShard * 5 / 4) {
 		now += 1000
-		st.limit(key(n+1), l, now)
+		st.limit(key(n+1), l, now, &full)
 	}
+	held := 0
 	for i := range st.limits {
+		held += len(st.limits[i].m)
 		if n := len(st.limits[i].m); n > maxShard {
 			t.Fatalf("shard %d has %d entries", i, n)
 		}
 	}
-	if !st.limit(key(0), l, now) {
+	if want := uint64(shards*maxShard*5/4 + 1 - held); full != want {
+		t.Errorf("%d entries are told to have been forgotten, %d were", full, want)
+	}
+	if !st.limit(key(0), l, now, &full) {
 		t.Error("the flood lifted the filter")
 	}
 }
