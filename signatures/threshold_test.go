@@ -165,3 +165,17 @@ func TestRateFilterAfterDetectionFilter(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// The packets of a rule that drops are dropped though its alert is suppressed,
+// and do not count against the rate.
+func TestRateFilterOfSuppressed(t *testing.T) {
+	r := thresholdRig(t, `drop udp any any -> any any (content:"hello"; sid:1;)`, "suppress gen_id 1, sig_id 1, track by_src, ip 10.0.0.0/8\n"+
+		"rate_filter gen_id 1, sig_id 1, track by_rule, count 2, seconds 60, new_action reject, timeout 100", nil)
+	got, fl := "", r.flow(decode.ProtoUDP, 1, 2)
+	for _, way := range []byte(">>><<<") {
+		got += r.answers(fl, way)
+	}
+	if got != "DDDddr" {
+		t.Errorf("got %s", got)
+	}
+}
