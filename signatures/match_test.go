@@ -2,14 +2,11 @@ package signatures
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"pgregory.net/rapid"
 	"sluice/dataplane/decode"
 	"sluice/dataplane/protocol"
-	"sluice/internal/hs"
 )
 
 // payload tells whether a rule's options match a UDP payload.
@@ -361,53 +358,4 @@ alert http any any -> any any (flow:to_client; file.data; content:"tail"; isdata
 	tx := r.tx(r.speak(f, 'H'))
 	r.body(f, &protocol.Object{Kind: protocol.KindBody, Dir: protocol.ToClient, Tx: tx}, "the fi", "rst tail", " x sec", "ond", " tail")
 	r.want(1, 2)
-}
-
-func TestThresholdFile(t *testing.T) {
-	f := func(line string, want ...int) {
-		t.Helper()
-		dir := t.TempDir()
-		rulesFile, conf := filepath.Join(dir, "t.rules"), filepath.Join(dir, "threshold.config")
-		if err := os.WriteFile(rulesFile, []byte("alert udp any any -> any any (content:\"hello\"; sid:1;)\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(conf, []byte("# comment\n"+line+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		rs, rep := Load([]string{rulesFile}, Config{Thresholds: conf})
-		for _, e := range rep.Errors {
-			t.Fatal(e.Error())
-		}
-		e, err := rs.Compile()
-		if err != nil {
-			t.Fatal(err)
-		}
-		sc, err := hs.NewScanner(e.Databases()...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := &rig{t: t, e: e, sc: sc, m: e.NewMatcher(sc), now: 1e18}
-		fl := r.flow(decode.ProtoUDP, 1, 2)
-		for i, n := range want {
-			r.m.Packet(r.packet(decode.ProtoUDP, inside, outside, 1, 2, []byte("hello")), fl, protocol.ToServer)
-			got := 0
-			for _, x := range r.m.Matches() {
-				if got = 1; x.Rule.Action == Drop {
-					got = 2
-				}
-			}
-			if got != n {
-				t.Errorf("%s: packet %d gave %d, want %d", line, i+1, got, n)
-			}
-			r.take()
-		}
-	}
-	f("suppress gen_id 1, sig_id 1", 0)
-	f("suppress gen_id 1, sig_id 1, track by_src, ip 10.0.0.0/8", 0)
-	f("suppress gen_id 1, sig_id 1, track by_dst, ip 10.0.0.0/8", 1)
-	f("suppress gen_id 0, sig_id 0, track by_either, ip [1.2.3.4,$EXTERNAL_NET]", 0)
-	f("suppress gen_id 1, sig_id 2", 1)
-	f("threshold gen_id 1, sig_id 1, type limit, track by_src, count 1, seconds 60", 1, 0, 0)
-	f("threshold gen_id 1, sig_id 1, type threshold, track by_flow, count 2, seconds 60", 0, 1, 0, 1)
-	f("rate_filter gen_id 1, sig_id 1, track by_rule, count 2, seconds 60, new_action drop, timeout 100", 1, 1, 2, 2)
 }

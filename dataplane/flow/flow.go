@@ -86,6 +86,9 @@ type Flow struct {
 	PassRules bool
 	// Alerted tells that an alert was written for the flow.
 	Alerted bool
+	// Quiet tells that a rule keeps the flow's record from being written,
+	// QuietTxs those of its transactions.
+	Quiet, QuietTxs bool
 	// Detect, Inspect and Enforce are the states that the rule engine, the
 	// worker and enforcement keep with a flow; nil until needed.
 	Detect, Inspect, Enforce any

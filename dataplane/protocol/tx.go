@@ -18,6 +18,8 @@ type Tx struct {
 	State any
 	// Logged is set by the worker once the transaction's record is out.
 	Logged bool
+	// Quiet is set by the rule engine: no record of the transaction is written.
+	Quiet bool
 	// Created is the time of the transaction's first byte.
 	Created int64
 	// Detect is the rule engine's state of the transaction, by direction.

@@ -27,10 +27,11 @@ func (w *Worker) matches(m *signatures.Matcher) {
 		return
 	}
 	ms := m.Matches()
-	if m == w.in.Matcher && (m.Counters.Limited != w.shortened || m.Counters.SetsFull != w.setsFull) {
+	if m == w.in.Matcher && (m.Counters.Limited != w.shortened || m.Counters.SetsFull != w.setsFull || m.Counters.LimitsFull != w.limitsFull) {
 		w.counters.RulesLimited += m.Counters.Limited - w.shortened
 		w.counters.DatasetsFull += m.Counters.SetsFull - w.setsFull
-		w.shortened, w.setsFull = m.Counters.Limited, m.Counters.SetsFull
+		w.counters.ThresholdsFull += m.Counters.LimitsFull - w.limitsFull
+		w.shortened, w.setsFull, w.limitsFull = m.Counters.Limited, m.Counters.SetsFull, m.Counters.LimitsFull
 	}
 	if len(ms) == 0 {
 		m.Reset()

@@ -82,6 +82,9 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 		w.counters.Transactions++
 		w.counters.AppTx[def.ID][transportOf(f)]++
 		w.appAnomalies(f, tx.Events, tx)
+		if tx.Quiet || f.QuietTxs {
+			continue
+		}
 		for _, typ := range parser.Log(tx) {
 			if !w.cfg.Report.wants(typ) {
 				continue

@@ -25,7 +25,7 @@ type Config struct {
 	// DefaultRulePath is the folder of relative paths under rules.paths; those of
 	// the command line are as they are.
 	DefaultRulePath string `yaml:"default-rule-path"`
-	// ThresholdFile holds thresholds and suppressions by signature.
+	// ThresholdFile holds thresholds, rate filters and suppressions by signature.
 	ThresholdFile string `yaml:"threshold-file"`
 	// ClassificationFile names classes and priorities; empty uses the bundled one.
 	ClassificationFile string `yaml:"classification-file"`

@@ -78,6 +78,9 @@ type Counters struct {
 	Limited uint64
 	// SetsFull counts members for which a dataset had no room.
 	SetsFull uint64
+	// LimitsFull counts thresholds and rate filters of an address that were
+	// forgotten to make room for another.
+	LimitsFull uint64
 	// ScanFailures counts scans that Hyperscan did not finish: what they would
 	// have nominated is unknown.
 	ScanFailures uint64
@@ -365,13 +368,13 @@ func (m *Matcher) fire(r *crule, x Match) {
 	m.fired[r.idx] = m.round
 	m.tell(Matched)
 	m.effects(r)
+	if r.Quiet != 0 {
+		m.hush(r, x.Tx)
+	}
 	x.Rule, x.idx = r.Rule, r.idx
 	if len(m.contexts) > 0 {
 		x.Context = slices.Clone(m.contexts)
 		m.contexts = m.contexts[:0]
-	}
-	if r.rate != nil && m.withinLimit(r, r.rate) {
-		x.Rule, x.Changed = r.changed, true
 	}
 	if len(r.Suppress) > 0 && m.suppressed(r) {
 		m.Counters.Suppressed++
@@ -381,18 +384,34 @@ func (m *Matcher) fire(r *crule, x Match) {
 		}
 		x.Silent = true
 	}
-	if r.limit != nil && !m.withinLimit(r, r.limit) {
+	within := r.limit == nil || m.withinLimit(r, r.limit)
+	if !within && r.limit.kind == "detection_filter" {
+		// A detection_filter that does not hold yet is no match at all.
 		m.Counters.Suppressed++
 		m.tell(KeptThreshold)
-		if r.limit.kind == "detection_filter" || r.Action == rule.Alert {
-			// A detection_filter that does not hold yet is no match at all.
+		return
+	}
+	// What is suppressed or filtered does not count against the rate; what a
+	// threshold only keeps from being told of does, and the new action holds for
+	// it as well.
+	if r.rate != nil && !x.Silent && m.withinLimit(r, r.rate) {
+		x.Rule, x.Changed = r.changed, true
+	}
+	if !within {
+		m.Counters.Suppressed++
+		m.tell(KeptThreshold)
+		if x.Rule.Action == rule.Alert {
 			return
 		}
 		x.Silent = true
 	}
-	if r.NoAlert {
-		m.tell(KeptNoAlert)
-		if r.Action == rule.Alert && !r.Filestore && !r.Bypass {
+	if r.NoAlert || r.Action == rule.Config && !r.AlertToo {
+		if r.NoAlert {
+			m.tell(KeptNoAlert)
+		} else {
+			m.tell(KeptConfig)
+		}
+		if (x.Rule.Action == rule.Alert || x.Rule.Action == rule.Config) && !r.Filestore && !r.Bypass {
 			return
 		}
 		x.Silent = true
@@ -421,6 +440,18 @@ func (m *Matcher) fire(r *crule, x Match) {
 		m.matches[worst] = x
 	}
 	m.Counters.Suppressed++
+}
+
+// hush keeps from being logged what the rule names: of its transaction, of all
+// transactions of the flow that are not logged yet, or of the flow.
+func (m *Matcher) hush(r *crule, tx *protocol.Tx) {
+	if r.Quiet&rule.QuietTx != 0 && tx != nil {
+		tx.Quiet = true
+	}
+	if m.f != nil {
+		m.f.QuietTxs = m.f.QuietTxs || r.Quiet&rule.QuietTxs != 0
+		m.f.Quiet = m.f.Quiet || r.Quiet&rule.QuietFlow != 0
+	}
 }
 
 // headerOnly reports whether nothing of a packet but its header's ends decides
@@ -456,6 +487,10 @@ func (m *Matcher) suppressed(r *crule) bool {
 // withinLimit counts a match against a threshold or a rate filter of the rule
 // and gives its answer.
 func (m *Matcher) withinLimit(r *crule, l *limit) bool {
+	if l.track == "by_flow" && m.f == nil && l.kind == "rate" {
+		// Packets without flow have nothing in common to be counted by.
+		return false
+	}
 	if l.track == "by_flow" && m.f != nil {
 		fs := m.flowState(true)
 		if fs.limits == nil {
@@ -490,5 +525,5 @@ func (m *Matcher) withinLimit(r *crule, l *limit) bool {
 			k.a, k.b = k.b, k.a
 		}
 	}
-	return m.e.opt.State.limit(k, l, m.now)
+	return m.e.opt.State.limit(k, l, m.now, &m.Counters.LimitsFull)
 }

@@ -135,23 +135,18 @@ type limitShard struct {
 	m  map[limitKey]limitEntry
 }
 
-func (s *State) limit(k limitKey, l *limit, now int64) (alert bool) {
-	sh := &s.limits[shardOf(&k.a, &k.b)]
+// limit counts a match against a threshold or a rate filter and gives its
+// answer. A table that is full forgets one entry for each that it takes, and
+// counts it in full.
+func (s *State) limit(k limitKey, l *limit, now int64, full *uint64) (alert bool) {
+	// The rule counts, too: what is tracked by rule has no address.
+	sh := &s.limits[(uint32(shardOf(&k.a, &k.b))+k.sid)%shards]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	e, ok := sh.m[k]
 	if !ok && len(sh.m) >= maxShard {
-		for o, x := range sh.m {
-			if now-x.start > 3600e9 {
-				delete(sh.m, o)
-			}
-		}
-		if len(sh.m) >= maxShard {
-			for o := range sh.m {
-				delete(sh.m, o)
-				break
-			}
-		}
+		sh.forget(now)
+		*full++
 	}
 	if l.kind == "rate" {
 		alert = l.exceeded(&e, now)
@@ -162,8 +157,33 @@ func (s *State) limit(k limitKey, l *limit, now int64) (alert bool) {
 	return alert
 }
 
+// forgetAmong is among how many entries of a full table the one to be forgotten
+// is chosen: who sends from ever new addresses must not make a table be walked
+// through for each.
+const forgetAmong = 16
+
+// forget makes room for one entry: of a few taken at random the one that began
+// first goes, and one whose rate filter is in force only where all of them are,
+// so that a flood from invented addresses hardly lifts what is in force.
+func (sh *limitShard) forget(now int64) {
+	var victim limitKey
+	var worst limitEntry
+	seen := 0
+	for k, e := range sh.m {
+		forced, worstForced := e.until > now, worst.until > now
+		if seen == 0 || worstForced && !forced || forced == worstForced && e.start < worst.start {
+			victim, worst = k, e
+		}
+		if seen++; seen == forgetAmong {
+			break
+		}
+	}
+	delete(sh.m, victim)
+}
+
 // exceeded counts a match against a rate filter and reports whether the rule's
-// action is changed.
+// action is changed: for the match that goes beyond the count within the time,
+// and for all that follow until the timeout. Then counting begins anew.
 func (l *limit) exceeded(e *limitEntry, now int64) bool {
 	if e.until > now {
 		return true

@@ -31,6 +31,7 @@ const (
 	KeptSuppressed
 	KeptThreshold
 	KeptNoAlert
+	KeptConfig
 	// Overtaken: another rule's pass, or the limit of alerts, kept it back.
 	Overtaken
 )
@@ -43,7 +44,7 @@ var outcomeWords = [...]string{
 	FailedEvent: "no match: the event was not raised", FailedFile: "no match: name, type, size or hash of the file does not fit",
 	NotNominated: "not tried: the fast pattern was not met", Waits: "undecided: it waits for more of the traffic", Matched: "matched",
 	KeptSuppressed: "matched, and suppressed by threshold.config", KeptThreshold: "matched, and its threshold or detection_filter kept it back",
-	KeptNoAlert: "matched, and noalert kept it back", Overtaken: "matched, and other rules kept it back",
+	KeptNoAlert: "matched, and noalert kept it back", KeptConfig: "matched, and the action config alerts of nothing", Overtaken: "matched, and other rules kept it back",
 }
 
 // String says it in words.

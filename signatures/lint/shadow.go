@@ -59,7 +59,7 @@ func (c *checker) shadows(rules []*rule.Rule) {
 
 // shadow warns where o makes r pointless; r is the rule at hand.
 func (c *checker) shadow(o, r *rule.Rule, group []*rule.Rule) bool {
-	if r.Threshold != nil || r.DetectionFilter != nil || len(o.Suppress) > 0 || o.Rate != nil || r.Rate != nil || o.DetectionFilter != nil || !covers(o, r) {
+	if r.Threshold != nil || r.DetectionFilter != nil || len(o.Suppress) > 0 || o.Rate != nil || r.Rate != nil || o.Quiet != r.Quiet || o.DetectionFilter != nil || !covers(o, r) {
 		return false
 	}
 	where := fmt.Sprintf("sid %d (%s:%d)", o.SID, o.File, o.Line)

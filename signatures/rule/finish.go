@@ -42,6 +42,9 @@ func (c *context) finish() error {
 			return err
 		}
 	}
+	if err := c.finishConfig(); err != nil {
+		return err
+	}
 	return c.finishProto()
 }
 

@@ -59,7 +59,7 @@ func init() {
 
 		"flow": need((*context).flow), "flowbits": need((*context).flowbits), "flowint": need((*context).flowint),
 		"xbits": need((*context).xbits), "hostbits": need((*context).hostbits), "threshold": need((*context).threshold),
-		"detection_filter": need((*context).threshold), "tag": need((*context).tag), "stream_size": need((*context).streamSize),
+		"detection_filter": need((*context).threshold), "tag": need((*context).tag), "stream_size": need((*context).streamSize), "config": need((*context).config),
 		"flow.age": test(TestFlowAge, 1<<32-1, nil), "filestore": opt((*context).filestore), "bypass": none(func(c *context, _, _ string) error { c.r.Bypass = true; return nil }),
 		"flow.pkts": need((*context).flowCount), "flow.bytes": need((*context).flowCount),
 		"flow.pkts_toserver": need((*context).flowCount), "flow.pkts_toclient": need((*context).flowCount),
@@ -98,7 +98,7 @@ func init() {
 // knownKeywords are keywords of the language that are not evaluated yet.
 var knownKeywords = func() map[string]string {
 	m := map[string]string{}
-	for _, n := range strings.Fields(`lua luaxform replace frame config rate_filter template2 geneve
+	for _, n := range strings.Fields(`lua luaxform replace frame template2 geneve
 		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption mqtt.protocol_version mqtt.type mqtt.flags mqtt.qos mqtt.reason_code
 		mqtt.connack.session_present mqtt.connect.flags nfs_procedure nfs_version rfb.secresult rfb.sectype snmp.version snmp.pdu_type

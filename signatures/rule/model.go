@@ -603,6 +603,8 @@ type Rule struct {
 	Suppress          []Suppress
 	Tags              []Tag
 	Filestore, Bypass bool
+	// Quiet is what a match keeps from being logged.
+	Quiet Quiet
 	// Vars counts the variables of byte_extract and byte_math.
 	Vars int
 	// Requires holds reasons not to load the rule that are no fault of it.

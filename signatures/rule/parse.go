@@ -116,6 +116,8 @@ type context struct {
 	needApps []protocol.ID
 	col      int
 	protoCol int
+	// quietCol is where a config keyword of scope tx is.
+	quietCol int
 	// missing is the first thing known and not evaluated: reported only when
 	// the rest of the rule is sound.
 	missing    error
@@ -259,9 +261,6 @@ func (c *context) action(s string) error {
 					return faultf("%q is no scope of an action: use packet or flow", scope)
 				}
 			}
-			if c.r.Action == Config {
-				c.lack("action config")
-			}
 			return nil
 		}
 	}
@@ -352,6 +351,9 @@ func (c *context) option(name, val string, has bool) error {
 			reason = "keyword"
 		}
 		return unevaluated(reason)
+	}
+	if name == "rate_filter" {
+		return faultf("is a line of threshold.config (threshold-file) and no option of a rule: rate_filter gen_id 1, sig_id S, track by_src, count C, seconds T, new_action drop, timeout D")
 	}
 	return faultf("unknown keyword%s", didYouMean(name, allKeywords()))
 }

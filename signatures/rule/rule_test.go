@@ -286,7 +286,8 @@ func FuzzRule(f *testing.F) {
 	for _, o := range []string{`content:"a"; byte_extract:1,0,x,relative; byte_jump:2,x,relative,align; isdataat:!x,relative;`, `byte_math:bytes 2,offset 0,oper <<,rvalue 1,result y;`,
 		`base64_decode:bytes 4,offset 1,relative; base64_data; content:"x";`, `flowint:a,+,1; xbits:set,b,track ip_pair,expire 5; hostbits:isset,c;`,
 		`http.uri; xor:"0a0b"; from_base64:mode rfc2045; content:"|00|"; endswith;`, `flags:!SA,12; fragbits:+MD; ipopts:lsrr; stream_size:both,>,5; vlan.id:>4,0;`,
-		`asn1:oversize_length 10,relative_offset 2; ssl_version:!tls1.2; tls_cert_notbefore:2020<>2021; requires:version >= 7 | < 6;`} {
+		`asn1:oversize_length 10,relative_offset 2; ssl_version:!tls1.2; tls_cert_notbefore:2020<>2021; requires:version >= 7 | < 6;`,
+		`http.host; content:"a"; config:logging disable, type tx, scope tx;`, `config:logging disable,type flow,scope  flow;`} {
 		f.Add("alert tcp [1.2.3.4/8,!$HOME_NET] [1:,!$HTTP_PORTS] <> any any (" + o + " sid:1;)")
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -124,17 +125,7 @@ func (p *Parser) adjustment(line string) (a adjustment, err error) {
 		}
 		a.threshold = t
 	case "rate_filter":
-		r := &RateFilter{Track: track, Count: num("count"), Seconds: num("seconds"), Timeout: num("timeout")}
-		found := false
-		for i, n := range actionNames {
-			if n == fields["new_action"] {
-				r.NewAction, found = Action(i), true
-			}
-		}
-		if !found {
-			return a, faultf("unknown action %q", clip(fields["new_action"]))
-		}
-		a.rate = r
+		a.rate, err = rateFilter(fields)
 	case "suppress":
 		a.suppress = &Suppress{Track: track}
 		if track != "" {
@@ -146,4 +137,47 @@ func (p *Parser) adjustment(line string) (a adjustment, err error) {
 		return a, faultf("unknown line: threshold, rate_filter or suppress")
 	}
 	return a, err
+}
+
+// rateFields are the parts of a rate_filter line.
+var rateFields = []string{"gen_id", "sig_id", "track", "count", "seconds", "new_action", "timeout"}
+
+// rateFilter reads a rate_filter line, whose track has been looked at. Nothing in
+// it has a default: a misspelt part must not leave the filter without effect.
+func rateFilter(fields map[string]string) (*RateFilter, error) {
+	for _, k := range rateFields {
+		if _, ok := fields[k]; !ok {
+			return nil, faultf("lacks %s: write rate_filter gen_id G, sig_id S, track by_src, count C, seconds T, new_action drop, timeout D", k)
+		}
+	}
+	if len(fields) > len(rateFields) {
+		for k := range fields {
+			if !slices.Contains(rateFields, k) {
+				return nil, faultf("has no part %q%s", clip(k), didYouMean(k, rateFields))
+			}
+		}
+	}
+	r := &RateFilter{Track: fields["track"]}
+	for _, n := range []struct {
+		name string
+		to   *uint32
+		min  uint64
+	}{{"count", &r.Count, 1}, {"seconds", &r.Seconds, 1}, {"timeout", &r.Timeout, 0}} {
+		v, err := parseUint(fields[n.name], 1<<32-1)
+		if err != nil {
+			return nil, faultf("%s: %v", n.name, err)
+		}
+		if v < n.min {
+			return nil, faultf("%s: 0 would change the action of nothing or of everything; give at least %d", n.name, n.min)
+		}
+		*n.to = uint32(v)
+	}
+	// config is no action for traffic.
+	actions := actionNames[:Config]
+	i := slices.Index(actions, fields["new_action"])
+	if i < 0 {
+		return nil, faultf("new_action: unknown action %q: use drop, alert, pass or reject", clip(fields["new_action"]))
+	}
+	r.NewAction = Action(i)
+	return r, nil
 }

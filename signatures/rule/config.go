@@ -1,0 +1,79 @@
+package rule
+
+import (
+	"slices"
+	"strings"
+)
+
+// Quiet is what a rule that matches keeps from being logged (the keyword config):
+// records of transactions and flows. Alerts, findings, drops, files and anomalies
+// are told of all the same.
+type Quiet uint8
+
+// What is kept from being logged.
+const (
+	// QuietTx is the record of the transaction that matched.
+	QuietTx Quiet = 1 << iota
+	// QuietTxs are the records of all the flow's transactions that are not logged
+	// yet.
+	QuietTxs
+	// QuietFlow is the record of the flow.
+	QuietFlow
+)
+
+const configUsage = "write config:logging disable, type tx, scope tx; (or type tx, scope flow, or type flow, scope flow)"
+
+// config parses `logging disable, type tx|flow, scope tx|flow`.
+func (c *context) config(_, val string) error {
+	parts := fieldsOf(val)
+	if len(parts) != 3 {
+		return faultf("has %d parts; %s", len(parts), configUsage)
+	}
+	word := func(part, name string) (string, error) {
+		f := strings.Fields(part)
+		if len(f) != 2 || f[0] != name {
+			return "", faultf("%q is not %s and its value; %s", clip(part), name, configUsage)
+		}
+		return f[1], nil
+	}
+	of := strings.Fields(parts[0])
+	if len(of) != 2 || of[1] != "disable" || of[0] != "logging" && of[0] != "tracking" {
+		return faultf("%q cannot be configured by a rule; %s", clip(parts[0]), configUsage)
+	}
+	typ, err := word(parts[1], "type")
+	if err != nil {
+		return err
+	}
+	scope, err := word(parts[2], "scope")
+	if err != nil {
+		return err
+	}
+	if of[0] == "tracking" {
+		return unevaluated("config tracking")
+	}
+	switch typ + " " + scope {
+	case "tx tx":
+		c.r.Quiet |= QuietTx
+		c.quietCol = c.col
+	case "tx flow":
+		c.r.Quiet |= QuietTxs
+	case "flow flow":
+		c.r.Quiet |= QuietFlow
+	case "flow tx":
+		return faultf("a flow's record belongs to no transaction: write type flow, scope flow, or type tx, scope tx")
+	default:
+		return faultf("unknown type %q or scope %q; %s", clip(typ), clip(scope), configUsage)
+	}
+	return nil
+}
+
+// finishConfig has a rule that is to keep a transaction quiet look at
+// transactions: a packet or the stream does not tell which one is meant.
+func (c *context) finishConfig() error {
+	r := c.r
+	if r.Quiet&QuietTx == 0 || len(r.Fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0 || r.Proto.Hook != "" ||
+		slices.ContainsFunc(r.Lists, func(l List) bool { return l.Name != "" && l.Local == NotLocal }) {
+		return nil
+	}
+	return &fault{col: c.quietCol, keyword: "config", msg: "scope tx needs a test of the transaction (a buffer such as http.host, or app-layer-event); for all transactions of a flow, write scope flow"}
+}
