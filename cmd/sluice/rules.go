@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice/internal/app"
+	"sluice/internal/config"
 	"sluice/signatures"
 )
 
@@ -43,11 +45,17 @@ func (f *overPcaps) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object")
 }
 
-func (f *overPcaps) options(files []string) (app.ReplayOptions, error) {
+// prepare checks the flags and gives how to replay the files, and by which
+// configuration.
+func (f *overPcaps) prepare(files []string) (o app.ReplayOptions, cfg *config.Config, err error) {
 	if f.mode != "inline" && f.mode != "ids" {
-		return app.ReplayOptions{}, fmt.Errorf("--mode %q is neither inline nor ids", f.mode)
+		return o, nil, fmt.Errorf("--mode %q is neither inline nor ids", f.mode)
 	}
-	return app.ReplayOptions{Files: files, Workers: 1, Inline: f.mode == "inline", NoChecksum: f.noChecksum}, nil
+	if cfg, err = f.load(); err != nil {
+		return o, nil, err
+	}
+	o = app.ReplayOptions{Files: files, Workers: 1, Inline: f.mode == "inline", NoChecksum: f.noChecksum}
+	return o, cfg, finish(cfg)
 }
 
 func rulesExplainCommand() *cobra.Command {
@@ -71,15 +79,8 @@ engine itself as it judges. Matches come first, then the nearest misses.`,
 			if most < 1 || most > 100000 {
 				return fmt.Errorf("--max %d: from 1 to 100000 are possible", most)
 			}
-			o, err := f.options(args)
+			o, cfg, err := f.prepare(args)
 			if err != nil {
-				return err
-			}
-			cfg, err := f.load()
-			if err != nil {
-				return err
-			}
-			if err := finish(cfg); err != nil {
 				return err
 			}
 			t, err := app.Explain(c.Context(), cfg, gid, sid, most, o, logger(cfg, c.ErrOrStderr()))
@@ -158,7 +159,7 @@ func printTrace(w io.Writer, t *signatures.Trace, asJSON bool) error {
 	if e.Silenced > 0 {
 		fmt.Fprintf(w, "silenced      %d times, since a pass rule took the flow out\n", e.Silenced)
 	}
-	for _, o := range sortedKeys(e.Outcomes) {
+	for _, o := range slices.Sorted(maps.Keys(e.Outcomes)) {
 		fmt.Fprintf(w, "  %6d ×  %s\n", e.Outcomes[o], o)
 	}
 	if len(e.Attempts) == 0 {
@@ -250,15 +251,8 @@ the wall clock: on a busy machine, look at shares and counts.`,
 			if top < 0 {
 				return fmt.Errorf("--top %d is below 0", top)
 			}
-			o, err := f.options(args)
+			o, cfg, err := f.prepare(args)
 			if err != nil {
-				return err
-			}
-			cfg, err := f.load()
-			if err != nil {
-				return err
-			}
-			if err := finish(cfg); err != nil {
 				return err
 			}
 			p, err := app.ProfileRules(c.Context(), cfg, sort, o, logger(cfg, c.ErrOrStderr()))
@@ -341,17 +335,8 @@ func counts(m map[string]int) string {
 		return "none"
 	}
 	var out []string
-	for _, k := range sortedKeys(m) {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, fmt.Sprintf("%d %s", m[k], k))
 	}
 	return strings.Join(out, ", ")
-}
-
-func sortedKeys(m map[string]int) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }

@@ -3,6 +3,7 @@ package fastpath
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -101,7 +102,7 @@ func (s *Segmentation) compile() (*compiled, error) {
 		return nil, fmt.Errorf("%d rules, the most is %d", len(s.Rules), MaxSegmentRules)
 	}
 	ids := map[string]uint16{ZoneOther: 0}
-	for _, name := range sortedKeys(s.Zones) {
+	for _, name := range slices.Sorted(maps.Keys(s.Zones)) {
 		if name == ZoneAny || name == ZoneOther || name == "" {
 			return nil, fmt.Errorf("zone %q: the name has a meaning of its own", name)
 		}
@@ -158,15 +159,6 @@ func (s *Segmentation) compile() (*compiled, error) {
 	}
 	c.remember()
 	return c, nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	var out []string
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // zonesOf gives the numbers that a rule's word stands for.

@@ -11,8 +11,10 @@ import (
 	"sluice/events"
 )
 
-// policyInput tells the policy what it needs to know of an object.
-func (w *Worker) policyInput(f *flow.Flow, app protocol.ID, o *protocol.Object, facts objectFacts, res classifiers.Result) policy.Input {
+// policyInput tells the policy what it needs to know of an object. Who sends it to
+// whom by name, which takes longer to find out, is told where something was found,
+// and with named in any case.
+func (w *Worker) policyInput(f *flow.Flow, app protocol.ID, o *protocol.Object, facts objectFacts, res classifiers.Result, named bool) policy.Input {
 	src, dst, from, port := f.Client, f.Server, f.ClientPort, f.ServerPort
 	if o.Dir == protocol.ToClient {
 		src, dst, from, port = dst, src, port, from
@@ -26,7 +28,7 @@ func (w *Worker) policyInput(f *flow.Flow, app protocol.ID, o *protocol.Object, 
 		in.Released = facts.size // nothing is kept back
 	}
 	in.Direction = w.direction(f, o.Dir, in.Src, in.Dst)
-	if o.Dir == protocol.ToServer && (len(res.Counts) > 0 || res.Unscannable != "" || w.cfg.Policy.Always()) {
+	if o.Dir == protocol.ToServer && (named || len(res.Counts) > 0 || res.Unscannable != "" || w.cfg.Policy.Always()) {
 		w.names(f, o.Tx, &in)
 	}
 	return in
@@ -85,7 +87,6 @@ func (w *Worker) dlpPart(in policy.Input, facts objectFacts, res classifiers.Res
 		// Nothing was kept back: all that was seen has left.
 		d.BytesReleased = facts.size
 	}
-	d.Exception, d.Owner, d.Unscannable = dec.Exception, dec.Owner, res.Unscannable
 	if d.Reason == "" && res.Unscannable != "" {
 		d.Reason = "unscannable: " + res.Unscannable
 	}

@@ -75,11 +75,7 @@ func (w *Worker) readDocument(f *flow.Flow, app protocol.ID, o *protocol.Object,
 	d.job.Deadline = time.Now().Add(w.cfg.HeldTime)
 	d.job.Owner = d
 	d.job.Done = w.documentRead
-	d.in = w.policyInput(f, app, o, facts, raw)
-	if o.Dir == protocol.ToServer {
-		d.in.Recipients = nil
-		w.names(f, o.Tx, &d.in)
-	}
+	d.in = w.policyInput(f, app, o, facts, raw, true)
 	if w.cfg.Report.wants("dlp") {
 		d.event = w.dlpEvent(f, o)
 	}
@@ -185,15 +181,7 @@ func (w *Worker) late(d *pendingDocument) document.Result {
 
 // answered takes a document out of those under way.
 func (w *Worker) answered(d *pendingDocument) {
-	for i, x := range w.documents {
-		if x == d {
-			last := len(w.documents) - 1
-			w.documents[i] = w.documents[last]
-			w.documents[last] = nil
-			w.documents = w.documents[:last]
-			break
-		}
-	}
+	w.documents = without(w.documents, d)
 	if !d.settled {
 		w.settle(d, d.job.Result)
 	}
@@ -263,12 +251,7 @@ func (w *Worker) settle(d *pendingDocument, doc document.Result) {
 	if h == nil {
 		return
 	}
-	for i, x := range h.docs {
-		if x == d {
-			h.docs = append(h.docs[:i], h.docs[i+1:]...)
-			break
-		}
-	}
+	h.docs = without(h.docs, d)
 	d.h = nil
 	switch {
 	case w.drop || f.Verdict.Action.EndsFlow():

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"slices"
+
 	"sluice/dataplane/capture"
 	"sluice/dataplane/decode"
 	"sluice/dataplane/enforce"
@@ -263,15 +265,15 @@ func (w *Worker) unhold(h *hold) {
 	if st := w.state(h.f); st != nil && st.hold[h.dir] == h {
 		st.hold[h.dir] = nil
 	}
-	for i, x := range w.holds {
-		if x == h {
-			last := len(w.holds) - 1
-			w.holds[i] = w.holds[last]
-			w.holds[last] = nil
-			w.holds = w.holds[:last]
-			break
-		}
+	w.holds = without(w.holds, h)
+}
+
+// without takes x out of a list in place; the order of the others stays.
+func without[T any](list []*T, x *T) []*T {
+	if i := slices.Index(list, x); i >= 0 {
+		return slices.Delete(list, i, i+1)
 	}
+	return list
 }
 
 // tickHolds lets on what waited for a successor that does not come.

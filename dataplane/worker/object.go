@@ -223,7 +223,7 @@ func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts 
 	if d != nil && d.told {
 		return true
 	}
-	in := w.policyInput(f, app, o, facts, res)
+	in := w.policyInput(f, app, o, facts, res, false)
 	dec := w.cfg.Policy.Decide(in)
 	w.judged(f.ID, in, dec)
 	for i := range dec.Shadow {
