@@ -298,11 +298,13 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 		wc.Stream.ChecksumValidation = false
 	}
 	wc.Exceptions = exceptions(cfg, wc.Inline)
-	if m.Live && cfg.Ports.Fail != "closed" && cfg.Stream.MidstreamPolicy == config.Auto && cfg.ExceptionPolicy == config.Auto {
-		// Whoever chose to fail open does not want a restart to end every
-		// connection there is.
+	if cfg.Ports.Fail != "closed" && cfg.Stream.MidstreamPolicy == config.Auto && cfg.ExceptionPolicy == config.Auto {
+		// Whoever chose to fail open does not want a start to end every connection
+		// there is.
 		wc.Exceptions.Midstream = worker.Ignore
 	}
+	wc.Stream.Midstream = cfg.Stream.Midstream == "yes" ||
+		cfg.Stream.Midstream == "auto" && wc.Exceptions.Midstream == worker.Ignore && (m.Live || m.Inline)
 	if m.Live && cfg.Ports.Fail != "closed" && cfg.Limits.DocumentPolicy == config.Auto && cfg.ExceptionPolicy == config.Auto {
 		// Nor that a rush of documents ends what it cannot read.
 		wc.Exceptions.Document = worker.Ignore
@@ -352,7 +354,7 @@ func exceptions(cfg *config.Config, inline bool) worker.Exceptions {
 		return x
 	}
 	midstream := of(cfg.Stream.MidstreamPolicy)
-	if cfg.Stream.Midstream && midstream != worker.PassFlow && midstream != worker.Bypass {
+	if cfg.Stream.Midstream == "yes" && midstream != worker.PassFlow && midstream != worker.Bypass {
 		// Whoever wants such connections followed does not want them ended.
 		midstream = worker.Ignore
 	}
@@ -368,7 +370,7 @@ func timeouts(t config.Timeouts) flow.Timeouts {
 func streamConfig(cfg *config.Config, inline, beside bool, n int64) (stream.Config, error) {
 	s := cfg.Stream
 	c := stream.DefaultConfig()
-	c.Inline, c.Midstream, c.ChecksumValidation = inline, s.Midstream, s.ChecksumValidation
+	c.Inline, c.ChecksumValidation = inline, s.ChecksumValidation
 	c.AsyncOneside = s.AsyncOneside == "yes" || s.AsyncOneside == "auto" && beside
 	c.Depth, c.Memcap = uint64(s.Reassembly.Depth), int64(s.Reassembly.Memcap)/n
 	c.Depths = depths(cfg)

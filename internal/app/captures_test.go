@@ -175,12 +175,7 @@ func TestObjects(t *testing.T) {
 		}
 		if seen[f[0]] == nil {
 			seen[f[0]] = map[string]bool{}
-			var set []string
-			if files {
-				// One of these begins amid a connection.
-				set = append(set, "stream.midstream=true")
-			}
-			evs, _ := replayEvents(t, filepath.Join(dir, f[0]), set...)
+			evs, _ := replayEvents(t, filepath.Join(dir, f[0]))
 			for _, e := range evs {
 				if fi, ok := e["fileinfo"].(map[string]any); ok {
 					if s, ok := fi["sha256"].(string); ok {

@@ -108,7 +108,7 @@ outputs:
 	want.Ports.Bridges, want.Ports.Fail, want.Ports.Monitor = []Bridge{{"lan0", "wan0"}}, "closed", true
 	want.Vars["HOME_NET"], want.Vars["HTTP_PORTS"], want.Vars["MY_HOSTS"] = "[10.0.0.0/8]", "[80,8080]", "[192.0.2.1, $HOME_NET]"
 	want.Rules = Rules{Paths: []string{"/etc/sluice/rules/*.rules"}, Disable: []uint32{2000001, 2000002}}
-	want.Stream.Midstream, want.Stream.Inline, want.Stream.Reassembly.Depth = true, "no", 2*mib
+	want.Stream.Midstream, want.Stream.Inline, want.Stream.Reassembly.Depth = "yes", "no", 2*mib
 	want.Stream.Reassembly.Urgent.Policy = "drop"
 	want.FlowTimeouts.TCP.New, want.FlowTimeouts.TCP.Established = Duration(90*time.Second), Duration(10*time.Minute)
 	limit, layers, yes, no := Size(200*kib), 3, true, false
@@ -151,7 +151,7 @@ func TestErrors(t *testing.T) {
 	f("stream:\n  midsteam: yes\n", "t.yaml:2:3: stream.midsteam: unknown key; did you mean stream.midstream?")
 	f("midstream: yes\n", "t.yaml:1:1: midstream: unknown key; did you mean stream.midstream?")
 	f("depth: 1mb\n", "t.yaml:1:1: depth: unknown key; did you mean stream.reassembly.depth?")
-	f("stream:\n  midstream: maybe\n", `t.yaml:2:14: stream.midstream: "maybe" is neither yes nor no`)
+	f("stream:\n  bypass: maybe\n", `t.yaml:2:11: stream.bypass: "maybe" is neither yes nor no`)
 	f("workers: many\n", `t.yaml:1:10: workers: "many" is no whole number`)
 	f("workers: 1000\n", "t.yaml:1:10: workers: 1000 is too large; the most is 256")
 	f("stream:\n  memcap: 12 furlongs\n", `t.yaml:2:11: stream.memcap: "12 furlongs" is no size; write a number of bytes or one with kb, mb or gb`)
@@ -214,7 +214,7 @@ func TestSet(t *testing.T) {
 	f("vars.EXTERNAL_NET=!$HOME_NET", func(c *Config) any { return c.Vars["EXTERNAL_NET"] }, "!$HOME_NET")
 	f("vars.address-groups.X=any", func(c *Config) any { return c.Vars["X"] }, "any")
 	f("vars.port-groups.P=[80, 81]", func(c *Config) any { return c.Vars["P"] }, "[80, 81]")
-	f("stream.midstream=true", func(c *Config) any { return c.Stream.Midstream }, true)
+	f("stream.midstream=true", func(c *Config) any { return c.Stream.Midstream }, "yes")
 	f("stream.inline=true", func(c *Config) any { return c.Stream.Inline }, "yes")
 	f("stream.depth=8kb", func(c *Config) any { return c.Stream.Reassembly.Depth }, Size(8192))
 	f("stream.reassembly.depth = 0", func(c *Config) any { return c.Stream.Reassembly.Depth }, Size(0))
@@ -252,7 +252,7 @@ func TestSet(t *testing.T) {
 		}
 	}
 	g("stream.midsteam=yes", "stream.midsteam: unknown key; did you mean stream.midstream?")
-	g("stream.midstream=7", `stream.midstream: "7" is neither yes nor no`)
+	g("stream.bypass=7", `stream.bypass: "7" is neither yes nor no`)
 	g("stream.midstream", "stream.midstream: is no setting; write --set KEY=VALUE")
 	g("=x", "=x: is no setting; write --set KEY=VALUE")
 	g("multi-detect.enabled=yes", "multi-detect.enabled: known in Suricata, not used here; run one sensor a tenant")

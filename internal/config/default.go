@@ -17,7 +17,7 @@ func Default() *Config {
 		FastPath: FastPath{Malformed: Malformed{LAND: "auto", TCPFlags: "auto", Length: "auto"},
 			MaxPrefixes: 1 << 20, MaxFlows: 1 << 16, MaxSources: 1 << 16, MaxQuarantined: 1 << 16, Samples: 10},
 		Quarantine: Quarantine{TTL: sec(24 * 3600)},
-		Stream: Stream{Memcap: 256 * mib, MemcapPolicy: Auto, MidstreamPolicy: Auto, Inline: "auto", AsyncOneside: "auto", DropInvalid: true,
+		Stream: Stream{Memcap: 256 * mib, MemcapPolicy: Auto, Midstream: "auto", MidstreamPolicy: Auto, Inline: "auto", AsyncOneside: "auto", DropInvalid: true,
 			ChecksumValidation: true, MaxSynackQueued: 5,
 			Reassembly: Reassembly{Memcap: 512 * mib, MemcapPolicy: Auto, Raw: true, Urgent: Urgent{Policy: "oob", OOBLimitPolicy: "drop"}}},
 		Defrag: Defrag{Memcap: 32 * mib, MemcapPolicy: Auto, Trackers: 65535, MaxFrags: 65535, Timeout: sec(60)},

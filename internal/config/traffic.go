@@ -5,8 +5,11 @@ type Stream struct {
 	// Memcap bounds connections' state, over all workers.
 	Memcap       Size            `yaml:"memcap"`
 	MemcapPolicy ExceptionPolicy `yaml:"memcap-policy"`
-	// Midstream picks connections up that began before the capture.
-	Midstream       bool            `yaml:"midstream"`
+	// Midstream picks connections up that began before the capture; auto does so
+	// where the exception policy lets them by: what cannot be ended is at least
+	// inspected from where it is seen. A replay as listener leaves them out, which
+	// is Suricata's default and what rules' tests are written for.
+	Midstream       string          `yaml:"midstream" enum:"auto|yes|no"`
 	MidstreamPolicy ExceptionPolicy `yaml:"midstream-policy"`
 	// AsyncOneside follows connections of which one side is seen; auto does so
 	// in replay and tap, where captures and mirror ports often carry one side, and

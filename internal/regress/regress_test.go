@@ -142,8 +142,8 @@ func TestLoad(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	cfg := config.Default()
-	if err := c.Apply(cfg); err != nil || cfg.PacketAlertMax != 3 || !cfg.Stream.Midstream || cfg.Stream.Inline != "yes" {
-		t.Errorf("applied: %v, %d alerts, midstream %v, inline %v", err, cfg.PacketAlertMax, cfg.Stream.Midstream, cfg.Stream.Inline)
+	if err := c.Apply(cfg); err != nil || cfg.PacketAlertMax != 3 || cfg.Stream.Midstream != "yes" || cfg.Stream.Inline != "yes" {
+		t.Errorf("applied: %v, %d alerts, midstream %q, inline %v", err, cfg.PacketAlertMax, cfg.Stream.Midstream, cfg.Stream.Inline)
 	}
 	if got := c.Written([]map[string]any{{"event_type": "alert"}, {"event_type": "http"}, {"event_type": "fileinfo"}}); len(got) != 2 {
 		t.Errorf("written: %v", got)
