@@ -49,6 +49,7 @@ func TestLive(t *testing.T) {
 		{"block list", liveBlockList},
 		{"mail", liveMail},
 		{"files", liveFiles},
+		{"telemetry", liveTelemetry},
 		{"tls and dns", liveNames},
 		{"monitor", liveMonitor},
 		{"reload", liveReload},

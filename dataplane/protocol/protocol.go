@@ -308,11 +308,12 @@ type Limits struct {
 	RatioFree int64
 	// NoJA3, NoJA4 and NoHASSH leave fingerprints out.
 	NoJA3, NoJA4, NoHASSH bool
-	// HTTP, HTTP2, Mail and SMB bound and tune single parsers.
+	// HTTP, HTTP2, Mail, SMB and MQTT bound and tune single parsers.
 	HTTP  HTTPLimits
 	HTTP2 HTTP2Limits
 	Mail  MailLimits
 	SMB   SMBLimits
+	MQTT  MQTTLimits
 }
 
 // Tx gives the bound on the live transactions of a flow of a protocol.
@@ -365,6 +366,14 @@ type SMBLimits struct {
 	// Queue bounds the content of a file that came ahead of its place, by
 	// direction: writes, reads.
 	Queue [2]SMBQueue
+}
+
+// MQTTLimits bound MQTT; 0 is the parser's own bound.
+type MQTTLimits struct {
+	// MaxMessage bounds the messages whose content rules and records see.
+	MaxMessage int
+	// Logged bounds each text of a record.
+	Logged int
 }
 
 // SMBRecords is a set of kinds of transactions.

@@ -68,7 +68,7 @@ func (w *Worker) dlpEvent(f *flow.Flow, o *protocol.Object) *events.Event {
 	if o.Tx != nil {
 		e.TxID, e.HasTxID = o.Tx.ID, true
 		if parser := f.App.Parser(); parser != nil {
-			parser.Record(o.Tx, e)
+			w.record(f, parser, o.Tx, e)
 		}
 	}
 	e.Flow = flowPart(f)

@@ -111,6 +111,13 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 // record fills in the protocol's part of an event about tx.
 func (w *Worker) record(f *flow.Flow, parser protocol.Parser, tx *protocol.Tx, e *events.Event) {
 	parser.Record(tx, e)
+	for _, part := range e.Extra {
+		// Some records hold content, which events do not show where a detector
+		// finds something in it.
+		if m, ok := part.(interface{ Mask(func([]byte) []byte) }); ok {
+			m.Mask(w.masked)
+		}
+	}
 	if e.TLS != nil && e.TLS.FromProto == "" && f.App.Original() != protocol.Unknown {
 		e.TLS.FromProto = f.App.Original().String()
 	}

@@ -29,6 +29,7 @@ import (
 	"sluice/dataplane/protocol/http1"
 	"sluice/dataplane/protocol/http2"
 	"sluice/dataplane/protocol/imap"
+	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/pop3"
 	"sluice/dataplane/protocol/smb"
 	"sluice/dataplane/protocol/smtp"
@@ -68,7 +69,7 @@ func Registry() (*protocol.Registry, error) { return protocol.NewRegistry(defini
 func definitions() []*protocol.Definition {
 	return []*protocol.Definition{http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
-		smb.Definition(), dcerpc.Definition(), tftp.Definition()}
+		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.

@@ -30,6 +30,9 @@ func fields() map[string]signatures.FieldFunc {
 		"http2.frametype": streamField("http2.frametype"), "http2.errorcode": streamField("http2.errorcode"),
 		"ftp.mode": streamField("ftp.mode"), "ftp.dynamic_port": streamField("ftp.dynamic_port"), "ftp.reply_received": streamField("ftp.reply_received"),
 		"ftp.reply_code": streamField("ftp.reply_code"), "ftpdata_command": streamField("ftpdata_command"),
+		"mqtt.type": streamField("mqtt.type"), "mqtt.flags": streamField("mqtt.flags"), "mqtt.qos": streamField("mqtt.qos"),
+		"mqtt.protocol_version": streamField("mqtt.protocol_version"), "mqtt.reason_code": streamField("mqtt.reason_code"),
+		"mqtt.connack.session_present": streamField("mqtt.connack.session_present"), "mqtt.connect.flags": streamField("mqtt.connect.flags"),
 		"smb.version": streamField("smb.version"), "dcerpc.opnum": streamField("dcerpc.opnum"),
 		"ssl_state": func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
 			h, ok := tx.State.(*tls.Handshake)

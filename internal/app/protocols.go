@@ -176,6 +176,7 @@ func parserLimits(cfg *config.Config, l *protocol.Limits) {
 
 	h2 := of(protocol.HTTP2)
 	l.HTTP2 = protocol.HTTP2Limits{MaxStreams: h2.MaxStreams, MaxTable: int(min(h2.MaxTableSize, 1<<30)), MaxBlock: int(min(h2.MaxReassemblySize, 1<<30))}
+	l.MQTT = protocol.MQTTLimits{MaxMessage: int(of(protocol.MQTT).MaxMsgLength), Logged: int(cfg.Outputs.EVE.Types.Option("mqtt").StringLogLimit)}
 
 	smtp := of(protocol.SMTP)
 	m := smtp.MIME

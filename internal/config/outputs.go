@@ -125,7 +125,8 @@ type EVEType struct {
 	Totals  *bool `yaml:"totals"`
 	Threads *bool `yaml:"threads"`
 	Deltas  *bool `yaml:"deltas"`
-	// Passwords and StringLogLimit are of mqtt; passwords are masked always.
+	// Passwords and StringLogLimit, the longest text of a record (0 is 4 KiB), are
+	// of mqtt; passwords are masked always.
 	Passwords      *bool `yaml:"passwords"`
 	StringLogLimit Size  `yaml:"string-log-limit"`
 	// All is of stream.

@@ -150,7 +150,8 @@ type Protocol struct {
 	RawExtraction bool `yaml:"raw-extraction" only:"smtp"`
 	// InspectedTracker bounds what rules see of mail attachments.
 	InspectedTracker InspectedTracker `yaml:"inspected-tracker" only:"smtp"`
-	// MaxMsgLength bounds one message.
+	// MaxMsgLength bounds the messages whose content rules and records see; 0 is
+	// 1 MiB. Longer ones are classified all the same.
 	MaxMsgLength Size `yaml:"max-msg-length" only:"mqtt"`
 	// MaxStreams bounds the streams of a connection, MaxTableSize the dynamic table
 	// of header compression (up to 64 KiB), MaxReassemblySize a header block; 0 is

@@ -6,5 +6,5 @@ package config
 // program.
 var unused = [...]string{
 	"HTTPConfig.LZMAEnabled", "MIME.BodyMD5", "Protocol.RawExtraction",
-	"Protocol.MaxMsgLength", "Protocol.MaxPayloadSize", "EVE.Filetype", "NATS.Control",
+	"Protocol.MaxPayloadSize", "EVE.Filetype", "NATS.Control",
 }

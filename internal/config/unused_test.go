@@ -78,14 +78,14 @@ func TestUnused(t *testing.T) {
 
 func TestUnusedSettingsAreTold(t *testing.T) {
 	c := Default()
-	const key = "app-layer.protocols.mqtt.max-msg-length"
+	const key = "app-layer.protocols.websocket.max-payload-size"
 	if err := c.Set(key + "=1mb"); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Set("log.level=debug"); err != nil {
 		t.Fatal(err)
 	}
-	if slices.Contains(unused[:], "Protocol.MaxMsgLength") != slices.Equal(c.NoEffect, []string{key}) {
+	if slices.Contains(unused[:], "Protocol.MaxPayloadSize") != slices.Equal(c.NoEffect, []string{key}) {
 		t.Errorf("told of %v", c.NoEffect)
 	}
 }

@@ -85,6 +85,7 @@ func init() {
 
 		"tls.version": need((*context).tlsVersion), "ssl_version": need((*context).tlsVersion), "ssl_state": need((*context).sslState),
 		"dcerpc.iface": need((*context).dceIface), "dce_iface": need((*context).dceIface), "dcerpc.opnum": need((*context).dceOpnum), "dce_opnum": need((*context).dceOpnum),
+		"mqtt.flags": need((*context).mqttFlag), "mqtt.connect.flags": need((*context).mqttFlag),
 		"tls_cert_notbefore": need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
 	}
 	for name := range transforms {
@@ -100,8 +101,8 @@ var knownKeywords = func() map[string]string {
 	m := map[string]string{}
 	for _, n := range strings.Fields(`lua luaxform replace frame template2 geneve
 		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
-		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption mqtt.protocol_version mqtt.type mqtt.flags mqtt.qos mqtt.reason_code
-		mqtt.connack.session_present mqtt.connect.flags nfs_procedure nfs_version rfb.secresult rfb.sectype snmp.version snmp.pdu_type
+		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption
+		nfs_procedure nfs_version rfb.secresult rfb.sectype snmp.version snmp.pdu_type
 		ike.exchtype ike.chosen_sa_attribute ike.key_exchange_payload_length ike.nonce_payload_length websocket.opcode websocket.mask websocket.flags
 		enip_command enip.status enip.cip_class enip.cip_attribute enip.cip_instance enip.cip_status enip.cip_extendedstatus enip.revision
 		enip.identity_status enip.state enip.serial enip.vendor_id enip.protocol_version enip.capabilities enip.device_type enip.product_code enip.command
@@ -172,7 +173,9 @@ var fieldKeywords = map[string]fieldKeyword{
 	"http2.window": {"http2", 1<<31 - 1, nil}, "http2.size_update": {"http2", 1<<32 - 1, nil},
 	"ftp.mode": {"ftp", 2, map[string]uint64{"active": 1, "passive": 2}}, "ftp.dynamic_port": {"ftp", 65535, nil},
 	"ftp.reply_received": {"ftp", 1, yesNo}, "ftpdata_command": {"ftp-data", 2, map[string]uint64{"retr": 1, "stor": 2}},
-	"ftp.reply_code": {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
+	"mqtt.type": {"mqtt", 15, mqttTypes}, "mqtt.qos": {"mqtt", 3, nil}, "mqtt.protocol_version": {"mqtt", 255, nil}, "mqtt.reason_code": {"mqtt", 255, nil},
+	"mqtt.connack.session_present": {"mqtt", 1, yesNo},
+	"ftp.reply_code":               {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
 }
 
 func (c *context) field(name, val string, k fieldKeyword) error {
