@@ -9,14 +9,24 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sluice/dataplane/protocol/quic"
+	"sluice/dataplane/protocol/quic/quictest"
 )
 
 // writeHello writes the bytes with which a TLS client begins to talk to a server:
 //
-//	hello FILE NAME
+//	hello FILE NAME [quic]
 func writeHello(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 3 && args[2] == "quic" && !neg {
+		m, err := quictest.ClientHello(args[1])
+		ts.Check(err)
+		first := quictest.Packet{Version: quic.Version1, Salt: quictest.Salt1, ID: "12345678"}.Seal(quictest.Crypto(m, 0, len(m)))
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(first), 0o600))
+		return
+	}
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: hello FILE NAME")
+		ts.Fatalf("usage: hello FILE NAME [quic]")
 	}
 	client, server := net.Pipe()
 	go func() {

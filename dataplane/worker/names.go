@@ -9,6 +9,7 @@ import (
 	"sluice/dataplane/flow"
 	"sluice/dataplane/policy"
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/quic"
 	"sluice/dataplane/protocol/tls"
 	"sluice/events"
 )
@@ -40,6 +41,10 @@ func (w *Worker) judged(flowID uint64, in policy.Input, dec policy.Decision) {
 func (w *Worker) names(f *flow.Flow, tx *protocol.Tx, in *policy.Input) {
 	parser := f.App.Parser()
 	if parser == nil || tx == nil {
+		return
+	}
+	if s, ok := tx.State.(*quic.Session); ok {
+		in.Domain = string(s.Hello.SNI())
 		return
 	}
 	var e events.Event
@@ -104,7 +109,14 @@ func (w *Worker) basicUser(parser protocol.Parser, tx *protocol.Tx) string {
 // is known: nothing of its content is, but who talks to whom is enough for a
 // rule that wants no findings.
 func (w *Worker) judgeHello(f *flow.Flow) {
-	if f.App.ParserProto() != protocol.TLS || w.cfg.Policy == nil || !w.cfg.Policy.Always() {
+	proto, known := f.App.ParserProto(), uint8(tls.ClientHelloDone)
+	switch {
+	case proto == protocol.QUIC:
+		known = quic.Done
+	case proto != protocol.TLS:
+		return
+	}
+	if w.cfg.Policy == nil || !w.cfg.Policy.Always() {
 		return
 	}
 	st := w.ensure(f)
@@ -116,10 +128,10 @@ func (w *Worker) judgeHello(f *flow.Flow) {
 		return
 	}
 	txs := parser.Txs()
-	if len(txs.Live) == 0 || txs.Live[0].Progress[protocol.ToServer] < tls.ClientHelloDone {
+	if len(txs.Live) == 0 || !txs.Live[0].In(protocol.ToServer) || txs.Live[0].Progress[protocol.ToServer] < known {
 		return
 	}
 	st.hello = true
 	o := &protocol.Object{Kind: protocol.KindStream, Dir: protocol.ToServer, Tx: txs.Live[0]}
-	w.judge(f, protocol.TLS, o, objectFacts{final: true}, classifiers.Result{}, nil)
+	w.judge(f, proto, o, objectFacts{final: true}, classifiers.Result{}, nil)
 }

@@ -31,6 +31,7 @@ import (
 	"sluice/dataplane/protocol/imap"
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/pop3"
+	"sluice/dataplane/protocol/quic"
 	"sluice/dataplane/protocol/smb"
 	"sluice/dataplane/protocol/smtp"
 	"sluice/dataplane/protocol/ssh"
@@ -69,7 +70,7 @@ func Registry() (*protocol.Registry, error) { return protocol.NewRegistry(defini
 func definitions() []*protocol.Definition {
 	return []*protocol.Definition{http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
-		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition()}
+		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.

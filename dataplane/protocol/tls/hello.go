@@ -71,6 +71,7 @@ type Hello struct {
 	sni       []byte
 	hasSNI    bool
 	alpn      [][]byte
+	quic      bool
 
 	ja3, ja3hash, ja4 string
 }
@@ -269,3 +270,16 @@ func (h *Hello) SNI() []byte { return h.sni }
 func (h *Hello) Ciphers() []uint16             { return h.ciphers }
 func (h *Hello) Extensions() []uint16          { return h.exts }
 func (h *Hello) SignatureAlgorithms() []uint16 { return h.sigAlgs }
+
+// ALPN gives the protocols offered, or chosen, in order.
+func (h *Hello) ALPN() [][]byte { return h.alpn }
+
+// ParseQUIC reads a client's or a server's hello that came by QUIC, without the
+// header of a handshake message. What is wrong with it is noted in tx.
+func ParseQUIC(b []byte, client bool, tx *protocol.Tx) *Hello {
+	h := &Hello{quic: true}
+	if !h.parse(b, client, tx) {
+		tx.AddEvent("invalid_handshake_message")
+	}
+	return h
+}

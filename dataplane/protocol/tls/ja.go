@@ -54,13 +54,16 @@ func (h *Hello) JA3(client bool) (text, hash string) {
 	return h.ja3, h.ja3hash
 }
 
-// JA4 gives a client hello's JA4 fingerprint, as FoxIO-LLC/ja4 defines it for
-// TLS over TCP. It is computed once.
+// JA4 gives a client hello's JA4 fingerprint, as FoxIO-LLC/ja4 defines it. It is
+// computed once.
 func (h *Hello) JA4() string {
 	if h.ja4 != "" || !h.seen {
 		return h.ja4
 	}
 	b := append(make([]byte, 0, 40), 't')
+	if h.quic {
+		b[0] = 'q'
+	}
 	switch h.Version() {
 	case versionTLS13:
 		b = append(b, "13"...)
