@@ -20,6 +20,8 @@ static __always_inline int workers_silent(void)
 
 	if (!timeout)
 		return 0;
+	if (guard.dead)
+		return 1;
 	now = bpf_ktime_get_ns();
 	return now > heartbeat && now - heartbeat > timeout;
 }

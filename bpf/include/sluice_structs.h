@@ -180,6 +180,7 @@ struct guard_state {
 	__u64 timeout;	 /* ns after which they count as hung, 0 switches it off */
 	__u64 dropped;
 	__u64 yielded;
+	__u64 dead; /* a worker's thread has ended */
 };
 
 #endif

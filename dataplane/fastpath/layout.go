@@ -172,4 +172,5 @@ type guardState struct {
 	Timeout   uint64
 	Dropped   uint64
 	Yielded   uint64
+	Dead      uint64
 }

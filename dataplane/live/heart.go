@@ -21,6 +21,8 @@ type heart struct {
 // pulse is a guard that hears of the workers: fastpath.Inline or fastpath.Gate.
 type pulse interface {
 	Heartbeat(mono int64) error
+	// Worker names a worker's thread, whose end ends its signs of life.
+	Worker(tid int) error
 }
 
 // beat is one worker's last sign of life, on a cache line of its own.
@@ -43,6 +45,14 @@ func (h *heart) start() error {
 		return nil
 	}
 	return h.guard.Heartbeat(now)
+}
+
+// enlist has the guard notice the end of the calling worker's thread.
+func (h *heart) enlist(tid int) error {
+	if h.guard == nil {
+		return nil
+	}
+	return h.guard.Worker(tid)
 }
 
 // beat notes that worker i is alive at now and tells the guard.

@@ -137,7 +137,11 @@ const workerNice = -10
 func (w *worker) run() error {
 	// Never unlocked: the thread ends with the worker, and its affinity with it.
 	runtime.LockOSThread()
-	w.thread.Store(int64(unix.Gettid()))
+	tid := unix.Gettid()
+	w.thread.Store(int64(tid))
+	if err := w.heart.enlist(tid); err != nil {
+		return err
+	}
 	// Traffic waits for this thread, and the wire takes over when it is silent for
 	// too long: on a busy host it goes before others. Without the privilege it
 	// runs as they do.
