@@ -166,6 +166,13 @@ type bypassValue struct {
 	_       uint32
 }
 
+// cutValue is struct cut.
+type cutValue struct {
+	Expires uint64
+	Packets uint64
+	Bytes   uint64
+}
+
 // guardState is struct guard_state.
 type guardState struct {
 	Heartbeat uint64
