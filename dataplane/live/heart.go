@@ -1,6 +1,7 @@
 package live
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,8 @@ const beatInterval = 20 * time.Millisecond
 type heart struct {
 	guard pulse // nil where nothing stands in for the workers
 	beats []beat
+	// mu keeps lend from undoing a leave.
+	mu sync.Mutex
 }
 
 // pulse is a guard that hears of the workers: fastpath.Inline or fastpath.Gate.
@@ -58,6 +61,31 @@ func (h *heart) enlist(tid int) error {
 // beat notes that worker i is alive at now and tells the guard.
 func (h *heart) beat(i int, now int64) {
 	h.beats[i].at.Store(now)
+	h.tell(now)
+}
+
+// last is worker i's last sign of life, whoever gave it.
+func (h *heart) last(i int) int64 { return h.beats[i].at.Load() }
+
+// lend gives a sign of life for worker i, unless it has given one itself since
+// the one at the time before, or any worker has left.
+func (h *heart) lend(i int, before, now int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for j := range h.beats {
+		if h.beats[j].at.Load() == 0 {
+			return false
+		}
+	}
+	if !h.beats[i].at.CompareAndSwap(before, now) {
+		return false
+	}
+	h.tell(now)
+	return true
+}
+
+// tell tells the guard of the oldest sign of life.
+func (h *heart) tell(now int64) {
 	if h.guard == nil {
 		return
 	}
