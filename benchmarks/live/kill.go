@@ -25,6 +25,9 @@ type killed struct {
 	// own times of arrival; pause is the sender's longest in the same span, which
 	// is no fault of the program.
 	gap, pause time.Duration
+	// outage is from the sending of the first datagram that was lost to that of
+	// the next one behind the last that was; 0 where none was.
+	outage     time.Duration
 	lost, sent int
 	// transfer is the longest time without a byte of a TCP transfer.
 	transfer time.Duration
@@ -96,6 +99,7 @@ func (k *killed) numbered(ctx context.Context, lab *netlab.Lab, d *daemon) error
 	defer func() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 0) }()
 	b := make([]byte, 18)
 	var last time.Time
+	var sentAt []time.Time
 	for now := begin; now.Sub(begin) < killBefore+killAfter; now = time.Now() {
 		if now.Sub(begin) > killBefore-20*time.Millisecond && !last.IsZero() {
 			k.pause = max(k.pause, now.Sub(last))
@@ -106,6 +110,7 @@ func (k *killed) numbered(ctx context.Context, lab *netlab.Lab, d *daemon) error
 			if _, err := c.Write(b); err != nil {
 				return err
 			}
+			sentAt = append(sentAt, now)
 		}
 		// Not time.Sleep: it would wait for threads that do not go before others.
 		_ = syscall.Nanosleep(&syscall.Timespec{Nsec: 50_000}, nil)
@@ -122,6 +127,17 @@ func (k *killed) numbered(ctx context.Context, lab *netlab.Lab, d *daemon) error
 		}
 	}
 	k.lost = k.sent - len(seen)
+	first, next := -1, 0
+	for i := range sentAt {
+		if !seen[uint32(i)] {
+			if next = i + 1; first < 0 {
+				first = i
+			}
+		}
+	}
+	if first >= 0 && next < len(sentAt) {
+		k.outage = sentAt[next].Sub(sentAt[first])
+	}
 	return nil
 }
 
@@ -223,7 +239,7 @@ func (w *way) kills(ctx context.Context, dir string, n int, log io.Writer) ([]ki
 		if err != nil {
 			return nil, fmt.Errorf("kill %d: %w", i+1, err)
 		}
-		fmt.Fprintf(log, "kill %d: no datagram for %v (the sender paused for %v), %d of %d lost; no byte of the transfer for %v\n", i+1, k.gap, k.pause, k.lost, k.sent, k.transfer)
+		fmt.Fprintf(log, "kill %d: no datagram for %v (the sender paused for %v), %d of %d lost within %v; no byte of the transfer for %v\n", i+1, k.gap, k.pause, k.lost, k.sent, k.outage, k.transfer)
 		all = append(all, k)
 	}
 	return all, nil
@@ -231,20 +247,23 @@ func (w *way) kills(ctx context.Context, dir string, n int, log io.Writer) ([]ki
 
 // killTable tells what became of the traffic.
 func killTable(all []killed) string {
-	var gaps, pauses, transfers []time.Duration
+	var gaps, pauses, outages, transfers []time.Duration
 	var lost []int
 	for _, k := range all {
-		gaps, pauses, transfers, lost = append(gaps, k.gap), append(pauses, k.pause), append(transfers, k.transfer), append(lost, k.lost)
+		gaps, pauses, outages = append(gaps, k.gap), append(pauses, k.pause), append(outages, k.outage)
+		transfers, lost = append(transfers, k.transfer), append(lost, k.lost)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d times `kill -9` under %d datagrams a second, and %d under a TCP transfer as fast as it goes; bundled rules and\n"+
-		"classifiers, failing open. A gap is the longest time in which nothing arrived.\n\n"+
+		"classifiers, failing open. A gap is the longest time in which nothing arrived; where the dying program and whatever\n"+
+		"else ran kept the sender from sending, it is the sender's. What was lost waited in the program's buffers.\n\n"+
 		"| | least | median | p90 | most |\n|---|---:|---:|---:|---:|\n", len(all), killRate, len(all))
 	ms := func(name string, v []time.Duration) {
 		row(&b, name, v, func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Microseconds())/1e3) })
 	}
 	ms("gap between datagrams, ms", gaps)
 	ms("the sender's own longest pause then, ms", pauses)
+	ms("from the first datagram lost to the last, ms", outages)
 	row(&b, "datagrams lost", lost, func(n int) string { return fmt.Sprint(n) })
 	ms("gap of the transfer, ms", transfers)
 	return b.String()

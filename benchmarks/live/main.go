@@ -38,7 +38,7 @@ func main() {
 	flag.DurationVar(&o.span, "span", 2*time.Second, "the time of one measurement of throughput")
 	flag.IntVar(&o.kills, "kills", 20, "how often the program is killed under load; 0 leaves it out")
 	flag.IntVar(&o.uploads, "uploads", 40, "how many uploads a tap cuts; 0 leaves it out")
-	flag.StringVar(&o.only, "only", "", "measure one `part` alone: kill")
+	flag.StringVar(&o.only, "only", "", "measure one `part` alone, kill or tap, and put it into results.md")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -80,21 +80,12 @@ func run(ctx context.Context, o *options) error {
 	for _, w := range ways {
 		w.binary = o.binary
 	}
-	if o.only == "tap" {
-		all, err := ways[bundled].behindTap(ctx, dir, o.uploads, os.Stderr)
+	if o.only != "" {
+		sections, err := measureParts(ctx, ways[bundled], dir, o)
 		if err != nil {
 			return err
 		}
-		fmt.Print(tapTable(all))
-		return nil
-	}
-	if o.only == "kill" {
-		all, err := ways[bundled].kills(ctx, dir, o.kills, os.Stderr)
-		if err != nil {
-			return err
-		}
-		fmt.Print(killTable(all))
-		return nil
+		return amend(o.out, sections)
 	}
 	var all [][]figures // by round and way
 	for round := range o.rounds {
@@ -115,6 +106,9 @@ func run(ctx context.Context, o *options) error {
 		if rep.loss, err = ways[inspecting].loss(ctx, dir, o.frames, rep.median[inspecting].kpps/2); err != nil {
 			return fmt.Errorf("numbered frames: %w", err)
 		}
+	}
+	if rep.sections, err = measureParts(ctx, ways[bundled], dir, o); err != nil {
+		return err
 	}
 	return rep.write(o.out)
 }
