@@ -62,7 +62,7 @@ func (w *way) dying(ctx context.Context, dir string, measure func(*netlab.Lab, *
 	select {
 	case <-d.proc.Done():
 		return nil
-	default:
+	case <-time.After(startTimeout):
 		return errors.New("the program outlived its kill")
 	}
 }
@@ -83,8 +83,15 @@ func (k *killed) numbered(ctx context.Context, lab *netlab.Lab, d *daemon) error
 	defer c.Close()
 	var arrivals []time.Time
 	seen := map[uint32]bool{}
+	var read atomic.Int64
 	received := make(chan error, 1)
-	go func() { received <- k.arrivals(s.(*net.UDPConn), &arrivals, seen) }()
+	go func() {
+		received <- receiveStamped(s.(*net.UDPConn), func(number uint32, at time.Time) {
+			arrivals = append(arrivals, at)
+			seen[number] = true
+			read.Add(1)
+		})
+	}()
 	begin := time.Now()
 	at := make(chan time.Time, 1)
 	timer := time.AfterFunc(killBefore, func() {
@@ -115,7 +122,10 @@ func (k *killed) numbered(ctx context.Context, lab *netlab.Lab, d *daemon) error
 		// Not time.Sleep: it would wait for threads that do not go before others.
 		_ = syscall.Nanosleep(&syscall.Timespec{Nsec: 50_000}, nil)
 	}
-	time.Sleep(50 * time.Millisecond)
+	// On a busy machine the server may have much left to read.
+	for n := int64(-1); n != read.Load(); time.Sleep(500 * time.Millisecond) {
+		n = read.Load()
+	}
 	s.Close()
 	if err := <-received; err != nil {
 		return err
@@ -157,8 +167,8 @@ func stamped(c *net.UDPConn) error {
 	return errors.Join(err, os.NewSyscallError("ask for times of arrival", set))
 }
 
-// arrivals reads numbered datagrams until the socket is closed.
-func (k *killed) arrivals(c *net.UDPConn, at *[]time.Time, seen map[uint32]bool) error {
+// receiveStamped reads numbered datagrams until the socket is closed.
+func receiveStamped(c *net.UDPConn, got func(number uint32, at time.Time)) error {
 	b, oob := make([]byte, 64), make([]byte, 128)
 	for {
 		n, o, _, _, err := c.ReadMsgUDP(b, oob)
@@ -174,8 +184,8 @@ func (k *killed) arrivals(c *net.UDPConn, at *[]time.Time, seen map[uint32]bool)
 		}
 		for _, m := range list {
 			if m.Header.Type == syscall.SO_TIMESTAMPNS && len(m.Data) >= 16 {
-				*at = append(*at, time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:]))))
-				seen[binary.BigEndian.Uint32(b)] = true
+				sec, nsec := binary.NativeEndian.Uint64(m.Data), binary.NativeEndian.Uint64(m.Data[8:])
+				got(binary.BigEndian.Uint32(b), time.Unix(int64(sec), int64(nsec)))
 			}
 		}
 	}
