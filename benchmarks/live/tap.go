@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"sluice/cmd/sluice-demo/stage"
 	"sluice/internal/netlab"
 )
 
@@ -79,7 +79,7 @@ func upload(ctx context.Context, lab *netlab.Lab, seed uint64) (behind, error) {
 	}
 	defer l.Close()
 	line := "An ordinary line of a quarterly report.\n"
-	list := stage.CardList(stage.Cards(50, seed))
+	list := cardList(50, seed)
 	front, back := strings.Repeat(line, tapFront/len(line)), bytes.Repeat([]byte(line), tapBack/len(line))
 	head := fmt.Sprintf("PUT /list-%d HTTP/1.1\r\nHost: files.example.net\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n",
 		seed, len(front)+len(list)+len(back))
@@ -127,6 +127,29 @@ func upload(ctx context.Context, lab *netlab.Lab, seed uint64) (behind, error) {
 		b.reset = max(reset.Sub(at), 0)
 	}
 	return b, nil
+}
+
+// cardList makes a customer list with valid card numbers of a range that is used
+// for tests.
+func cardList(n int, seed uint64) string {
+	r := rand.New(rand.NewPCG(seed, 1))
+	var b strings.Builder
+	b.WriteString("customer,credit card,expires\n")
+	for i := range n {
+		digits := fmt.Sprintf("4556%011d", r.Int64N(1e11))
+		sum := 0
+		for j, c := range digits { // the check digit of ISO/IEC 7812-1
+			d := int(c - '0')
+			if j%2 == 0 {
+				if d *= 2; d > 9 {
+					d -= 9
+				}
+			}
+			sum += d
+		}
+		fmt.Fprintf(&b, "Customer %d,%s%d,%02d/29\n", i+1, digits, (10-sum%10)%10, i%12+1)
+	}
+	return b.String()
 }
 
 // tapTable tells what passed.
