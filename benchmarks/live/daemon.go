@@ -28,12 +28,12 @@ type daemon struct {
 // startTimeout bounds a start, in which databases may have to be compiled.
 const startTimeout = 3 * time.Minute
 
-// startDaemon runs the program as a bridge and waits until its workers are in
+// startDaemon runs the program on the ports that args name and waits until its workers are in
 // charge. dir is for its state, cache for compiled databases.
 func startDaemon(ctx context.Context, lab *netlab.Lab, binary, dir, cache string, args []string) (*daemon, error) {
 	d := &daemon{socket: filepath.Join(dir, "control.sock")}
 	// Overload is off: flows that went past would make the figures better.
-	cmd := exec.Command(binary, append([]string{"run", "--bridge", netlab.InsideIf + "," + netlab.OutsideIf, "--socket", d.socket, "--nats", "off",
+	cmd := exec.Command(binary, append([]string{"run", "--socket", d.socket, "--nats", "off",
 		"--set", "state-dir=" + dir, "--set", "cache-dir=" + cache, "--set", "default-log-dir=" + dir, "--set", "log.level=warning",
 		"--set", "overload.shed=no", "--set", "outputs.metrics.enabled=no"}, args...)...)
 	cmd.Stdout, cmd.Stderr = &d.log, &d.log

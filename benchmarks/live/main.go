@@ -23,6 +23,8 @@ type options struct {
 	rounds, echoes     int
 	frames             int
 	span               time.Duration
+	kills, uploads     int
+	only               string
 }
 
 func main() {
@@ -34,6 +36,9 @@ func main() {
 	flag.IntVar(&o.echoes, "echoes", 10000, "round trips of one measurement")
 	flag.IntVar(&o.frames, "frames", 10_000_000, "numbered frames of the test for loss; 0 leaves it out")
 	flag.DurationVar(&o.span, "span", 2*time.Second, "the time of one measurement of throughput")
+	flag.IntVar(&o.kills, "kills", 20, "how often the program is killed under load; 0 leaves it out")
+	flag.IntVar(&o.uploads, "uploads", 40, "how many uploads a tap cuts; 0 leaves it out")
+	flag.StringVar(&o.only, "only", "", "measure one `part` alone, kill or tap, and put it into results.md")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -75,6 +80,13 @@ func run(ctx context.Context, o *options) error {
 	for _, w := range ways {
 		w.binary = o.binary
 	}
+	if o.only != "" {
+		sections, err := measureParts(ctx, ways[bundled], dir, o)
+		if err != nil {
+			return err
+		}
+		return amend(o.out, sections)
+	}
 	var all [][]figures // by round and way
 	for round := range o.rounds {
 		var row []figures
@@ -95,11 +107,18 @@ func run(ctx context.Context, o *options) error {
 			return fmt.Errorf("numbered frames: %w", err)
 		}
 	}
+	if rep.sections, err = measureParts(ctx, ways[bundled], dir, o); err != nil {
+		return err
+	}
 	return rep.write(o.out)
 }
 
-// inspecting is the place of the way without rules.
-const inspecting = 2
+// inspecting is the place of the way without rules, bundled of that with the
+// bundled ones.
+const (
+	inspecting = 2
+	bundled    = 3
+)
 
 // waysIn lists what is measured, with its files in dir.
 func waysIn(dir, rules string) ([]*way, error) {
@@ -143,7 +162,7 @@ func (w *way) between(ctx context.Context, dir string) (lab *netlab.Lab, d *daem
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, lab.Close())
 	}
-	if d, err = startDaemon(ctx, lab, w.binary, state, filepath.Join(dir, "cache"), w.args); err != nil {
+	if d, err = startDaemon(ctx, lab, w.binary, state, filepath.Join(dir, "cache"), append([]string{"--bridge", netlab.InsideIf + "," + netlab.OutsideIf}, w.args...)); err != nil {
 		return nil, nil, nil, errors.Join(err, lab.Close())
 	}
 	return lab, d, func() error { return errors.Join(d.proc.Stop(), lab.Close()) }, nil

@@ -20,6 +20,8 @@ type report struct {
 	median, ratio []figures
 	added         []figures
 	loss          *lossResult
+	// sections follow the table.
+	sections []section
 }
 
 // middle gives the median of what pick takes from each round.
@@ -131,6 +133,9 @@ func (r *report) plot() string {
 
 func (r *report) write(dir string) error {
 	text := r.table()
+	for _, s := range r.sections {
+		text = s.put(text)
+	}
 	fmt.Print(text)
 	if dir == "" {
 		return nil

@@ -3,7 +3,7 @@
 #ifndef SLUICE_BYPASS_H
 #define SLUICE_BYPASS_H
 
-#include "sluice_parse.h"
+#include "sluice_skb.h"
 
 /* Set before load; off, the verifier removes what asks. */
 volatile const __u32 bypass_on;
@@ -18,65 +18,11 @@ struct {
 	__type(value, struct bypass);
 } bypassed SEC(".maps");
 
-/* The key of a frame's flow, by loads relative to the network header: they work
- * for sockets and at tc, whatever the link layer. Only plain TCP and UDP; all
- * else is for the workers. Gives non-zero where there is no such key. */
 static __always_inline int bypass_key(struct __sk_buff *skb, struct flow_key *key, struct packet *p)
 {
-	__u16 type = bpf_ntohs((__u16)skb->protocol);
-	__u32 offset = 0;
-	__be16 ports[2];
-	int tagged = skb->vlan_present != 0; /* the first tag is beside the frame */
+	__u32 payload;
 
-	if (tagged)
-		p->vlan[0] = skb->vlan_tci & 0x0fff;
-	if (type == ETH_8021Q || type == ETH_8021AD) {
-		__be16 tag[2];
-
-		if (bpf_skb_load_bytes_relative(skb, 0, tag, sizeof(tag), BPF_HDR_START_NET))
-			return -1;
-		if (tagged)
-			p->vlan[1] = bpf_ntohs(tag[0]) & 0x0fff;
-		else
-			p->vlan[0] = bpf_ntohs(tag[0]) & 0x0fff;
-		type = bpf_ntohs(tag[1]);
-		offset = sizeof(tag);
-	}
-	if (type == ETH_IP) {
-		struct ipv4_s ip;
-
-		if (bpf_skb_load_bytes_relative(skb, offset, &ip, sizeof(ip), BPF_HDR_START_NET) ||
-		    ip.version_ihl >> 4 != 4 || (ip.version_ihl & 15) < 5 || bpf_ntohs(ip.frag) & 0x3fff)
-			return -1;
-		map_ipv4(&p->src, ip.src);
-		map_ipv4(&p->dst, ip.dst);
-		p->ip_version = 4;
-		p->proto = ip.proto;
-		offset += (ip.version_ihl & 15) * 4;
-	} else if (type == ETH_IPV6) {
-		struct ipv6_s ip;
-
-		if (bpf_skb_load_bytes_relative(skb, offset, &ip, sizeof(ip), BPF_HDR_START_NET))
-			return -1;
-		p->src = ip.src;
-		p->dst = ip.dst;
-		p->ip_version = 6;
-		p->proto = ip.next;
-		offset += sizeof(ip);
-	} else {
-		return -1;
-	}
-	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
-		return -1;
-	if (bpf_skb_load_bytes_relative(skb, offset, ports, sizeof(ports), BPF_HDR_START_NET))
-		return -1;
-	p->sport = bpf_ntohs(ports[0]);
-	p->dport = bpf_ntohs(ports[1]);
-	if (p->proto == IPPROTO_TCP &&
-	    bpf_skb_load_bytes_relative(skb, offset + 13, &p->tcp_flags, 1, BPF_HDR_START_NET))
-		return -1;
-	flow_key_of(key, p, bypass_ignores_vlan);
-	return 0;
+	return skb_flow_key(skb, key, p, bypass_ignores_vlan, &payload);
 }
 
 #define TCP_TURNS (TCP_FIN | TCP_SYN | TCP_RST) /* what opens or ends a connection */

@@ -129,4 +129,10 @@ enum sluice_acl_class { ACL_TCP = 0, ACL_UDP, ACL_SCTP, ACL_ICMP, ACL_OTHER, ACL
 #define TCP_ACK 0x10
 #define TCP_URG 0x20
 
+/* Of linux/bpf.h since 6.6 and linux/pkt_cls.h. */
+#define TCX_NEXT -1
+#define TC_OK 0
+#define TC_DROP 2
+#define TC_STOLEN 4 /* no error to the sender */
+
 #endif

@@ -5,12 +5,6 @@
 
 #include "sluice_structs.h"
 
-/* Of linux/bpf.h since 6.6 and linux/pkt_cls.h. */
-#define TCX_NEXT -1
-#define TC_OK 0
-#define TC_DROP 2
-#define TC_STOLEN 4 /* no error to the sender */
-
 volatile struct guard_state guard;
 
 /* Whether the workers have been silent for too long, so that they are passed by. */
@@ -20,6 +14,8 @@ static __always_inline int workers_silent(void)
 
 	if (!timeout)
 		return 0;
+	if (guard.dead)
+		return 1;
 	now = bpf_ktime_get_ns();
 	return now > heartbeat && now - heartbeat > timeout;
 }

@@ -174,12 +174,20 @@ struct bypass {
 	__u32 pad;
 };
 
+/* Go: fastpath.cutValue. A flow that ended beside the wire. */
+struct cut {
+	__u64 expires; /* monotonic ns */
+	__u64 packets;
+	__u64 bytes;
+};
+
 /* Go: fastpath.guardState. */
 struct guard_state {
 	__u64 heartbeat; /* monotonic ns of the workers' last sign of life, 0 none yet */
 	__u64 timeout;	 /* ns after which they count as hung, 0 switches it off */
 	__u64 dropped;
 	__u64 yielded;
+	__u64 dead; /* a worker's thread has ended */
 };
 
 #endif

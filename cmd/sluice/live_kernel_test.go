@@ -53,7 +53,7 @@ func (r *rig) reach() (tcp, udp, managed bool) {
 	if _, err := c.Write([]byte("away")); err != nil {
 		r.Fatal(err)
 	}
-	_ = s.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	_ = s.SetReadDeadline(time.Now().Add(time.Second))
 	_, _, err = s.ReadFrom(make([]byte, 16))
 	return tcp, err == nil, managed
 }
@@ -369,7 +369,7 @@ func (r *rig) refusedUDP() (arrived []string, seen error) {
 	}
 	buf := make([]byte, 100)
 	for {
-		_ = s.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		_ = s.SetReadDeadline(time.Now().Add(time.Second))
 		n, _, err := s.ReadFrom(buf)
 		if err != nil {
 			return arrived, seen

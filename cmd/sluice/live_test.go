@@ -353,7 +353,7 @@ func (r *rig) echo(addr string) {
 		if _, err := c.Write(out[:n]); err != nil {
 			r.Fatal(err)
 		}
-		_ = c.SetReadDeadline(time.Now().Add(3 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
 		if k, err := c.Read(in); err != nil || !bytes.Equal(in[:k], out[:n]) {
 			r.Errorf("UDP to %s: of %d bytes %d came back, %v", addr, n, k, err)
 		}

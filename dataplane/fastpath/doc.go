@@ -14,4 +14,6 @@ package fastpath
 //go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-14 -target bpfel -go-package fastpath -no-global-types -cflags "-O2 -g -Wall -Werror -I../../bpf/include" tc ../../bpf/tc.bpf.c
 //go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-14 -target bpfel -go-package fastpath -no-global-types -cflags "-O2 -g -Wall -Werror -I../../bpf/include" fanout ../../bpf/fanout.bpf.c
 //go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-14 -target bpfel -go-package fastpath -no-global-types -cflags "-O2 -g -Wall -Werror -I../../bpf/include" gate ../../bpf/gate.bpf.c
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-14 -target bpfel -go-package fastpath -no-global-types -cflags "-O2 -g -Wall -Werror -I../../bpf/include" cut ../../bpf/cut.bpf.c
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-14 -target bpfel -go-package fastpath -no-global-types -cflags "-O2 -g -Wall -Werror -I../../bpf/include" death ../../bpf/death.bpf.c
 //go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-14 -target bpfel -go-package fastpath -output-suffix _test -no-global-types -cflags "-O2 -g -Wall -Werror -I../../bpf/include" bench ../../bpf/bench.bpf.c

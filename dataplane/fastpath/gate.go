@@ -29,6 +29,7 @@ type Gate struct {
 	f     *FastPath
 	bpf   gateObjects
 	state guardMemory
+	death *death
 	lan   *inlinePort
 	inner *inlinePort
 	mark  uint32
@@ -118,6 +119,7 @@ func (g *Gate) load() error {
 	if g.state, err = openGuardMemory(coll); err != nil {
 		return err
 	}
+	g.death = g.f.openDeath(coll)
 	if err := coll.Assign(&g.bpf); err != nil {
 		return fmt.Errorf("load the gate's programs: %w", err)
 	}
@@ -193,6 +195,9 @@ func (g *Gate) FilterFD() int { return g.bpf.SluiceUnseen.FD() }
 // Heartbeat is as Inline.Heartbeat.
 func (g *Gate) Heartbeat(mono int64) error { return g.state.setHeartbeat(mono) }
 
+// Worker is as Inline.Worker.
+func (g *Gate) Worker(tid int) error { return g.death.watch(tid) }
+
 // GateCounts tells what became of the LAN port's frames at the gate.
 type GateCounts struct {
 	// Guarded frames were kept for the workers; Yielded passed because
@@ -241,6 +246,7 @@ func (g *Gate) close() error {
 		}
 		return errors.Join(errs...)
 	})
+	err = errors.Join(err, g.death.close())
 	if g.bpf.SluiceGateIn != nil {
 		err = errors.Join(err, g.bpf.Close())
 	}

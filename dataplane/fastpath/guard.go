@@ -57,6 +57,7 @@ type Inline struct {
 	*bypass
 	tc     tcObjects
 	state  guardMemory
+	death  *death
 	ports  [2]*inlinePort
 	before [2]wire // what an earlier daemon's wire did without it
 	fail   Fail
@@ -147,6 +148,7 @@ func (in *Inline) load() error {
 	if in.state, err = openGuardMemory(coll); err != nil {
 		return err
 	}
+	in.death = in.f.openDeath(coll)
 	if err := coll.Assign(&in.tc); err != nil {
 		return fmt.Errorf("load the tc programs: %w", err)
 	}
@@ -194,6 +196,10 @@ func (m guardMemory) setTimeout(d time.Duration) error { return m.write(8, uint6
 // called from the loops that move frames; with several workers, with the
 // oldest of their times. It is safe for concurrent use, but not with Close.
 func (in *Inline) Heartbeat(mono int64) error { return in.state.setHeartbeat(mono) }
+
+// Worker names a thread that moves frames: when it ends, by whatever cause, the
+// wire takes over at once where it is to. It is called in that thread.
+func (in *Inline) Worker(tid int) error { return in.death.watch(tid) }
 
 // InlineCounts tells who took care of frames beside the workers.
 type InlineCounts struct {
@@ -322,6 +328,7 @@ func (in *Inline) close() error {
 		}
 		return errors.Join(errs...)
 	})
+	err = errors.Join(err, in.death.close())
 	if in.tc.SluiceGuard != nil {
 		err = errors.Join(err, in.tc.Close())
 	}

@@ -166,10 +166,18 @@ type bypassValue struct {
 	_       uint32
 }
 
+// cutValue is struct cut.
+type cutValue struct {
+	Expires uint64
+	Packets uint64
+	Bytes   uint64
+}
+
 // guardState is struct guard_state.
 type guardState struct {
 	Heartbeat uint64
 	Timeout   uint64
 	Dropped   uint64
 	Yielded   uint64
+	Dead      uint64
 }

@@ -62,6 +62,16 @@ func TestLayout(t *testing.T) {
 	f(tc, "wire", wire{})
 	f(tc, "guard_state", guardState{})
 	f(tc, "bypass", bypassValue{})
+	cut, err := loadCut()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f(cut, "cut", cutValue{})
+	death, err := loadDeath()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f(death, "guard_state", guardState{})
 	if n := xdp.Maps["counters"].MaxEntries; n != uint32(NumReasons) {
 		t.Errorf("%d reasons in C, %d in Go", n, NumReasons)
 	}

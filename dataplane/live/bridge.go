@@ -159,7 +159,7 @@ func (b *Bridge) Run(ctx context.Context, procs []Processor) error {
 		defer cancel()
 		wg.Go(func() { b.watchLinks(inner) })
 	}
-	return runAll(b.workers, ctx.Done())
+	return b.run(ctx.Done())
 }
 
 // Bypass gives the table of flows that the kernel forwards past the workers;

@@ -123,7 +123,7 @@ func checkUDP(t *testing.T, top *topology, addr string) {
 		if _, err := c.Write(out); err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetReadDeadline(time.Now().Add(3 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
 		n, err := c.Read(in)
 		if err != nil || !bytes.Equal(in[:n], out) {
 			t.Errorf("UDP of %d bytes to %s: %d came back, %v", size, addr, n, err)
@@ -245,7 +245,7 @@ func TestWithheld(t *testing.T) {
 	// In any order: what waited for the neighbour's address may be overtaken.
 	got := map[string]bool{}
 	for range 100 {
-		_ = s.SetReadDeadline(time.Now().Add(3 * time.Second))
+		_ = s.SetReadDeadline(time.Now().Add(15 * time.Second))
 		n, _, err := s.ReadFrom(buf)
 		if err != nil {
 			t.Fatalf("%v after %d datagrams", err, len(got))

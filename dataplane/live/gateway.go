@@ -124,7 +124,7 @@ func (g *Gateway) Run(ctx context.Context, procs []Processor) error {
 	if err := g.start(procs); err != nil {
 		return fmt.Errorf("run gateway: %w", err)
 	}
-	return runAll(g.workers, ctx.Done())
+	return g.run(ctx.Done())
 }
 
 // Bypass is as Bridge.Bypass.

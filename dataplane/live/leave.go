@@ -49,6 +49,8 @@ func (w *worker) leave() error {
 
 // leave takes worker i's sign of life back.
 func (h *heart) leave(i int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.beats[i].at.Store(0)
 	if h.guard != nil {
 		_ = h.guard.Heartbeat(0)

@@ -117,6 +117,15 @@ func (p *pair) start(procs []Processor) error {
 	return nil
 }
 
+// run runs the workers until done is closed or one fails.
+func (p *pair) run(done <-chan struct{}) error {
+	if w := p.workers[0]; w.yields {
+		stop := startWatch(w.heart, p.workers)
+		defer stop()
+	}
+	return runAll(p.workers, done)
+}
+
 // Ready is closed when Run has put the workers in charge of the traffic.
 func (p *pair) Ready() <-chan struct{} { return p.ready }
 

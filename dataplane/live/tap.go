@@ -10,6 +10,7 @@ import (
 
 	"sluice/dataplane/capture"
 	"sluice/dataplane/fastpath"
+	"sluice/dataplane/flow"
 )
 
 // TapConfig says which ports are listened to, and how.
@@ -26,6 +27,9 @@ type TapConfig struct {
 	// Fast drops by XDP what passes through these ports to this host; nil
 	// leaves them alone.
 	Fast *fastpath.FastPath
+	// Cut has Tap.KeepBack keep what is left of ended flows from passing these
+	// ports, where they are in the path and the kernel can; it needs Fast.
+	Cut bool
 	// IncomingOnly leaves out what the host itself sends. Mirror ports need
 	// neither; a router's own port needs both directions.
 	IncomingOnly bool
@@ -46,6 +50,7 @@ type Tap struct {
 	cfg     TapConfig
 	workers []*worker
 	fanout  *fastpath.Fanout
+	cuts    *fastpath.Cuts
 	ready   chan struct{}
 	mu      sync.Mutex
 	closed  bool
@@ -77,6 +82,11 @@ func OpenTap(cfg TapConfig) (_ *Tap, err error) {
 	if cfg.Fast != nil {
 		for _, name := range cfg.Interfaces {
 			if _, err := cfg.Fast.Attach(name); err != nil {
+				return nil, err
+			}
+		}
+		if cfg.Cut {
+			if t.cuts, err = cfg.Fast.Cuts(cfg.Interfaces); err != nil {
 				return nil, err
 			}
 		}
@@ -174,6 +184,16 @@ func (t *Tap) Run(ctx context.Context, procs []Processor) error {
 // Ready is closed when Run has let frames in.
 func (t *Tap) Ready() <-chan struct{} { return t.ready }
 
+// KeepBack gives a function that keeps the data of a flow from passing the ports,
+// from its next frame on; nil where nothing can. It is for the Processors: safe
+// for concurrent use, and valid while Run runs.
+func (t *Tap) KeepBack() func(flow.Key) error {
+	if t.cuts == nil {
+		return nil
+	}
+	return t.cuts.Cut
+}
+
 // Stats gives each worker's counts; ports beyond the second are counted with
 // it. It may be called from any goroutine.
 func (t *Tap) Stats() []WorkerStats {
@@ -202,6 +222,9 @@ func (t *Tap) Close() error {
 	}
 	t.closed = true
 	var errs []error
+	if t.cuts != nil {
+		errs = append(errs, t.cuts.Close())
+	}
 	if t.cfg.Fast != nil {
 		for _, name := range t.cfg.Interfaces {
 			errs = append(errs, t.cfg.Fast.Detach(name))

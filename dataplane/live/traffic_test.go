@@ -41,7 +41,7 @@ func (t *topology) wiretap() (*capture.PacketSocket, *capture.PacketSender) {
 func receive(tb testing.TB, s *capture.PacketSocket, what string, ok func(f *capture.Frame) bool) {
 	tb.Helper()
 	var b capture.Batch
-	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
 		if err := s.ReadBatch(&b); err != nil {
 			tb.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestFanout(t *testing.T) {
 			if _, err := c.Write(make([]byte, size)); err != nil {
 				t.Fatal(err)
 			}
-			_ = c.SetReadDeadline(time.Now().Add(3 * time.Second))
+			_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
 			if n, err := c.Read(make([]byte, 1<<16)); n != size {
 				t.Errorf("%s: %d bytes came back of %d: %v", a, n, size, err)
 			}
@@ -301,7 +301,7 @@ func TestReset(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		_ = conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(15 * time.Second))
 		data, err := io.ReadAll(conn)
 		server <- end{data, err}
 	}()
@@ -314,7 +314,7 @@ func TestReset(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	start := time.Now()
 	_, _ = conn.Write(append(marker, make([]byte, 5000)...))
-	_ = conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(15 * time.Second))
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the client read: %v", err)
 	}
@@ -394,7 +394,7 @@ func TestTap(t *testing.T) {
 				t.Error("the host's own frames were not seen")
 			}
 			_, _ = c.Write([]byte("SECRET"))
-			_ = c.SetReadDeadline(time.Now().Add(3 * time.Second))
+			_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
 			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("the client read: %v", err)
 			}

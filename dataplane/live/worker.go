@@ -34,6 +34,9 @@ type WorkerStats struct {
 	// Discarded were waiting when the worker came back from a hang: the wire
 	// program had forwarded them already.
 	Discarded uint64
+	// Starved counts how often the watch gave the worker's sign of life, because
+	// other programs had the CPU.
+	Starved uint64
 	// Thread is the kernel's number of the worker's thread, 0 before it runs.
 	Thread int
 }
@@ -71,7 +74,9 @@ type worker struct {
 	leaving atomic.Bool
 
 	forwarded, withheld, injected, discarded atomic.Uint64
-	fill                                     gauge
+	// starved counts the signs of life that the watch gave for it.
+	starved atomic.Uint64
+	fill    gauge
 }
 
 func newWorker(index, cpu int) (*worker, error) {
@@ -137,7 +142,11 @@ const workerNice = -10
 func (w *worker) run() error {
 	// Never unlocked: the thread ends with the worker, and its affinity with it.
 	runtime.LockOSThread()
-	w.thread.Store(int64(unix.Gettid()))
+	tid := unix.Gettid()
+	w.thread.Store(int64(tid))
+	if err := w.heart.enlist(tid); err != nil {
+		return err
+	}
 	// Traffic waits for this thread, and the wire takes over when it is silent for
 	// too long: on a busy host it goes before others. Without the privilege it
 	// runs as they do.
@@ -160,8 +169,8 @@ func (w *worker) run() error {
 	for !w.stopped.Load() {
 		now := monotonic()
 		if now-beat >= int64(beatInterval) || beat > now {
-			if w.yields && now-beat > int64(fastpath.HeartbeatTimeout) {
-				if err := w.discard(beat + int64(fastpath.HeartbeatTimeout)); err != nil {
+			if last := w.heart.last(w.index); w.yields && now-last > int64(fastpath.HeartbeatTimeout) {
+				if err := w.discard(last + int64(fastpath.HeartbeatTimeout)); err != nil {
 					return err
 				}
 				now = monotonic()
@@ -290,7 +299,7 @@ func (w *worker) inject() {
 func (w *worker) stats() WorkerStats {
 	st := WorkerStats{
 		Forwarded: w.forwarded.Load(), Withheld: w.withheld.Load(),
-		Injected: w.injected.Load(), Discarded: w.discarded.Load(), Thread: int(w.thread.Load()),
+		Injected: w.injected.Load(), Discarded: w.discarded.Load(), Starved: w.starved.Load(), Thread: int(w.thread.Load()),
 	}
 	st.Fill = [2]float64{w.fill.get(0), w.fill.get(1)}
 	for i, s := range w.in {

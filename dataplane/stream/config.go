@@ -124,6 +124,10 @@ type HostPolicy struct {
 type Config struct {
 	// Inline (stream.inline) gives data on arrival; false is ids mode.
 	Inline bool
+	// OnArrival gives data on arrival in ids mode too, where the answer must not
+	// wait for the receiver's. What is sent again before it is acknowledged is
+	// compared as it is inline.
+	OnArrival bool
 	// Midstream (stream.midstream) picks up connections without handshake.
 	Midstream bool
 	// AsyncOneside (stream.async-oneside) follows connections of which one

@@ -22,7 +22,7 @@ func FuzzSegment(f *testing.F) {
 }
 
 func fuzzBody(t *testing.T, mode uint8, prog []byte) {
-	cfg := Config{Inline: mode&1 == 0, Midstream: mode&2 != 0, AsyncOneside: mode&4 != 0, Depth: uint64(mode>>3&1) * 300,
+	cfg := Config{Inline: mode&1 == 0, OnArrival: len(prog)&8 != 0, Midstream: mode&2 != 0, AsyncOneside: mode&4 != 0, Depth: uint64(mode>>3&1) * 300,
 		Default: Policy(mode>>4) % numPolicies, Urgent: UrgentPolicy(mode >> 6), MaxHeldBytes: 2000, MaxHeldSegments: 8, MaxKeptBytes: 600, Memcap: 64 << 10}
 	e, k := NewEngine(cfg), &sink{}
 	x := &Session{}

@@ -174,6 +174,13 @@ func ids() Config {
 	return c
 }
 
+// tap is ids mode where resets must be in time.
+func tap() Config {
+	c := ids()
+	c.OnArrival = true
+	return c
+}
+
 func TestSessionSize(t *testing.T) {
 	if n := unsafe.Sizeof(Session{}); n > 300 {
 		t.Errorf("a session takes %d bytes, more than 300", n)

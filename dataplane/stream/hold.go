@@ -40,7 +40,7 @@ func (e *Engine) dropKept(h *half) {
 // keep remembers bytes just given until they are acknowledged, to compare
 // retransmissions with. It is best effort within its limits.
 func (e *Engine) keep(h, o *half, seq uint32, data []byte) {
-	if !e.cfg.Inline || e.cfg.NoOverlapCheck || o.flags.has(hAck) && diff(o.ack, seq+uint32(len(data))) >= 0 {
+	if !e.keeps() || o.flags.has(hAck) && diff(o.ack, seq+uint32(len(data))) >= 0 {
 		return
 	}
 	l := &e.queueOf(h).kept

@@ -21,7 +21,7 @@ type cut struct {
 // same bytes are cut, reordered within the window, duplicated or retransmitted,
 // each direction gives exactly these bytes, no gap and one end.
 func TestChunkingInvariance(t *testing.T) {
-	for name, cfg := range map[string]Config{"inline": inline(), "ids": ids()} {
+	for name, cfg := range map[string]Config{"inline": inline(), "ids": ids(), "tap": tap()} {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) { checkInvariance(t, cfg) })
 		})
@@ -191,7 +191,7 @@ func (x *transfer) stepReordered() {
 func TestNoAllocation(t *testing.T) {
 	noCheck := inline()
 	noCheck.NoOverlapCheck = true
-	for name, cfg := range map[string]Config{"inline": inline(), "inline, no overlap check": noCheck, "ids": ids()} {
+	for name, cfg := range map[string]Config{"inline": inline(), "inline, no overlap check": noCheck, "ids": ids(), "tap": tap()} {
 		for _, n := range []int{1, 1460, 65000} {
 			x := newTransfer(cfg, n)
 			x.step()

@@ -21,7 +21,13 @@ const (
 const maxLag = 1 << 28
 
 // immediate reports whether data is given on arrival.
-func (e *Engine) immediate(s *Session) bool { return e.cfg.Inline || s.flags&sAsync != 0 }
+func (e *Engine) immediate(s *Session) bool {
+	return e.cfg.Inline || e.cfg.OnArrival || s.flags&sAsync != 0
+}
+
+// keeps reports whether bytes that were given are kept until they are
+// acknowledged.
+func (e *Engine) keeps() bool { return (e.cfg.Inline || e.cfg.OnArrival) && !e.cfg.NoOverlapCheck }
 
 // take puts a segment's data into its direction: given, held or recognised as
 // known.
@@ -314,7 +320,7 @@ func (e *Engine) giveHeld(s *Session, dir protocol.Dir, n int) {
 		return
 	}
 	l.popFront()
-	if e.cfg.Inline && !e.cfg.NoOverlapCheck && !(o.flags.has(hAck) && diff(o.ack, g.end()) >= 0) {
+	if e.keeps() && !(o.flags.has(hAck) && diff(o.ack, g.end()) >= 0) {
 		h.q.kept.pushBack(g)
 		e.limitKept(h)
 		return

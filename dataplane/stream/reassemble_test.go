@@ -329,6 +329,23 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// TestTap gives data on arrival, and otherwise is as ids mode.
+func TestTap(t *testing.T) {
+	x := newTalk(t, tap()).handshake()
+	x.send(c2s, "A", 1, 1, "abc").got(c2s, "abc").send(c2s, "A", 7, 1, "ghi").got(c2s, "abc").send(c2s, "A", 4, 1, "def").got(c2s, "abcdefghi")
+	x.send(c2s, "A", 4, 1, "EVIL")
+	if !x.last.Conflict || x.last.Invalid {
+		t.Fatal("other bytes than were given are no conflict", x.last)
+	}
+	x.send(s2c, "A", 1, 10, "").send(c2s, "A", 4, 1, "EVIL")
+	if x.last.Conflict {
+		t.Fatal("what is acknowledged cannot conflict")
+	}
+	// What the tap missed, the receiver has.
+	x.send(c2s, "A", 13, 1, "mno").got(c2s, "abcdefghi").send(s2c, "A", 1, 16, "").got(c2s, "abcdefghi[3 missing]mno")
+	x.close()
+}
+
 func TestEventNames(t *testing.T) {
 	for i, n := range eventNames {
 		ev := decode.StreamEvents + decode.Event(i)

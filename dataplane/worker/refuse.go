@@ -62,25 +62,35 @@ func (w *Worker) cut(f *flow.Flow, v verdict.Verdict) {
 	}
 	w.counters.BlockedFlows++
 	f.Verdict = f.Verdict.Max(v)
+	w.keepBack(f)
 	w.refuse(f)
-	f.Enforce = new(cutFlow)
+	f.Enforce = &cutFlow{last: w.now}
 }
 
 // cutFlow is what is kept of a connection that was cut: a bound on answers.
 type cutFlow struct {
 	second  int64
 	answers int
+	// last is when the latest answer was given.
+	last int64
 }
 
 // cutAnswers is how many acknowledgements of a cut connection are answered in a
 // second.
 const cutAnswers = 256
 
+// cutSilence is how long a cut connection has had no answer when its data gets
+// one, in nanoseconds: less than the kernels' shortest retransmission time.
+const cutSilence = 100e6
+
 // cutAgain answers a packet of a connection that was cut. The first resets come
 // too late where data was under way: their numbers are old by then. A bare
 // acknowledgement tells what either end awaits next, and the last one is right.
+// Data that comes once there are none is sent again, by an end that no reset has
+// reached, and kept from the other one.
 func (w *Worker) cutAgain(c *cutFlow, p *decode.Packet, fromClient bool) {
-	if p.Proto != decode.ProtoTCP || p.Payload != p.PayloadEnd || p.TCPFlags&(decode.TCPAck|decode.TCPRst|decode.TCPSyn) != decode.TCPAck {
+	if p.Proto != decode.ProtoTCP || p.TCPFlags&(decode.TCPAck|decode.TCPRst|decode.TCPSyn) != decode.TCPAck ||
+		p.Payload != p.PayloadEnd && w.now-c.last < cutSilence {
 		return
 	}
 	if second := w.now / 1e9; second != c.second {
@@ -89,6 +99,7 @@ func (w *Worker) cutAgain(c *cutFlow, p *decode.Packet, fromClient bool) {
 	if c.answers++; c.answers > cutAnswers {
 		return
 	}
+	c.last = w.now
 	ends := enforce.TCPEnds{ClientNext: p.Ack, ClientSent: p.Ack, ServerNext: p.Seq, ServerSent: p.Seq}
 	if fromClient {
 		ends = enforce.TCPEnds{ClientNext: p.Seq, ClientSent: p.Seq, ServerNext: p.Ack, ServerSent: p.Ack}

@@ -206,6 +206,8 @@ type Worker struct {
 	frames     [][]byte
 	injections []enforce.Injection
 
+	// back keeps a flow's data from passing a tap's ports; nil where nothing can.
+	back func(flow.Key) error
 	// offload is what the kernel does for this worker; nil where it does nothing.
 	offload *offload
 	// overload is what the worker does when it cannot keep up; nil for nothing.

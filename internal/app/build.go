@@ -296,6 +296,9 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	if wc.Stream, err = streamConfig(cfg, wc.Inline, !m.Live || !m.Inline, n); err != nil {
 		return wc, err
 	}
+	// Resets must be in time: a tap that sends them cannot wait for the receiver's
+	// acknowledgement.
+	wc.Stream.OnArrival = m.Live && !wc.Inline && !m.Monitor && cfg.Stream.Inline == "auto"
 	if m.NoChecksum {
 		wc.Stream.ChecksumValidation = false
 	}

@@ -285,9 +285,12 @@ func (d *Daemon) openTap(n int) error {
 	}
 	cpus := d.cpus(n)
 	t, err := live.OpenTap(live.TapConfig{Interfaces: p.Taps, Inject: p.Inject, Workers: n, Fast: d.fast, Log: d.log,
-		CPUs: cpus, AtOnce: !p.Monitor, RingBytes: int(p.Capture.Buffer), BusyPoll: p.Capture.BusyPoll.D()})
+		CPUs: cpus, AtOnce: !p.Monitor, Cut: !p.Monitor, RingBytes: int(p.Capture.Buffer), BusyPoll: p.Capture.BusyPoll.D()})
 	if err != nil {
 		return err
+	}
+	for _, p := range procs {
+		p.w.SetKeepBack(t.KeepBack())
 	}
 	d.groups = append(d.groups, &group{mode: "tap", ifaces: p.Taps, ports: len(p.Taps), procs: procs, cpus: cpus, run: t.Run, ready: t.Ready(), stats: t.Stats, close: t.Close})
 	return nil

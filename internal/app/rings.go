@@ -23,6 +23,9 @@ type RingStatus struct {
 	// Discarded, with a worker's first port, are frames that the kernel forwarded
 	// while the worker hung, and that it threw away when it came back.
 	Discarded uint64 `json:"discarded_after_hang"`
+	// Starved, with a worker's first port, is how often its frames waited because
+	// other programs had the CPU, when they would have passed as if it hung.
+	Starved uint64 `json:"starved"`
 }
 
 // cpus takes the next n processors of ports.capture.cpus; none where fewer are
@@ -47,7 +50,7 @@ func (g *group) ring(worker, side int, st *live.WorkerStats) RingStatus {
 	r := RingStatus{Worker: worker, Frames: in.Frames, Bytes: in.Bytes, Dropped: in.Dropped, Truncated: in.Truncated,
 		Fill: float64(int(st.Fill[side]*1000)) / 10, Sent: out.Frames, SendLost: out.Truncated + out.TooLong + out.NoBuffer + out.Down + out.Failed}
 	if side == 0 {
-		r.Discarded = st.Discarded
+		r.Discarded, r.Starved = st.Discarded, st.Starved
 	}
 	if worker < len(g.cpus) {
 		r.CPU = &g.cpus[worker]

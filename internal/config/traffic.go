@@ -15,7 +15,9 @@ type Stream struct {
 	// in replay and tap, where captures and mirror ports often carry one side, and
 	// not in the wire, where it would let a stranger make up connections.
 	AsyncOneside string `yaml:"async-oneside" enum:"auto|yes|no"`
-	// Inline inspects data at arrival; auto does in inline modes.
+	// Inline inspects data at arrival; auto does in inline modes, and in a tap
+	// that enforces, whose resets must be in time. Otherwise data is inspected
+	// once it is acknowledged.
 	Inline string `yaml:"inline" enum:"auto|yes|no"`
 	// DropInvalid drops segments that are not part of their connection, inline.
 	DropInvalid bool `yaml:"drop-invalid"`

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// section is a part of results.md with a heading of its own, which can be
+// measured alone.
+type section struct{ title, text string }
+
+// parts are the sections by the name that -only knows them by.
+var parts = []struct {
+	name    string
+	measure func(ctx context.Context, w *way, dir string, o *options) (section, error)
+}{
+	{"kill", func(ctx context.Context, w *way, dir string, o *options) (section, error) {
+		if o.kills == 0 {
+			return section{}, nil
+		}
+		all, err := w.kills(ctx, dir, o.kills, os.Stderr)
+		if err != nil {
+			return section{}, err
+		}
+		return section{"Killed under load", killTable(all)}, nil
+	}},
+	{"tap", func(ctx context.Context, w *way, dir string, o *options) (section, error) {
+		if o.uploads == 0 {
+			return section{}, nil
+		}
+		all, err := w.behindTap(ctx, dir, o.uploads, os.Stderr)
+		if err != nil {
+			return section{}, err
+		}
+		return section{"Behind a verdict, beside the wire", tapTable(all)}, nil
+	}},
+}
+
+// measureParts gives the sections, or the one that is named.
+func measureParts(ctx context.Context, w *way, dir string, o *options) ([]section, error) {
+	var all []section
+	known := o.only == ""
+	for _, p := range parts {
+		if o.only != "" && o.only != p.name {
+			continue
+		}
+		known = true
+		s, err := p.measure(ctx, w, dir, o)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
+		if s.title != "" {
+			all = append(all, s)
+		}
+	}
+	if !known {
+		return nil, fmt.Errorf("there is no part %q", o.only)
+	}
+	return all, nil
+}
+
+// put gives text with the section in place of an older one, or at its end.
+func (s section) put(text string) string {
+	heading := "\n## " + s.title + "\n"
+	body := heading + "\n" + strings.TrimRight(s.text, "\n") + "\n"
+	at := strings.Index(text, heading)
+	if at < 0 {
+		return strings.TrimRight(text, "\n") + "\n" + body
+	}
+	rest := text[at+len(heading):]
+	if next := strings.Index(rest, "\n## "); next >= 0 {
+		return text[:at] + body + rest[next:]
+	}
+	return text[:at] + body
+}
+
+// amend puts sections into the results.md of a folder, and prints them.
+func amend(dir string, all []section) error {
+	for _, s := range all {
+		fmt.Print(s.text)
+	}
+	if dir == "" {
+		return nil
+	}
+	path := filepath.Join(dir, "results.md")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	text := string(raw)
+	for _, s := range all {
+		text = s.put(text)
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
+}
