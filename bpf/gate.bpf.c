@@ -17,11 +17,21 @@
 volatile const __u32 approved; /* the mark: a number of this daemon's own */
 volatile const __u32 lan_port; /* ifindex */
 volatile const __u32 inner_device;
-volatile const __u32 fails_closed; /* sluice_closed follows, and takes the mark off */
+volatile const __u32 fails_closed;
+volatile const __u32 followed; /* sluice_away_... follow, and take the mark off */
+
+/* What went by the workers, by its way: from the port to the host, and back.
+ * Read by the next daemon too. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct wire);
+} went_by SEC(".maps");
 
 static __always_inline int let_go(struct __sk_buff *skb)
 {
-	skb->mark = fails_closed ? approved : 0;
+	skb->mark = followed ? approved : 0;
 	return TCX_NEXT;
 }
 
@@ -93,14 +103,39 @@ int sluice_gate_end(struct __sk_buff *skb)
 	return TC_DROP;
 }
 
-/* Outlives the daemon, on both ways of the port: what carries no mark ends. */
-SEC("tc")
-int sluice_closed(struct __sk_buff *skb)
+/* Outlive the daemon, each on one way of the port: what carries no mark was left
+ * to the host, or ends where the gate fails closed, and is counted. */
+static __always_inline int away(struct __sk_buff *skb, __u32 way)
 {
-	if (skb->mark != approved)
-		return TC_DROP;
-	skb->mark = 0;
-	return TCX_NEXT; /* on clsact: the next filter */
+	struct wire *w;
+
+	if (skb->mark == approved) {
+		skb->mark = 0;
+		return TCX_NEXT; /* on clsact: the next filter */
+	}
+	if (is_judged(bpf_ntohs((__u16)skb->protocol))) {
+		w = bpf_map_lookup_elem(&went_by, &way);
+		if (w) {
+			w->last = bpf_ktime_get_ns();
+			if (!w->first)
+				w->first = w->last;
+			__sync_fetch_and_add(&w->packets, 1);
+			__sync_fetch_and_add(&w->bytes, skb->len);
+		}
+	}
+	return fails_closed ? TC_DROP : TCX_NEXT;
+}
+
+SEC("tc")
+int sluice_away_in(struct __sk_buff *skb)
+{
+	return away(skb, 0);
+}
+
+SEC("tc")
+int sluice_away_out(struct __sk_buff *skb)
+{
+	return away(skb, 1);
 }
 
 /* Hides from the port's sockets what comes back to it approved, and what goes

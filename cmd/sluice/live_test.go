@@ -92,6 +92,13 @@ func TestLive(t *testing.T) {
 		{"document ftp", liveDocumentFTP},
 		{"document delay", liveDocumentDelay},
 		{"document rush", liveDocumentRush},
+		{"gateway quarantine", liveGatewayQuarantine},
+		{"gateway documents", liveGatewayDocuments},
+		{"gateway datagrams refused", liveGatewayRefuseUDP},
+		{"gateway gap", liveGatewayGap},
+		{"gateway hung", liveGatewayHung},
+		{"tagged", liveTagged},
+		{"gateway tagged", liveGatewayTagged},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			c.test(newRig(t, program, filepath.Join(shared, "cache")))
@@ -112,7 +119,7 @@ type rig struct {
 }
 
 // liveTimeout bounds one live test.
-const liveTimeout = 40 * time.Second
+const liveTimeout = 2 * time.Minute
 
 func newRig(t *testing.T, program, cache string) *rig {
 	t.Helper()

@@ -17,7 +17,9 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	gateMapBypassed          = "bypassed"
-	gateProgSluiceClosed     = "sluice_closed"
+	gateMapWentBy            = "went_by"
+	gateProgSluiceAwayIn     = "sluice_away_in"
+	gateProgSluiceAwayOut    = "sluice_away_out"
 	gateProgSluiceGateEnd    = "sluice_gate_end"
 	gateProgSluiceGateIn     = "sluice_gate_in"
 	gateProgSluiceGateOut    = "sluice_gate_out"
@@ -27,6 +29,7 @@ const (
 	gateVarBypassIgnoresVlan = "bypass_ignores_vlan"
 	gateVarBypassOn          = "bypass_on"
 	gateVarFailsClosed       = "fails_closed"
+	gateVarFollowed          = "followed"
 	gateVarGuard             = "guard"
 	gateVarInnerDevice       = "inner_device"
 	gateVarLanPort           = "lan_port"
@@ -74,7 +77,8 @@ type gateSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type gateProgramSpecs struct {
-	SluiceClosed  *ebpf.ProgramSpec `ebpf:"sluice_closed"`
+	SluiceAwayIn  *ebpf.ProgramSpec `ebpf:"sluice_away_in"`
+	SluiceAwayOut *ebpf.ProgramSpec `ebpf:"sluice_away_out"`
 	SluiceGateEnd *ebpf.ProgramSpec `ebpf:"sluice_gate_end"`
 	SluiceGateIn  *ebpf.ProgramSpec `ebpf:"sluice_gate_in"`
 	SluiceGateOut *ebpf.ProgramSpec `ebpf:"sluice_gate_out"`
@@ -87,6 +91,7 @@ type gateProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type gateMapSpecs struct {
 	Bypassed *ebpf.MapSpec `ebpf:"bypassed"`
+	WentBy   *ebpf.MapSpec `ebpf:"went_by"`
 }
 
 // gateVariableSpecs contains global variables before they are loaded into the kernel.
@@ -97,6 +102,7 @@ type gateVariableSpecs struct {
 	BypassIgnoresVlan *ebpf.VariableSpec `ebpf:"bypass_ignores_vlan"`
 	BypassOn          *ebpf.VariableSpec `ebpf:"bypass_on"`
 	FailsClosed       *ebpf.VariableSpec `ebpf:"fails_closed"`
+	Followed          *ebpf.VariableSpec `ebpf:"followed"`
 	Guard             *ebpf.VariableSpec `ebpf:"guard"`
 	InnerDevice       *ebpf.VariableSpec `ebpf:"inner_device"`
 	LanPort           *ebpf.VariableSpec `ebpf:"lan_port"`
@@ -123,11 +129,13 @@ func (o *gateObjects) Close() error {
 // It can be passed to loadGateObjects or ebpf.CollectionSpec.LoadAndAssign.
 type gateMaps struct {
 	Bypassed *ebpf.Map `ebpf:"bypassed"`
+	WentBy   *ebpf.Map `ebpf:"went_by"`
 }
 
 func (m *gateMaps) Close() error {
 	return _GateClose(
 		m.Bypassed,
+		m.WentBy,
 	)
 }
 
@@ -139,6 +147,7 @@ type gateVariables struct {
 	BypassIgnoresVlan *ebpf.Variable `ebpf:"bypass_ignores_vlan"`
 	BypassOn          *ebpf.Variable `ebpf:"bypass_on"`
 	FailsClosed       *ebpf.Variable `ebpf:"fails_closed"`
+	Followed          *ebpf.Variable `ebpf:"followed"`
 	Guard             *ebpf.Variable `ebpf:"guard"`
 	InnerDevice       *ebpf.Variable `ebpf:"inner_device"`
 	LanPort           *ebpf.Variable `ebpf:"lan_port"`
@@ -148,7 +157,8 @@ type gateVariables struct {
 //
 // It can be passed to loadGateObjects or ebpf.CollectionSpec.LoadAndAssign.
 type gatePrograms struct {
-	SluiceClosed  *ebpf.Program `ebpf:"sluice_closed"`
+	SluiceAwayIn  *ebpf.Program `ebpf:"sluice_away_in"`
+	SluiceAwayOut *ebpf.Program `ebpf:"sluice_away_out"`
 	SluiceGateEnd *ebpf.Program `ebpf:"sluice_gate_end"`
 	SluiceGateIn  *ebpf.Program `ebpf:"sluice_gate_in"`
 	SluiceGateOut *ebpf.Program `ebpf:"sluice_gate_out"`
@@ -158,7 +168,8 @@ type gatePrograms struct {
 
 func (p *gatePrograms) Close() error {
 	return _GateClose(
-		p.SluiceClosed,
+		p.SluiceAwayIn,
+		p.SluiceAwayOut,
 		p.SluiceGateEnd,
 		p.SluiceGateIn,
 		p.SluiceGateOut,

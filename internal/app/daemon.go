@@ -272,7 +272,7 @@ func (d *Daemon) openGateway(lan string, n int) error {
 		return err
 	}
 	d.offload(procs, g.Bypass())
-	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, cpus: cpus, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, leave: g.Leave, passed: g.Passed})
+	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, cpus: cpus, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, leave: g.Leave, passed: g.Passed, away: g.Away()})
 	return nil
 }
 
