@@ -133,9 +133,10 @@ func TestListsAndExpiry(t *testing.T) {
 	}
 	// Replacing keeps what stays, drops what goes, leaves other lists alone.
 	must(f.Block(netip.MustParsePrefix("10.9.0.0/16"), Entry{List: "other"}))
-	must(f.ReplaceList("feed", []Block{{Prefix: p}, {Prefix: netip.MustParsePrefix("10.8.0.0/16")}}))
+	feed := func(blocks ...Block) error { return f.Replace(&Tables{Blocked: []List{{"feed", blocks}}}) }
+	must(feed(Block{Prefix: p}, Block{Prefix: netip.MustParsePrefix("10.8.0.0/16")}))
 	verdict("in the feed", xdpDrop)
-	must(f.ReplaceList("feed", []Block{{Prefix: netip.MustParsePrefix("10.8.0.0/16")}, {Prefix: netip.MustParsePrefix("10.7.0.0/16")}}))
+	must(feed(Block{Prefix: netip.MustParsePrefix("10.8.0.0/16")}, Block{Prefix: netip.MustParsePrefix("10.7.0.0/16")}))
 	verdict("out of the feed", xdpPass)
 	if l := f.List(); len(l) != 3 || l[0].Prefix.String() != "10.7.0.0/16" || l[2].Entry.List != "other" {
 		t.Errorf("after replacing: %v", l)
@@ -268,7 +269,7 @@ func TestClosed(t *testing.T) {
 	_, e3 := f.Attach("lo")
 	_, e4 := f.Expire()
 	_, e5 := f.Inline("lo", "lo", FailOff)
-	for i, err := range []error{e1, e2, e3, e4, e5, f.Block(p, Entry{}), f.BlockAll(nil), f.ReplaceList("", nil),
+	for i, err := range []error{e1, e2, e3, e4, e5, f.Block(p, Entry{}), f.BlockAll(nil), f.Replace(&Tables{}),
 		f.DropFlow(flow.Key{}, 1), f.SetLimits(Limits{}), f.SetMalformed(0, 0)} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("call %d: %v", i, err)
