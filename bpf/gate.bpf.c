@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "sluice_bypass.h"
+#include "sluice_flows.h"
 #include "sluice_guard.h"
 
 /* Set before load. */
@@ -42,6 +43,19 @@ static __always_inline int is_judged(__u16 type)
 	return type == ETH_IP || type == ETH_IPV6 || type == ETH_8021Q || type == ETH_8021AD || type == ETH_QINQ1;
 }
 
+/* Whether the host says something in a flow that is over, of which the XDP
+ * program sees but the other way. */
+static __always_inline int is_over(struct __sk_buff *skb)
+{
+	struct flow_key key = {};
+	struct packet p = {};
+
+	if (bypass_key(skb, &key, &p) || !flow_filter_has(&p))
+		return 0;
+	p.length = skb->len;
+	return drops_flow(&p, &key, bpf_ktime_get_ns());
+}
+
 SEC("tcx/ingress")
 int sluice_gate_in(struct __sk_buff *skb)
 {
@@ -64,6 +78,8 @@ int sluice_gate_out(struct __sk_buff *skb)
 {
 	if (skb->mark == approved)
 		return let_go(skb);
+	if (is_over(skb))
+		return TC_DROP;
 	if (workers_silent()) {
 		__sync_fetch_and_add(&guard.yielded, 1);
 		return TCX_NEXT;

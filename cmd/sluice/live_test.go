@@ -99,6 +99,8 @@ func TestLive(t *testing.T) {
 		{"gateway hung", liveGatewayHung},
 		{"tagged", liveTagged},
 		{"gateway tagged", liveGatewayTagged},
+		{"dead flow", liveDead},
+		{"gateway dead flow", liveGatewayDead},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			c.test(newRig(t, program, filepath.Join(shared, "cache")))

@@ -181,9 +181,8 @@ func TestFull(t *testing.T) {
 }
 
 func TestFlowCounts(t *testing.T) {
-	type end struct{ packets, bytes uint64 }
-	ended := map[flow.Key]end{}
-	f := open(t, Config{FlowEnded: func(k flow.Key, p, b uint64) { ended[k] = end{p, b} }})
+	ended := map[flow.Key]flow.Bypassed{}
+	f := open(t, Config{FlowEnded: func(k flow.Key, n flow.Bypassed) { ended[k] = n }})
 	k1, k2 := key4("10.0.0.1", 1, "10.0.0.2", 2, 6, 4), key4("10.0.0.1", 3, "10.0.0.2", 4, 6, 4)
 	for _, k := range []flow.Key{k1, k2} {
 		if err := f.DropFlow(k, 50*time.Millisecond); err != nil {
@@ -196,6 +195,10 @@ func TestFlowCounts(t *testing.T) {
 			t.Fatal("passed")
 		}
 	}
+	back := tcp4("10.0.0.2", "10.0.0.1", 2, 1, "A")
+	if run(t, f, back) != xdpDrop {
+		t.Fatal("the way back passed")
+	}
 	if err := f.DropFlow(k1, time.Hour); err != nil { // renewed
 		t.Fatal(err)
 	}
@@ -203,14 +206,39 @@ func TestFlowCounts(t *testing.T) {
 	if n, err := f.Expire(); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
-	if e, ok := ended[k2]; !ok || e.packets != 0 {
+	if e, ok := ended[k2]; !ok || e != (flow.Bypassed{Ended: true}) {
 		t.Errorf("the unused flow ended with %v", ended)
+	}
+	want := flow.Bypassed{Packets: [2]uint64{5, 1}, Bytes: [2]uint64{5 * uint64(len(pkt)), uint64(len(back))}}
+	if n, ok := f.Dropped(k1); !ok || n != want {
+		t.Errorf("so far %+v, %v", n, ok)
+	}
+	// A new handshake ends it, with its counts, and they begin anew with it.
+	if run(t, f, tcp4("10.0.0.1", "10.0.0.2", 1, 2, "S")) != xdpPass || run(t, f, pkt) != xdpPass {
+		t.Error("dropped after a new handshake")
+	}
+	want.Ended = true
+	if n, ok := f.Dropped(k1); !ok || n != want {
+		t.Errorf("ended by a handshake: %+v, %v", n, ok)
+	}
+	if err := f.DropFlow(k1, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if ended[k1] != want {
+		t.Errorf("told %+v", ended[k1])
+	}
+	if run(t, f, pkt) != xdpDrop {
+		t.Error("passed")
 	}
 	if ok, err := f.UndropFlow(k1); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if e := ended[k1]; e.packets != 5 || e.bytes != 5*uint64(len(pkt)) {
-		t.Errorf("ended with %v", e)
+	want = flow.Bypassed{Packets: [2]uint64{1, 0}, Bytes: [2]uint64{uint64(len(pkt)), 0}, Ended: true}
+	if ended[k1] != want {
+		t.Errorf("ended with %+v", ended[k1])
+	}
+	if _, ok := f.Dropped(k1); ok {
+		t.Error("still in the table")
 	}
 	if run(t, f, pkt) != xdpPass || f.DroppedFlows() != 0 {
 		t.Error("still dropped")

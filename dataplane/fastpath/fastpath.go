@@ -70,7 +70,7 @@ type Config struct {
 	Samples int
 	// FlowEnded, if set, is called when a dropped flow expires or is taken
 	// back, with what was dropped of it. It must not call the FastPath.
-	FlowEnded func(key flow.Key, packets, bytes uint64)
+	FlowEnded func(key flow.Key, n flow.Bypassed)
 	// Log takes what an operator should know; slog's default when nil.
 	Log *slog.Logger
 

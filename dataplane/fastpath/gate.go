@@ -118,7 +118,13 @@ func (g *Gate) load() error {
 		"inner_device": uint32(g.inner.ifindex), "fails_closed": closed, "followed": followed}); err != nil {
 		return err
 	}
-	coll, err := ebpf.NewCollection(spec)
+	// What is dropped of a flow that is over the XDP program and the gate count
+	// together.
+	over := map[string]*ebpf.Map{"flows": g.f.xdp.Flows, "flow_filter": g.f.xdp.FlowFilter}
+	for name, m := range over {
+		spec.Maps[name].MaxEntries = m.MaxEntries()
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: over})
 	if err != nil {
 		return fmt.Errorf("load the gate's programs: %w", hint(err))
 	}

@@ -17,6 +17,8 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	gateMapBypassed          = "bypassed"
+	gateMapFlowFilter        = "flow_filter"
+	gateMapFlows             = "flows"
 	gateMapWentBy            = "went_by"
 	gateProgSluiceAwayIn     = "sluice_away_in"
 	gateProgSluiceAwayOut    = "sluice_away_out"
@@ -90,8 +92,10 @@ type gateProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type gateMapSpecs struct {
-	Bypassed *ebpf.MapSpec `ebpf:"bypassed"`
-	WentBy   *ebpf.MapSpec `ebpf:"went_by"`
+	Bypassed   *ebpf.MapSpec `ebpf:"bypassed"`
+	FlowFilter *ebpf.MapSpec `ebpf:"flow_filter"`
+	Flows      *ebpf.MapSpec `ebpf:"flows"`
+	WentBy     *ebpf.MapSpec `ebpf:"went_by"`
 }
 
 // gateVariableSpecs contains global variables before they are loaded into the kernel.
@@ -128,13 +132,17 @@ func (o *gateObjects) Close() error {
 //
 // It can be passed to loadGateObjects or ebpf.CollectionSpec.LoadAndAssign.
 type gateMaps struct {
-	Bypassed *ebpf.Map `ebpf:"bypassed"`
-	WentBy   *ebpf.Map `ebpf:"went_by"`
+	Bypassed   *ebpf.Map `ebpf:"bypassed"`
+	FlowFilter *ebpf.Map `ebpf:"flow_filter"`
+	Flows      *ebpf.Map `ebpf:"flows"`
+	WentBy     *ebpf.Map `ebpf:"went_by"`
 }
 
 func (m *gateMaps) Close() error {
 	return _GateClose(
 		m.Bypassed,
+		m.FlowFilter,
+		m.Flows,
 		m.WentBy,
 	)
 }

@@ -213,7 +213,7 @@ func (d *Daemon) processors(m Mode) ([]*processor, error) {
 	procs := make([]*processor, m.Workers)
 	wc.Quarantine, wc.Isolate = &d.quarantine.set, d.quarantine.isolate
 	if d.fast != nil {
-		wc.DropFlow = d.below.ask
+		wc.DropFlow, wc.Drops = d.below.ask, &d.below
 	}
 	for i := range procs {
 		w, err := worker.New(wc)

@@ -9,7 +9,6 @@ import (
 	"sluice/dataplane/decode"
 	"sluice/dataplane/enforce"
 	"sluice/dataplane/fastpath"
-	"sluice/dataplane/flow"
 	"sluice/internal/config"
 )
 
@@ -32,7 +31,7 @@ func (d *Daemon) openFast() error {
 	c := fastpath.Config{Mode: mode, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking,
 		MaxPrefixes: fp.MaxPrefixes, MaxFlows: fp.MaxFlows, MaxSources: fp.MaxSources, MaxQuarantined: fp.MaxQuarantined, Samples: samples(fp),
 		// Inline, the block lists stay in force when this process dies, as the wire does.
-		Persist: d.inline()}
+		Persist: d.inline(), FlowEnded: d.below.flowEnded}
 	if d.offloads() || d.sheds() {
 		c.MaxBypassed = maxOffloaded
 	}
@@ -40,7 +39,7 @@ func (d *Daemon) openFast() error {
 	if d.fast, err = fastpath.Open(c); err != nil {
 		return fmt.Errorf("fast path: %w", err)
 	}
-	d.below.fast, d.below.log, d.below.keys = d.fast, d.log, make(chan flow.Key, maxBelow)
+	d.below.open(d.fast, d.log)
 	return nil
 }
 
