@@ -50,7 +50,7 @@ static __always_inline int is_over(struct __sk_buff *skb)
 	struct flow_key key = {};
 	struct packet p = {};
 
-	if (bypass_key(skb, &key, &p) || !flow_filter_has(&p))
+	if (!any_flow_dropped() || bypass_key(skb, &key, &p) || !flow_filter_has(&p))
 		return 0;
 	p.length = skb->len;
 	return drops_flow(&p, &key, bpf_ktime_get_ns());

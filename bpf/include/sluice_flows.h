@@ -16,14 +16,23 @@ struct {
 } flows SEC(".maps");
 
 /* One bit says "certainly not in flows": while some flow is dropped, nearly all
- * frames are done here. */
+ * frames are done here. The word behind the bits says whether there are any. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, FLOW_FILTER_WORDS);
+	__uint(max_entries, FLOW_FILTER_WORDS + 1);
 	__type(key, __u32);
 	__type(value, __u64);
 } flow_filter SEC(".maps");
+
+/* Whether any flow is dropped, before a packet is looked into. */
+static __always_inline int any_flow_dropped(void)
+{
+	__u32 word = FLOW_FILTER_WORDS;
+	__u64 *any = bpf_map_lookup_elem(&flow_filter, &word);
+
+	return any && *any;
+}
 
 /* Go: fastpath.flowBit. */
 static __always_inline int flow_filter_has(const struct packet *p)

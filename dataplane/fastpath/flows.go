@@ -65,6 +65,7 @@ func (t *flowTable) note(key *flow.Key) error {
 		return nil
 	}
 	t.filter.set(bit, 1)
+	t.filter.set(flowFilterAny, 1)
 	return t.filter.flush()
 }
 
@@ -75,12 +76,15 @@ func (t *flowTable) forget(key *flow.Key) error {
 	}
 	delete(t.bits, bit)
 	t.filter.clear(bit)
+	if len(t.bits) == 0 {
+		t.filter.clear(flowFilterAny)
+	}
 	return t.filter.flush()
 }
 
 func (t *flowTable) init(m, front *ebpf.Map, most int, ended func(flow.Key, flow.Bypassed)) (err error) {
 	t.m, t.max, t.ended, t.ends, t.bits = m, most, ended, map[flow.Key]uint64{}, map[uint32]uint32{}
-	t.filter, err = newFilter(front, flowFilterWords)
+	t.filter, err = newFilter(front, flowFilterWords+1)
 	return err
 }
 

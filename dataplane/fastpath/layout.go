@@ -28,6 +28,7 @@ const (
 	filter6Words     = 1 << 13
 	filter6Shift     = 13
 	flowFilterWords  = 1 << 14
+	flowFilterAny    = flowFilterWords * 64 // the bit that says that any is set
 	flowFilterShift  = 12
 	filter6Multipler = 0x9E3779B1
 )
