@@ -18,8 +18,7 @@
 volatile const __u32 approved; /* the mark: a number of this daemon's own */
 volatile const __u32 lan_port; /* ifindex */
 volatile const __u32 inner_device;
-volatile const __u32 fails_closed;
-volatile const __u32 followed; /* sluice_away_... follow, and take the mark off */
+volatile const __u32 fails_closed; /* sluice_away_... take the mark off */
 
 /* What went by the workers, by its way: from the port to the host, and back.
  * Read by the next daemon too. */
@@ -30,10 +29,21 @@ struct {
 	__type(value, struct wire);
 } went_by SEC(".maps");
 
+/* Tells sluice_away_... that a worker let the frame go: where nothing hangs on it,
+ * by the scratch space that programs at one hook share, for no one else to see. */
 static __always_inline int let_go(struct __sk_buff *skb)
 {
-	skb->mark = followed ? approved : 0;
+	skb->mark = fails_closed ? approved : 0;
+	skb->cb[0] = approved;
 	return TCX_NEXT;
+}
+
+static __always_inline int was_let_go(const struct __sk_buff *skb)
+{
+	/* Both are read: the verifier takes no address of either. */
+	__u32 mark = *(volatile const __u32 *)&skb->mark, note = *(volatile const __u32 *)&skb->cb[0];
+
+	return (fails_closed ? mark : note) == approved;
 }
 
 /* ARP, LLDP and the like carry nobody's data: they pass unjudged, so that
@@ -119,14 +129,16 @@ int sluice_gate_end(struct __sk_buff *skb)
 	return TC_DROP;
 }
 
-/* Outlive the daemon, each on one way of the port: what carries no mark was left
+/* Outlive the daemon, each on one way of the port: what no worker let go is left
  * to the host, or ends where the gate fails closed, and is counted. */
 static __always_inline int away(struct __sk_buff *skb, __u32 way)
 {
 	struct wire *w;
 
-	if (skb->mark == approved) {
-		skb->mark = 0;
+	if (was_let_go(skb)) {
+		skb->cb[0] = 0;
+		if (fails_closed)
+			skb->mark = 0;
 		return TCX_NEXT; /* on clsact: the next filter */
 	}
 	if (is_judged(bpf_ntohs((__u16)skb->protocol))) {

@@ -192,10 +192,10 @@ func (r *rig) write(name, text string) string {
 
 func (r *rig) curl(args ...string) stage.Reply { return stage.Curl(r.ctx, r.lab.Client, args...) }
 
-// await gives an event after mark that reaches the SOC within ten seconds.
+// await gives an event after mark that reaches the SOC within half a minute.
 func (r *rig) await(mark int, what string, ok func(*stage.Event) bool) stage.Event {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.ctx, 30*time.Second)
 	defer cancel()
 	e, err := r.soc.Await(ctx, mark, ok)
 	if err != nil {

@@ -107,15 +107,12 @@ func (g *Gate) load() error {
 	if err != nil {
 		return fmt.Errorf("read the gate's object: %w", err)
 	}
-	closed, followed := uint32(0), uint32(0)
+	closed := uint32(0)
 	if g.fail == FailClosed {
 		closed = 1
 	}
-	if g.fail != FailOff {
-		followed = 1
-	}
 	if err := g.f.setConstants(spec, map[string]uint32{"approved": g.mark, "lan_port": uint32(g.lan.ifindex),
-		"inner_device": uint32(g.inner.ifindex), "fails_closed": closed, "followed": followed}); err != nil {
+		"inner_device": uint32(g.inner.ifindex), "fails_closed": closed}); err != nil {
 		return err
 	}
 	// What is dropped of a flow that is over the XDP program and the gate count

@@ -31,7 +31,6 @@ const (
 	gateVarBypassIgnoresVlan = "bypass_ignores_vlan"
 	gateVarBypassOn          = "bypass_on"
 	gateVarFailsClosed       = "fails_closed"
-	gateVarFollowed          = "followed"
 	gateVarGuard             = "guard"
 	gateVarInnerDevice       = "inner_device"
 	gateVarLanPort           = "lan_port"
@@ -106,7 +105,6 @@ type gateVariableSpecs struct {
 	BypassIgnoresVlan *ebpf.VariableSpec `ebpf:"bypass_ignores_vlan"`
 	BypassOn          *ebpf.VariableSpec `ebpf:"bypass_on"`
 	FailsClosed       *ebpf.VariableSpec `ebpf:"fails_closed"`
-	Followed          *ebpf.VariableSpec `ebpf:"followed"`
 	Guard             *ebpf.VariableSpec `ebpf:"guard"`
 	InnerDevice       *ebpf.VariableSpec `ebpf:"inner_device"`
 	LanPort           *ebpf.VariableSpec `ebpf:"lan_port"`
@@ -155,7 +153,6 @@ type gateVariables struct {
 	BypassIgnoresVlan *ebpf.Variable `ebpf:"bypass_ignores_vlan"`
 	BypassOn          *ebpf.Variable `ebpf:"bypass_on"`
 	FailsClosed       *ebpf.Variable `ebpf:"fails_closed"`
-	Followed          *ebpf.Variable `ebpf:"followed"`
 	Guard             *ebpf.Variable `ebpf:"guard"`
 	InnerDevice       *ebpf.Variable `ebpf:"inner_device"`
 	LanPort           *ebpf.Variable `ebpf:"lan_port"`

@@ -20,17 +20,27 @@ const (
 	tcRedirect = 7
 )
 
-// marked is the beginning of struct __sk_buff, as far as a test sets it.
-type marked struct{ Len, Type, Mark uint32 }
+// skb is struct __sk_buff, with room for what later kernels add.
+type skb struct {
+	Len, Type, Mark, _, _, _, _, _, _, _, _, _ uint32
+	CB                                         [5]uint32
+	_                                          [188]byte
+}
 
-// atTC runs a program on a frame with a mark.
+// atTC runs a program on a frame with a mark, in the scratch space too.
 func atTC(t *testing.T, p *ebpf.Program, pkt []byte, mark uint32) uint32 {
 	t.Helper()
-	ret, err := p.Run(&ebpf.RunOptions{Data: pkt, Context: marked{Mark: mark}})
+	ret, _ := marksAtTC(t, p, pkt, mark)
+	return ret
+}
+
+func marksAtTC(t *testing.T, p *ebpf.Program, pkt []byte, mark uint32) (ret uint32, after skb) {
+	t.Helper()
+	ret, err := p.Run(&ebpf.RunOptions{Data: pkt, Context: skb{Mark: mark, CB: [5]uint32{mark}}, ContextOut: &after})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ret
+	return ret, after
 }
 
 // TestGate holds what each of the gate's programs says in each state, what
@@ -82,6 +92,18 @@ func TestGate(t *testing.T) {
 			says("in, another's mark", g.bpf.SluiceGateIn, pkt, g.mark+1, tcDrop)
 			says("in", g.bpf.SluiceGateIn, pkt, 0, tcDrop)
 			says("out", g.bpf.SluiceGateOut, pkt, 0, tcRedirect)
+			// Nobody but who outlives a daemon that fails closed sees the mark.
+			for _, p := range []*ebpf.Program{g.bpf.SluiceGateIn, g.bpf.SluiceGateOut} {
+				_, after := marksAtTC(t, p, pkt, g.mark)
+				if (after.Mark != 0) != (tt.fail == FailClosed) || after.CB[0] != g.mark {
+					t.Errorf("let go with the mark %x, %x", after.Mark, after.CB[0])
+				}
+			}
+			for _, p := range []*ebpf.Program{g.bpf.SluiceAwayIn, g.bpf.SluiceAwayOut} {
+				if _, after := marksAtTC(t, p, pkt, g.mark); tt.fail != FailOff && after.CB[0] != 0 || tt.fail == FailClosed && after.Mark != 0 {
+					t.Errorf("away with the mark %x, %x", after.Mark, after.CB[0])
+				}
+			}
 			if err := g.Heartbeat(int64(monotonic()) - 2*int64(HeartbeatTimeout)); err != nil {
 				t.Fatal(err)
 			}

@@ -123,7 +123,7 @@ func checkUDP(t *testing.T, top *topology, addr string) {
 		if _, err := c.Write(out); err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetReadDeadline(time.Now().Add(3 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
 		n, err := c.Read(in)
 		if err != nil || !bytes.Equal(in[:n], out) {
 			t.Errorf("UDP of %d bytes to %s: %d came back, %v", size, addr, n, err)

@@ -172,7 +172,7 @@ func (t *topology) answers(network, addr string, data []byte) error {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	go func() { _, _ = c.Write(data) }()
 	got := make([]byte, len(data))
 	if network == "udp" {
@@ -219,7 +219,7 @@ func (t *topology) ping(from, to string, n int) error {
 		if _, err := c.Write(msg); err != nil {
 			return err
 		}
-		_ = c.SetReadDeadline(time.Now().Add(2 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
 		buf := make([]byte, 1<<16)
 		for {
 			k, err := c.Read(buf)
@@ -340,7 +340,7 @@ func TestGateway(t *testing.T) {
 			}
 			g := top.gate(GatewayConfig{Fail: tt.fail, Workers: tt.workers}, fastpath.Config{Mode: tt.mode}, procs)
 			checkRouted(t, top, "inspected")
-			if c, err := g.Gate(); err != nil || c.Guarded == 0 || c.Yielded > 100 {
+			if c, err := g.Gate(); err != nil || c.Guarded == 0 || c.Yielded > 100 || c.Passed[0].Packets+c.Passed[1].Packets > 100 {
 				t.Errorf("%+v, %v", c, err)
 			}
 			if seen[Inside].Load() == 0 || seen[Outside].Load() == 0 {
@@ -397,7 +397,11 @@ func TestGatewayWithholds(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = c.Write([]byte(tt.data))
-		_ = c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		wait := 15 * time.Second
+		if !tt.want {
+			wait = 500 * time.Millisecond
+		}
+		_ = c.SetReadDeadline(time.Now().Add(wait))
 		if _, err := c.Read(make([]byte, 99)); (err == nil) != tt.want {
 			t.Errorf("%q: %v", tt.data, err)
 		}

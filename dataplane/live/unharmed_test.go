@@ -168,7 +168,7 @@ func (t *topology) flowsOn(tb testing.TB, ns netns.NsHandle, to string, count, n
 		}
 		wg.Go(func() {
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(60 * time.Second))
 			data := pattern(n)
 			data[0] = byte(i)
 			go func() { _, _ = c.Write(data) }()
@@ -197,7 +197,7 @@ func (t *topology) everySize(tb testing.TB, to string, most int) {
 		if _, err := c.Write(data[:n]); err != nil {
 			tb.Fatal(err)
 		}
-		_ = c.SetReadDeadline(time.Now().Add(2 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(15 * time.Second))
 		if k, err := c.Read(buf); err != nil || !bytes.Equal(buf[:k], data[:n]) {
 			tb.Fatalf("%d bytes: %d came back, %v", n, k, err)
 		}
@@ -237,7 +237,7 @@ func (t *topology) dhcp(tb testing.TB, hears netns.NsHandle) {
 		if got != string(payload) {
 			tb.Errorf("%d bytes were heard", len(got))
 		}
-	case <-time.After(3 * time.Second):
+	case <-time.After(15 * time.Second):
 		tb.Error("nobody heard it")
 	}
 }
@@ -293,7 +293,7 @@ func (t *topology) multicast(tb testing.TB, hears netns.NsHandle, gateway bool) 
 			if n != 777 {
 				tb.Errorf("%s: %d bytes were heard", group, n)
 			}
-		case <-time.After(3 * time.Second):
+		case <-time.After(15 * time.Second):
 			tb.Errorf("%s: not heard", group)
 		}
 		c.Close()
