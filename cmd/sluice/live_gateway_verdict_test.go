@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -73,7 +74,8 @@ func liveGatewayQuarantine(r *rig) {
 // a host that routes and masquerades.
 func liveGatewayDocuments(r *rig) {
 	r.route()
-	r.startGateway()
+	// On a busy machine the host would else go on by itself for moments.
+	r.startGateway("--fail", "closed")
 	r.documents(origin, r.origin, 16, "put")
 	r.heldSomething()
 	r.routed("after the documents")
@@ -167,6 +169,16 @@ func liveGatewayHung(r *rig) {
 		}
 	}
 	r.eventually("the bytes be told", func() bool { total = r.gapBytes(mark); return total >= n })
+	// On a busy machine the host may go on for a while yet.
+	seen := func() bool {
+		mark := r.soc.Mark()
+		r.page("after the hang")
+		ctx, cancel := context.WithTimeout(r.ctx, 2*time.Second)
+		defer cancel()
+		_, err := r.soc.Await(ctx, mark, func(e *stage.Event) bool { return e.HTTP != nil })
+		return err == nil
+	}
+	r.eventually("the workers be back", func() bool { return seen() && seen() })
 	r.refusedCards("/hung", 54)
 }
 
