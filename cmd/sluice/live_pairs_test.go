@@ -153,7 +153,7 @@ func take(c net.Conn) {
 // eventually waits for a condition.
 func (r *rig) eventually(what string, ok func() bool) {
 	r.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			r.Fatalf("%s: not in time", what)
 		}

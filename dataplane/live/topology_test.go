@@ -315,12 +315,12 @@ func (t *topology) bridge(fc *fastpath.Config, bc BridgeConfig, procs []Processo
 // until waits for a condition.
 func until(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(20 * time.Second); ; {
 		if ok() {
 			return
 		}
 		if time.Now().After(deadline) {
-			tb.Fatalf("%s: not within 30 s", what)
+			tb.Fatalf("%s: not within 20 s", what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
