@@ -5,7 +5,7 @@
 #define SLUICE_CONST_H
 
 /* Of the maps and structs; a daemon adopts only what carries its own. */
-#define SLUICE_LAYOUT 3
+#define SLUICE_LAYOUT 4
 
 /* What became of a frame. The first few let it pass. */
 enum sluice_reason {

@@ -5,6 +5,7 @@
 #define SLUICE_HANDLE_H
 
 #include "sluice_maps.h"
+#include "sluice_flows.h"
 #include "sluice_lookup.h"
 #include "sluice_parse.h"
 #include "sluice_acl.h"
@@ -69,45 +70,14 @@ static __always_inline int blocked(struct packet *p, const struct addr *a, __u32
 	return 1;
 }
 
-/* Go: fastpath.flowBit. */
-static __always_inline int flow_filter_has(const struct packet *p)
-{
-	__u32 sum = (__u32)p->sport + p->dport, bit, word;
-	__u64 *bits;
-	int i;
-
-#pragma unroll
-	for (i = 0; i < 4; i++)
-		sum += p->src.words[i] + p->dst.words[i];
-	bit = (sum * FILTER6_MULTIPLIER) >> FLOW_FILTER_SHIFT;
-	word = bit >> 6;
-	bits = bpf_map_lookup_elem(&flow_filter, &word);
-	return bits && (*bits >> (bit & 63)) & 1;
-}
-
 static __always_inline int check_flow(struct packet *p, __u32 active, __u64 now)
 {
 	struct flow_key key;
-	struct flow_drop *f;
 
 	if (!flow_filter_has(p))
 		return REASON_PASS;
 	flow_key_of(&key, p, active & ACTIVE_IGNORE_VLAN);
-	f = bpf_map_lookup_elem(&flows, &key);
-	if (!f || now >= f->expires)
-		return REASON_PASS;
-	if (p->proto == IPPROTO_TCP && (f->flags & FLOW_UNTIL_SYN) &&
-	    (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-		/* Left to its expiry, so that the daemon still reads the counters. */
-		f->expires = 0;
-		return REASON_PASS;
-	}
-	if (p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_FIN | TCP_RST)) && f->expires > now + FLOW_LINGER_NS)
-		f->expires = now + FLOW_LINGER_NS; /* it ends: no need to remember it for long */
-	__sync_fetch_and_add(&f->packets, 1);
-	__sync_fetch_and_add(&f->bytes, p->length);
-	p->list = f->list;
-	return REASON_FLOW;
+	return drops_flow(p, &key, now) ? REASON_FLOW : REASON_PASS;
 }
 
 static __always_inline void fragment_key_of(struct fragment_key *k, const struct packet *p)

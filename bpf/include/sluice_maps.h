@@ -52,25 +52,6 @@ struct {
 	__type(value, __u64);
 } filter6 SEC(".maps");
 
-/* Not LRU: the daemon expires it, so that no counter is lost. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 16);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct flow_key);
-	__type(value, struct flow_drop);
-} flows SEC(".maps");
-
-/* One bit says "certainly not in flows": while some flow is dropped, nearly all
- * frames are done here. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, FLOW_FILTER_WORDS);
-	__type(key, __u32);
-	__type(value, __u64);
-} flow_filter SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, MAX_FRAGMENTS);

@@ -31,8 +31,8 @@ struct flow_key {
  * several CPUs. */
 struct flow_drop {
 	__u64 expires; /* monotonic ns */
-	__u64 packets;
-	__u64 bytes;
+	__u64 packets[2]; /* by source: the key's lower end, its higher end */
+	__u64 bytes[2];
 	__u32 list; /* who asked, as in block_value */
 	__u32 flags;
 };

@@ -26,26 +26,33 @@ func endArrived(got []byte, doc string) bool {
 	return bytes.Contains(got, []byte(doc[len(doc)-min(tail, len(doc)):]))
 }
 
-// liveDocuments uploads documents by HTTP: those with something in them are cut
-// before their end, their clean twins arrive byte by byte.
+// liveDocuments uploads documents by HTTP.
 func liveDocuments(r *rig) {
 	r.start()
-	for i, p := range papers(r, 11, 60000) {
-		for _, way := range []string{"put", "form"} {
+	r.documents(origin, r.origin, 11, "put", "form")
+	r.page("after the documents")
+}
+
+// documents uploads to a server: what has something in it is cut before its end,
+// its clean twin arrives byte by byte.
+func (r *rig) documents(base string, server *netlab.Origin, seed uint64, ways ...string) {
+	r.Helper()
+	for i, p := range papers(r, seed, 60000) {
+		for _, way := range ways {
 			path := fmt.Sprintf("/%s/%d", way, i)
 			send := func(doc, path string) stage.Reply {
 				file := r.write(p.name, doc)
 				if way == "put" {
-					return r.curl("-H", "Expect:", "-T", file, origin+path)
+					return r.curl("-H", "Expect:", "-T", file, base+path)
 				}
-				return r.curl("-H", "Expect:", "-F", "a=b", "-F", "file=@"+file, origin+path)
+				return r.curl("-H", "Expect:", "-F", "a=b", "-F", "file=@"+file, base+path)
 			}
 			mark := r.soc.Mark()
 			reply := send(p.bad, path)
 			if reply.Code != 403 {
 				r.Errorf("%s by %s: the client saw %v", p.name, way, reply)
 			}
-			for _, q := range stage.Settled(r.ctx, r.origin, path) {
+			for _, q := range stage.Settled(r.ctx, server, path) {
 				if q.Complete || endArrived(q.Body, p.bad) {
 					r.Errorf("%s by %s arrived: %d bytes of %d", p.name, way, len(q.Body), len(p.bad))
 				}
@@ -58,13 +65,12 @@ func liveDocuments(r *rig) {
 			if reply := send(p.clean, path+"/clean"); reply.Code != 200 {
 				r.Errorf("the clean %s by %s: %v", p.name, way, reply)
 			}
-			seen := stage.Settled(r.ctx, r.origin, path+"/clean")
+			seen := stage.Settled(r.ctx, server, path+"/clean")
 			if len(seen) != 1 || !seen[0].Complete || way == "put" && string(seen[0].Body) != p.clean || !bytes.Contains(seen[0].Body, []byte(p.clean)) {
 				r.Errorf("the clean %s by %s did not arrive as it was", p.name, way)
 			}
 		}
 	}
-	r.page("after the documents")
 }
 
 // liveDocumentMail sends documents by mail.

@@ -24,6 +24,13 @@ func liveGap(r *rig) {
 	mark := r.soc.Mark()
 	r.run()
 	e := r.await(mark, "an event of the gap", func(e *stage.Event) bool { return e.Type == "gap" })
+	r.wasAway(e, "forwarded", n, 2, from, to)
+}
+
+// wasAway expects an event of the gap to tell of the frames between two times,
+// of so many bytes at least and so many ports.
+func (r *rig) wasAway(e stage.Event, result string, bytes uint64, ports int, from, to time.Time) {
+	r.Helper()
 	var rec struct {
 		Gap struct {
 			From, To, Reason, Result string
@@ -37,7 +44,7 @@ func liveGap(r *rig) {
 	g := rec.Gap
 	begin, err1 := time.Parse("2006-01-02T15:04:05.000000-0700", g.From)
 	end, err2 := time.Parse("2006-01-02T15:04:05.000000-0700", g.To)
-	if g.Reason != "away" || g.Result != "forwarded" || g.Bytes < n || g.Packets == 0 || len(g.Ports) != 2 || err1 != nil || err2 != nil ||
+	if g.Reason != "away" || g.Result != result || g.Bytes < bytes || g.Packets == 0 || len(g.Ports) != ports || err1 != nil || err2 != nil ||
 		begin.Before(from.Add(-2*time.Second)) || end.Before(begin) || end.After(to.Add(5*time.Second)) {
 		r.Errorf("%s; from %v to %v", e.Raw, from, to)
 	}

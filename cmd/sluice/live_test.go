@@ -93,6 +93,15 @@ func TestLive(t *testing.T) {
 		{"document ftp", liveDocumentFTP},
 		{"document delay", liveDocumentDelay},
 		{"document rush", liveDocumentRush},
+		{"gateway quarantine", liveGatewayQuarantine},
+		{"gateway documents", liveGatewayDocuments},
+		{"gateway datagrams refused", liveGatewayRefuseUDP},
+		{"gateway gap", liveGatewayGap},
+		{"gateway hung", liveGatewayHung},
+		{"tagged", liveTagged},
+		{"gateway tagged", liveGatewayTagged},
+		{"dead flow", liveDead},
+		{"gateway dead flow", liveGatewayDead},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			c.test(newRig(t, program, filepath.Join(shared, "cache")))
@@ -113,7 +122,7 @@ type rig struct {
 }
 
 // liveTimeout bounds one live test.
-const liveTimeout = 40 * time.Second
+const liveTimeout = 2 * time.Minute
 
 func newRig(t *testing.T, program, cache string) *rig {
 	t.Helper()
@@ -184,10 +193,10 @@ func (r *rig) write(name, text string) string {
 
 func (r *rig) curl(args ...string) stage.Reply { return stage.Curl(r.ctx, r.lab.Client, args...) }
 
-// await gives an event after mark that reaches the SOC within ten seconds.
+// await gives an event after mark that reaches the SOC within half a minute.
 func (r *rig) await(mark int, what string, ok func(*stage.Event) bool) stage.Event {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.ctx, 30*time.Second)
 	defer cancel()
 	e, err := r.soc.Await(ctx, mark, ok)
 	if err != nil {

@@ -304,8 +304,57 @@ func TestTombstone(t *testing.T) {
 	if answered != answersPerSecond || ts.Suppressed != 100-answersPerSecond {
 		t.Errorf("%d answers in a second, %d suppressed", answered, ts.Suppressed)
 	}
-	if ts.Quiet(int64(4*time.Second)) || !ts.Quiet(int64(3*time.Second+quietAfter)+1) {
-		t.Error("quiet at the wrong time")
+}
+
+// TestSettled tells when a blocked flow's ends do not listen.
+func TestSettled(t *testing.T) {
+	const s = int64(time.Second)
+	data := &layers.TCP{SrcPort: 40000, DstPort: 80, Seq: 1, Ack: 2, ACK: true}
+	every := func(n int, from, by int64) (out []int64) {
+		for i := range n {
+			out = append(out, from+int64(i)*by)
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		name string
+		ts   *Tombstone
+		at   []int64
+		want bool
+	}{
+		{"what was under way", NewTombstone(0), every(500, s/100, 1e6), false},
+		{"retransmissions of an end that lost its reset", NewTombstone(0), []int64{s / 5, s * 3 / 5, s * 7 / 5, 3 * s, 6 * s, 12 * s}, false},
+		{"who goes on", NewTombstone(0), every(deafAfter, s, s/2), true},
+		{"who goes on, a moment before", NewTombstone(0), every(deafAfter, 0, s/4), false},
+		{"who goes on silently dropped", NewSilence(0), every(deafAfter, s, s/2), true},
+		{"who comes back", NewTombstone(0), []int64{s, s + int64(quietAfter) + 1}, true},
+		{"who comes back soon", NewTombstone(0), []int64{s, s + int64(quietAfter)}, false},
+		{"an upload that reads its refusal later", NewRefusal(0, numbers, 100), every(absorbLimit-1, s, s/10), false},
+		{"an upload that never does", NewRefusal(0, numbers, 100), every(absorbLimit, s, s/10), true},
+		{"a refused client that comes back", NewRefusal(0, numbers, 100), []int64{s, s + int64(quietAfter) + 1}, true},
+	} {
+		var c Crafter
+		p := build(false, nil, nil, data, []byte("more"))
+		answered := false
+		for i, at := range tt.at {
+			frame, over := tt.ts.Answer(&c, p, true, at)
+			answered = answered || frame != nil
+			if over {
+				t.Errorf("%s: over", tt.name)
+			}
+			if got := tt.ts.Settled(at); got != (tt.want && i == len(tt.at)-1) {
+				t.Errorf("%s: packet %d: settled %v", tt.name, i+1, got)
+			}
+			c.Recycle()
+		}
+		if answered == tt.ts.mute {
+			t.Errorf("%s: answered %v", tt.name, answered)
+		}
+	}
+	udp := build(false, nil, nil, &layers.UDP{SrcPort: 5000, DstPort: 53}, []byte("x"))
+	silent := NewSilence(0)
+	if frame, over := silent.Answer(new(Crafter), udp, true, s); frame != nil || over {
+		t.Error("a datagram was answered by a tombstone")
 	}
 }
 

@@ -280,20 +280,37 @@ func (f *FastPath) SetSegmentation(s Segmentation) error {
 	if f.closed {
 		return ErrClosed
 	}
-	if len(s.Rules) == 0 {
-		f.acl.on, f.acl.rules = false, nil
-		return f.apply()
+	next, back, done, err := f.prepareSegmentation(c, len(s.Rules) > 0)
+	if err != nil {
+		return errors.Join(err, back())
 	}
-	next := !f.acl.other
-	if err := f.writeSegmentation(c, next); err != nil {
-		return fmt.Errorf("segmentation: %w", err)
+	before := f.acl
+	f.acl = next
+	if err := f.apply(); err != nil {
+		f.acl = before
+		return errors.Join(err, back(), f.apply())
+	}
+	return done()
+}
+
+// prepareSegmentation writes a set where it does not hold yet, and gives what is
+// to be f.acl to put it in force. Then done forgets the set before; back forgets
+// this one instead, and what was written of it when there is an error. Neither is
+// nil. The caller holds mu.
+func (f *FastPath) prepareSegmentation(c *compiled, on bool) (next segmentation, back, done func() error, err error) {
+	none := func() error { return nil }
+	if !on {
+		next = f.acl
+		next.on, next.rules = false, nil
+		return next, none, none, nil
 	}
 	old := f.acl.zones
-	f.acl = segmentation{on: true, other: next, rules: c.names, zones: c.zones}
-	if err := f.apply(); err != nil {
-		return err
+	next = segmentation{on: true, other: !f.acl.other, rules: c.names, zones: c.zones}
+	back = func() error { return f.forgetZones(c.zones, old) }
+	if err := f.writeSegmentation(c, next.other); err != nil {
+		return next, back, none, fmt.Errorf("segmentation: %w", err)
 	}
-	return f.forgetZones(old, c.zones)
+	return next, back, func() error { return f.forgetZones(old, c.zones) }, nil
 }
 
 // writeSegmentation writes the set that does not hold yet.
@@ -328,7 +345,11 @@ func (f *FastPath) writeSegmentation(c *compiled, other bool) error {
 			if other {
 				v = uint32(was) | uint32(is)<<16
 			}
-			if err := f.putZone(p, v); err != nil {
+			err := f.fault("zones")
+			if err == nil {
+				err = f.putZone(p, v)
+			}
+			if err != nil {
 				return fmt.Errorf("write the zones: %w", err)
 			}
 		}
@@ -349,16 +370,18 @@ func (f *FastPath) putZone(p netip.Prefix, v uint32) error {
 	return f.xdp.Zone6.Put(lpm6{uint32(p.Bits()), p.Addr().As16()}, v)
 }
 
-// forgetZones takes out the prefixes of the set before that the present one has
-// not.
+// forgetZones takes out the prefixes of one set that another has not. Either may
+// be nil.
 func (f *FastPath) forgetZones(old, now *bart.Table[uint16]) error {
 	if old == nil {
 		return nil
 	}
 	var errs []error
 	for p := range old.All() {
-		if _, ok := now.Get(p); ok {
-			continue
+		if now != nil {
+			if _, ok := now.Get(p); ok {
+				continue
+			}
 		}
 		var err error
 		if p.Addr().Is4() {

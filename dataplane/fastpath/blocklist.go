@@ -157,64 +157,6 @@ func (f *FastPath) BlockAll(blocks []Block) error {
 	return errors.Join(f.block.load(items), f.apply())
 }
 
-// ReplaceList makes blocks the whole content of a list: what the list held
-// before and holds no more is unblocked. The List of each entry is ignored.
-func (f *FastPath) ReplaceList(list string, blocks []Block) error {
-	return f.replace(list, blocks, false)
-}
-
-// ReplaceAllowList is ReplaceList for the allow list. A quarantine that is in
-// force does not hold for hosts that come onto it.
-func (f *FastPath) ReplaceAllowList(list string, blocks []Block) error {
-	return f.replace(list, blocks, true)
-}
-
-func (f *FastPath) replace(list string, blocks []Block, allow bool) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return ErrClosed
-	}
-	table := f.block
-	if allow {
-		table = f.allow
-	}
-	id := f.names.list(list)
-	items := make([]item, 0, len(blocks))
-	keep := make(map[netip.Prefix]struct{}, len(blocks))
-	for _, b := range blocks {
-		b.Entry.List = list
-		it, err := f.item(b.Prefix, b.Entry)
-		if err != nil {
-			return err
-		}
-		if allow {
-			it.claim.flags = 0
-		}
-		items = append(items, it)
-		keep[it.prefix] = struct{}{}
-	}
-	var gone []netip.Prefix
-	for prefix, cs := range table.table.All() {
-		if _, ok := keep[prefix]; ok {
-			continue
-		}
-		for _, c := range cs {
-			if c.list == id {
-				gone = append(gone, prefix)
-				break
-			}
-		}
-	}
-	// First in with the new: nothing on both versions is ever let through.
-	errs := []error{table.load(items)}
-	for _, prefix := range gone {
-		_, err := table.remove(prefix, id)
-		errs = append(errs, err)
-	}
-	return errors.Join(append(errs, f.apply())...)
-}
-
 // Unblock takes list's entry for exactly this prefix away, or every list's
 // where list is "*". It reports whether there was one.
 func (f *FastPath) Unblock(prefix netip.Prefix, list string) (bool, error) {

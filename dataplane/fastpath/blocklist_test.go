@@ -133,9 +133,10 @@ func TestListsAndExpiry(t *testing.T) {
 	}
 	// Replacing keeps what stays, drops what goes, leaves other lists alone.
 	must(f.Block(netip.MustParsePrefix("10.9.0.0/16"), Entry{List: "other"}))
-	must(f.ReplaceList("feed", []Block{{Prefix: p}, {Prefix: netip.MustParsePrefix("10.8.0.0/16")}}))
+	feed := func(blocks ...Block) error { return f.Replace(&Tables{Blocked: []List{{"feed", blocks}}}) }
+	must(feed(Block{Prefix: p}, Block{Prefix: netip.MustParsePrefix("10.8.0.0/16")}))
 	verdict("in the feed", xdpDrop)
-	must(f.ReplaceList("feed", []Block{{Prefix: netip.MustParsePrefix("10.8.0.0/16")}, {Prefix: netip.MustParsePrefix("10.7.0.0/16")}}))
+	must(feed(Block{Prefix: netip.MustParsePrefix("10.8.0.0/16")}, Block{Prefix: netip.MustParsePrefix("10.7.0.0/16")}))
 	verdict("out of the feed", xdpPass)
 	if l := f.List(); len(l) != 3 || l[0].Prefix.String() != "10.7.0.0/16" || l[2].Entry.List != "other" {
 		t.Errorf("after replacing: %v", l)
@@ -180,9 +181,8 @@ func TestFull(t *testing.T) {
 }
 
 func TestFlowCounts(t *testing.T) {
-	type end struct{ packets, bytes uint64 }
-	ended := map[flow.Key]end{}
-	f := open(t, Config{FlowEnded: func(k flow.Key, p, b uint64) { ended[k] = end{p, b} }})
+	ended := map[flow.Key]flow.Bypassed{}
+	f := open(t, Config{FlowEnded: func(k flow.Key, n flow.Bypassed) { ended[k] = n }})
 	k1, k2 := key4("10.0.0.1", 1, "10.0.0.2", 2, 6, 4), key4("10.0.0.1", 3, "10.0.0.2", 4, 6, 4)
 	for _, k := range []flow.Key{k1, k2} {
 		if err := f.DropFlow(k, 50*time.Millisecond); err != nil {
@@ -195,6 +195,10 @@ func TestFlowCounts(t *testing.T) {
 			t.Fatal("passed")
 		}
 	}
+	back := tcp4("10.0.0.2", "10.0.0.1", 2, 1, "A")
+	if run(t, f, back) != xdpDrop {
+		t.Fatal("the way back passed")
+	}
 	if err := f.DropFlow(k1, time.Hour); err != nil { // renewed
 		t.Fatal(err)
 	}
@@ -202,14 +206,39 @@ func TestFlowCounts(t *testing.T) {
 	if n, err := f.Expire(); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
-	if e, ok := ended[k2]; !ok || e.packets != 0 {
+	if e, ok := ended[k2]; !ok || e != (flow.Bypassed{Ended: true}) {
 		t.Errorf("the unused flow ended with %v", ended)
+	}
+	want := flow.Bypassed{Packets: [2]uint64{5, 1}, Bytes: [2]uint64{5 * uint64(len(pkt)), uint64(len(back))}}
+	if n, ok := f.Dropped(k1); !ok || n != want {
+		t.Errorf("so far %+v, %v", n, ok)
+	}
+	// A new handshake ends it, with its counts, and they begin anew with it.
+	if run(t, f, tcp4("10.0.0.1", "10.0.0.2", 1, 2, "S")) != xdpPass || run(t, f, pkt) != xdpPass {
+		t.Error("dropped after a new handshake")
+	}
+	want.Ended = true
+	if n, ok := f.Dropped(k1); !ok || n != want {
+		t.Errorf("ended by a handshake: %+v, %v", n, ok)
+	}
+	if err := f.DropFlow(k1, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if ended[k1] != want {
+		t.Errorf("told %+v", ended[k1])
+	}
+	if run(t, f, pkt) != xdpDrop {
+		t.Error("passed")
 	}
 	if ok, err := f.UndropFlow(k1); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if e := ended[k1]; e.packets != 5 || e.bytes != 5*uint64(len(pkt)) {
-		t.Errorf("ended with %v", e)
+	want = flow.Bypassed{Packets: [2]uint64{1, 0}, Bytes: [2]uint64{uint64(len(pkt)), 0}, Ended: true}
+	if ended[k1] != want {
+		t.Errorf("ended with %+v", ended[k1])
+	}
+	if _, ok := f.Dropped(k1); ok {
+		t.Error("still in the table")
 	}
 	if run(t, f, pkt) != xdpPass || f.DroppedFlows() != 0 {
 		t.Error("still dropped")
@@ -268,7 +297,7 @@ func TestClosed(t *testing.T) {
 	_, e3 := f.Attach("lo")
 	_, e4 := f.Expire()
 	_, e5 := f.Inline("lo", "lo", FailOff)
-	for i, err := range []error{e1, e2, e3, e4, e5, f.Block(p, Entry{}), f.BlockAll(nil), f.ReplaceList("", nil),
+	for i, err := range []error{e1, e2, e3, e4, e5, f.Block(p, Entry{}), f.BlockAll(nil), f.Replace(&Tables{}),
 		f.DropFlow(flow.Key{}, 1), f.SetLimits(Limits{}), f.SetMalformed(0, 0)} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("call %d: %v", i, err)

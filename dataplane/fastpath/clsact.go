@@ -62,7 +62,7 @@ func (f *FastPath) clearWire(p *inlinePort, replaced bool) error {
 // ownFilter tells whether a filter's name is one of ours.
 func ownFilter(name string) bool {
 	switch name {
-	case wireName, guardName, gateInName, gateOutName, closedName:
+	case wireName, guardName, gateInName, gateOutName, awayInName, awayOutName, closedName:
 		return true
 	}
 	return false

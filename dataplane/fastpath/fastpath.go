@@ -70,12 +70,14 @@ type Config struct {
 	Samples int
 	// FlowEnded, if set, is called when a dropped flow expires or is taken
 	// back, with what was dropped of it. It must not call the FastPath.
-	FlowEnded func(key flow.Key, packets, bytes uint64)
+	FlowEnded func(key flow.Key, n flow.Bypassed)
 	// Log takes what an operator should know; slog's default when nil.
 	Log *slog.Logger
 
 	// noTCX makes believe that the kernel is older than 6.6.
 	noTCX bool
+	// fault lets a test have a write to the kernel fail.
+	fault func(what string) error
 }
 
 func (c *Config) defaults() error {
@@ -98,16 +100,19 @@ func (c *Config) defaults() error {
 			return fmt.Errorf("%s is %d, the most is %d", v.name, *v.n, v.max)
 		}
 	}
-	if c.Samples == 0 {
-		c.Samples = 10
-	}
-	if c.Samples < 0 {
-		c.Samples = 0
-	}
+	c.Samples = samplesOf(c.Samples)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
 	return nil
+}
+
+// samplesOf gives the number that Config.Samples stands for.
+func samplesOf(n int) int {
+	if n == 0 {
+		return 10
+	}
+	return max(n, 0)
 }
 
 // FastPath is the loaded programs and their maps. Its methods are safe for
@@ -126,6 +131,7 @@ type FastPath struct {
 	flows  flowTable
 	held   quarantine
 	acl    segmentation
+	reach  [maxAllowances]allowance
 	ports  []*port
 
 	inlines []*Inline
@@ -159,10 +165,11 @@ func Open(cfg Config) (_ *FastPath, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f.block.max4 = cfg.MaxPrefixes
+	f.block.max4, f.block.fault = cfg.MaxPrefixes, cfg.fault
 	if f.allow, err = newPrefixes(f.xdp.Allow4, f.xdp.Allow6, nil, nil); err != nil {
 		return nil, err
 	}
+	f.allow.fault = cfg.fault
 	if err := f.flows.init(f.xdp.Flows, f.xdp.FlowFilter, cfg.MaxFlows, cfg.FlowEnded); err != nil {
 		return nil, err
 	}
@@ -264,21 +271,6 @@ func (f *FastPath) SetLimits(l Limits) error {
 		return ErrClosed
 	}
 	f.set.Rate = l.rates()
-	return f.apply()
-}
-
-// SetSamples sets how many drops are sampled, as Config.Samples does.
-func (f *FastPath) SetSamples(n int) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return ErrClosed
-	}
-	f.cfg.Samples = n
-	if err := f.cfg.defaults(); err != nil {
-		return err
-	}
-	f.set.Samples = uint32(f.cfg.Samples)
 	return f.apply()
 }
 

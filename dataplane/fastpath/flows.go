@@ -43,10 +43,10 @@ type flowTable struct {
 	// filter stands in front of the map; bits counts the flows behind each of its bits.
 	filter *filter
 	bits   map[uint32]uint32
-	ended  func(key flow.Key, packets, bytes uint64)
+	ended  func(flow.Key, flow.Bypassed)
 }
 
-// flowBit is the twin of flow_filter_has in bpf/include/sluice_handle.h.
+// flowBit is the twin of flow_filter_has in bpf/include/sluice_flows.h.
 func flowBit(key *flow.Key) uint32 {
 	sum := uint32(key.Port[0]) + uint32(key.Port[1])
 	for end := range key.Addr {
@@ -65,6 +65,7 @@ func (t *flowTable) note(key *flow.Key) error {
 		return nil
 	}
 	t.filter.set(bit, 1)
+	t.filter.set(flowFilterAny, 1)
 	return t.filter.flush()
 }
 
@@ -75,12 +76,15 @@ func (t *flowTable) forget(key *flow.Key) error {
 	}
 	delete(t.bits, bit)
 	t.filter.clear(bit)
+	if len(t.bits) == 0 {
+		t.filter.clear(flowFilterAny)
+	}
 	return t.filter.flush()
 }
 
-func (t *flowTable) init(m, front *ebpf.Map, most int, ended func(flow.Key, uint64, uint64)) (err error) {
+func (t *flowTable) init(m, front *ebpf.Map, most int, ended func(flow.Key, flow.Bypassed)) (err error) {
 	t.m, t.max, t.ended, t.ends, t.bits = m, most, ended, map[flow.Key]uint64{}, map[uint32]uint32{}
-	t.filter, err = newFilter(front, flowFilterWords)
+	t.filter, err = newFilter(front, flowFilterWords+1)
 	return err
 }
 
@@ -95,10 +99,14 @@ func (t *flowTable) add(key flow.Key, expires uint64) error {
 	value := flowDrop{Expires: expires, Flags: flowUntilSYN}
 	_, known := t.ends[key]
 	if known {
-		// Renewed: what it has counted so far goes on.
 		var old flowDrop
 		if t.m.Lookup(key, &old) == nil {
-			value.Packets, value.Bytes = old.Packets, old.Bytes
+			if old.Expires > monotonic() {
+				// Renewed: what it has counted so far goes on.
+				value.Packets, value.Bytes = old.Packets, old.Bytes
+			} else {
+				t.tell(key, &old)
+			}
 		}
 	} else if len(t.ends) >= t.max {
 		return fmt.Errorf("drop flow: %w", ErrFull)
@@ -128,11 +136,20 @@ func (t *flowTable) remove(key flow.Key) bool {
 	err := t.m.LookupAndDelete(key, &last)
 	_ = t.forget(&key) // one bit too many costs a look at the map
 	if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil {
-		if t.ended != nil {
-			t.ended(key, last.Packets, last.Bytes)
-		}
+		t.tell(key, &last)
 	}
 	return true
+}
+
+// tell reports a flow's last counts.
+func (t *flowTable) tell(key flow.Key, last *flowDrop) {
+	if t.ended != nil {
+		t.ended(key, last.counts(true))
+	}
+}
+
+func (v *flowDrop) counts(ended bool) flow.Bypassed {
+	return flow.Bypassed{Packets: v.Packets, Bytes: v.Bytes, Ended: ended}
 }
 
 func (t *flowTable) expire(now uint64) (n int) {
@@ -175,8 +192,9 @@ func (t *flowTable) sweep(now uint64) int {
 	return len(gone)
 }
 
-// DropFlow drops both directions of a flow in XDP for ttl. A new TCP handshake
-// on the same ports ends it sooner, for that is another connection. Where a
+// DropFlow drops both directions of a flow in XDP, and at a gate what the host
+// says in it, for ttl. A new TCP handshake on the same ports ends it sooner, for
+// that is another connection; after a FIN or RST it lasts a while yet. Where a
 // network card strips VLAN tags before XDP, the key of a tagged flow does not
 // match: dataplane/live switches that offload off.
 func (f *FastPath) DropFlow(key flow.Key, ttl time.Duration) error {
@@ -193,6 +211,18 @@ func (f *FastPath) DropFlow(key flow.Key, ttl time.Duration) error {
 		return nil
 	}
 	return f.apply()
+}
+
+// Dropped reads what was dropped of a flow; ok is false where it is not in the
+// table. Ended tells that its packets pass again: by a new handshake, or because
+// its time is over. It never waits, so that workers may ask; it is not valid
+// after Close.
+func (f *FastPath) Dropped(key flow.Key) (n flow.Bypassed, ok bool) {
+	var v flowDrop
+	if f.xdp.Flows.Lookup(key, &v) != nil {
+		return n, false
+	}
+	return v.counts(v.Expires <= monotonic()), true
 }
 
 // UndropFlow lets a flow pass again. It reports whether it was dropped.

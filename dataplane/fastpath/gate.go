@@ -19,7 +19,10 @@ const (
 	gateOutName = "sluice_gate_out"
 	gateUpName  = "sluice_gate_up"
 	gateEndName = "sluice_gate_end"
-	closedName  = "sluice_closed"
+	awayInName  = "sluice_away_in"
+	awayOutName = "sluice_away_out"
+	// closedName was the program of earlier versions in place of the last two.
+	closedName = "sluice_closed"
 )
 
 // Gate stands between a routing host and its LAN port: IP frames pass only when
@@ -34,6 +37,8 @@ type Gate struct {
 	inner *inlinePort
 	mark  uint32
 	fail  Fail
+	// before is what went by an earlier daemon's gate without it, by its way.
+	before [2]wire
 	// links are the two ends of the gate, and high a second descriptor of each.
 	links  []link.Link
 	high   []int
@@ -111,7 +116,13 @@ func (g *Gate) load() error {
 		"inner_device": uint32(g.inner.ifindex), "fails_closed": closed}); err != nil {
 		return err
 	}
-	coll, err := ebpf.NewCollection(spec)
+	// What is dropped of a flow that is over the XDP program and the gate count
+	// together.
+	over := map[string]*ebpf.Map{"flows": g.f.xdp.Flows, "flow_filter": g.f.xdp.FlowFilter}
+	for name, m := range over {
+		spec.Maps[name].MaxEntries = m.MaxEntries()
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: over})
 	if err != nil {
 		return fmt.Errorf("load the gate's programs: %w", hint(err))
 	}
@@ -122,6 +133,11 @@ func (g *Gate) load() error {
 	g.death = g.f.openDeath(coll)
 	if err := coll.Assign(&g.bpf); err != nil {
 		return fmt.Errorf("load the gate's programs: %w", err)
+	}
+	for way := range uint32(2) {
+		if err := g.bpf.WentBy.Put(way, wire{}); err != nil {
+			return fmt.Errorf("clear the gate's counts: %w", err)
+		}
 	}
 	g.bypass = &bypass{m: g.bpf.Bypassed, on: g.f.cfg.MaxBypassed > 0}
 	return nil
@@ -136,13 +152,23 @@ func (g *Gate) attach() error {
 	if err := addFilter(g.inner, netlink.HANDLE_MIN_INGRESS, g.bpf.SluiceGateEnd, gateEndName, wirePriority); err != nil {
 		return err
 	}
-	if err := g.f.clearWire(g.lan, g.fail == FailClosed); err != nil {
+	for way, name := range []string{awayInName, awayOutName} {
+		g.before[way] = leftWire(g.lan.ifindex, name, uint32(way))
+	}
+	if err := g.f.clearWire(g.lan, g.fail != FailOff); err != nil {
 		return err
 	}
-	if g.fail == FailClosed {
+	if g.fail != FailOff {
 		g.lan.wired = true
-		for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
-			if err := addFilter(g.lan, parent, g.bpf.SluiceClosed, closedName, wirePriority); err != nil {
+		for _, way := range []struct {
+			parent uint32
+			prog   *ebpf.Program
+			name   string
+		}{
+			{netlink.HANDLE_MIN_INGRESS, g.bpf.SluiceAwayIn, awayInName},
+			{netlink.HANDLE_MIN_EGRESS, g.bpf.SluiceAwayOut, awayOutName},
+		} {
+			if err := addFilter(g.lan, way.parent, way.prog, way.name, wirePriority); err != nil {
 				return err
 			}
 		}
@@ -200,10 +226,18 @@ func (g *Gate) Worker(tid int) error { return g.death.watch(tid) }
 
 // GateCounts tells what became of the LAN port's frames at the gate.
 type GateCounts struct {
-	// Guarded frames were kept for the workers; Yielded passed because
+	// Guarded frames were kept for the workers; Yielded went by them because
 	// heartbeats had stopped.
 	Guarded, Yielded uint64
+	// Passed is what went by the workers since Gate, by its way: from the port to
+	// the host, and back. Where the gate fails closed it was dropped; of one that
+	// does not fail it is not known.
+	Passed [2]Count
 }
+
+// Away gives what happened before Gate, as Inline.Away does; its ways are those
+// of GateCounts.Passed.
+func (g *Gate) Away() Away { return awayOf(g.before) }
 
 // Counts reads the gate's counts.
 func (g *Gate) Counts() (GateCounts, error) {
@@ -216,7 +250,15 @@ func (g *Gate) Counts() (GateCounts, error) {
 	if err := g.bpf.Guard.Get(&s); err != nil {
 		return GateCounts{}, fmt.Errorf("read the gate's state: %w", err)
 	}
-	return GateCounts{Guarded: s.Dropped, Yielded: s.Yielded}, nil
+	c := GateCounts{Guarded: s.Dropped, Yielded: s.Yielded}
+	for way := range c.Passed {
+		var w wire
+		if err := g.bpf.WentBy.Lookup(uint32(way), &w); err != nil {
+			return c, fmt.Errorf("read the gate's counts: %w", err)
+		}
+		c.Passed[way] = Count{w.Packets, w.Bytes}
+	}
+	return c, nil
 }
 
 // Close gives the port back to the host. It is safe to call more than once, and

@@ -17,7 +17,11 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	gateMapBypassed          = "bypassed"
-	gateProgSluiceClosed     = "sluice_closed"
+	gateMapFlowFilter        = "flow_filter"
+	gateMapFlows             = "flows"
+	gateMapWentBy            = "went_by"
+	gateProgSluiceAwayIn     = "sluice_away_in"
+	gateProgSluiceAwayOut    = "sluice_away_out"
 	gateProgSluiceGateEnd    = "sluice_gate_end"
 	gateProgSluiceGateIn     = "sluice_gate_in"
 	gateProgSluiceGateOut    = "sluice_gate_out"
@@ -74,7 +78,8 @@ type gateSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type gateProgramSpecs struct {
-	SluiceClosed  *ebpf.ProgramSpec `ebpf:"sluice_closed"`
+	SluiceAwayIn  *ebpf.ProgramSpec `ebpf:"sluice_away_in"`
+	SluiceAwayOut *ebpf.ProgramSpec `ebpf:"sluice_away_out"`
 	SluiceGateEnd *ebpf.ProgramSpec `ebpf:"sluice_gate_end"`
 	SluiceGateIn  *ebpf.ProgramSpec `ebpf:"sluice_gate_in"`
 	SluiceGateOut *ebpf.ProgramSpec `ebpf:"sluice_gate_out"`
@@ -86,7 +91,10 @@ type gateProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type gateMapSpecs struct {
-	Bypassed *ebpf.MapSpec `ebpf:"bypassed"`
+	Bypassed   *ebpf.MapSpec `ebpf:"bypassed"`
+	FlowFilter *ebpf.MapSpec `ebpf:"flow_filter"`
+	Flows      *ebpf.MapSpec `ebpf:"flows"`
+	WentBy     *ebpf.MapSpec `ebpf:"went_by"`
 }
 
 // gateVariableSpecs contains global variables before they are loaded into the kernel.
@@ -122,12 +130,18 @@ func (o *gateObjects) Close() error {
 //
 // It can be passed to loadGateObjects or ebpf.CollectionSpec.LoadAndAssign.
 type gateMaps struct {
-	Bypassed *ebpf.Map `ebpf:"bypassed"`
+	Bypassed   *ebpf.Map `ebpf:"bypassed"`
+	FlowFilter *ebpf.Map `ebpf:"flow_filter"`
+	Flows      *ebpf.Map `ebpf:"flows"`
+	WentBy     *ebpf.Map `ebpf:"went_by"`
 }
 
 func (m *gateMaps) Close() error {
 	return _GateClose(
 		m.Bypassed,
+		m.FlowFilter,
+		m.Flows,
+		m.WentBy,
 	)
 }
 
@@ -148,7 +162,8 @@ type gateVariables struct {
 //
 // It can be passed to loadGateObjects or ebpf.CollectionSpec.LoadAndAssign.
 type gatePrograms struct {
-	SluiceClosed  *ebpf.Program `ebpf:"sluice_closed"`
+	SluiceAwayIn  *ebpf.Program `ebpf:"sluice_away_in"`
+	SluiceAwayOut *ebpf.Program `ebpf:"sluice_away_out"`
 	SluiceGateEnd *ebpf.Program `ebpf:"sluice_gate_end"`
 	SluiceGateIn  *ebpf.Program `ebpf:"sluice_gate_in"`
 	SluiceGateOut *ebpf.Program `ebpf:"sluice_gate_out"`
@@ -158,7 +173,8 @@ type gatePrograms struct {
 
 func (p *gatePrograms) Close() error {
 	return _GateClose(
-		p.SluiceClosed,
+		p.SluiceAwayIn,
+		p.SluiceAwayOut,
 		p.SluiceGateEnd,
 		p.SluiceGateIn,
 		p.SluiceGateOut,

@@ -110,7 +110,7 @@ func (f *FastPath) Inline(inside, outside string, fail Fail) (_ *Inline, err err
 			}
 		}
 		for i, p := range in.ports {
-			in.before[i] = leftWire(p.ifindex)
+			in.before[i] = leftWire(p.ifindex, wireName, uint32(p.ifindex))
 			if err := f.clearWire(p, fail != FailOff); err != nil {
 				return err
 			}
@@ -244,9 +244,11 @@ type Away struct {
 }
 
 // Away gives what happened before Inline, as far as the kernel still knew.
-func (in *Inline) Away() (a Away) {
+func (in *Inline) Away() Away { return awayOf(in.before) }
+
+func awayOf(before [2]wire) (a Away) {
 	var first, last uint64
-	for i, w := range in.before {
+	for i, w := range before {
 		a.Forwarded[i] = Count{w.Packets, w.Bytes}
 		if w.First != 0 && (first == 0 || w.First < first) {
 			first = w.First
@@ -259,16 +261,16 @@ func (in *Inline) Away() (a Away) {
 	return a
 }
 
-// leftWire reads the counts of a wire that an earlier daemon left on a port. What
-// cannot be read is as good as nothing.
-func leftWire(ifindex int) (w wire) {
+// leftWire reads what a program that an earlier daemon left on a port has counted
+// under a key. What cannot be read is as good as nothing.
+func leftWire(ifindex int, name string, key uint32) (w wire) {
 	ours, _, err := filters(ifindex)
 	if err != nil {
 		return w
 	}
 	for _, flt := range ours {
 		b, ok := flt.(*netlink.BpfFilter)
-		if !ok || b.Name != wireName {
+		if !ok || b.Name != name {
 			continue
 		}
 		prog, err := ebpf.NewProgramFromID(ebpf.ProgramID(b.Id))
@@ -287,7 +289,7 @@ func leftWire(ifindex int) (w wire) {
 				continue
 			}
 			if m.Type() == ebpf.Hash && int(m.ValueSize()) == binary.Size(w) { // another layout's is not read
-				_ = m.Lookup(uint32(ifindex), &w)
+				_ = m.Lookup(key, &w)
 			}
 			m.Close()
 		}

@@ -2,7 +2,7 @@ package fastpath
 
 // layoutVersion is SLUICE_LAYOUT in bpf/include/sluice_const.h: of the maps'
 // and structs' form.
-const layoutVersion = 3
+const layoutVersion = 4
 
 // Bits of settings.active (ACTIVE_…): empty tables are not asked.
 const (
@@ -28,6 +28,7 @@ const (
 	filter6Words     = 1 << 13
 	filter6Shift     = 13
 	flowFilterWords  = 1 << 14
+	flowFilterAny    = flowFilterWords * 64 // the bit that says that any is set
 	flowFilterShift  = 12
 	filter6Multipler = 0x9E3779B1
 )
@@ -66,8 +67,8 @@ type blockValue struct {
 // flowDrop is struct flow_drop.
 type flowDrop struct {
 	Expires uint64
-	Packets uint64
-	Bytes   uint64
+	Packets [2]uint64
+	Bytes   [2]uint64
 	List    uint32
 	Flags   uint32
 }

@@ -75,7 +75,7 @@ func TestLayout(t *testing.T) {
 	if n := xdp.Maps["counters"].MaxEntries; n != uint32(NumReasons) {
 		t.Errorf("%d reasons in C, %d in Go", n, NumReasons)
 	}
-	for name, n := range map[string]uint32{"acl": 2 * aclCells, "acl_rules": 2 * aclRules, "allowances": maxAllowances, "flow_filter": flowFilterWords} {
+	for name, n := range map[string]uint32{"acl": 2 * aclCells, "acl_rules": 2 * aclRules, "allowances": maxAllowances, "flow_filter": flowFilterWords + 1} {
 		if got := xdp.Maps[name].MaxEntries; got != n {
 			t.Errorf("%d entries of %s in C, %d in Go", got, name, n)
 		}

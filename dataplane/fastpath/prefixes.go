@@ -72,6 +72,8 @@ type prefixes struct {
 
 	dir4    *dir4
 	filter6 *filter
+	// fault lets a test have a batch fail; nil has none.
+	fault func(what string) error
 	// bits6 counts the prefixes behind each bit of filter6; short6 those too
 	// short for it.
 	bits6  map[uint32]uint32
@@ -203,14 +205,8 @@ func (p *prefixes) remove(prefix netip.Prefix, list uint32) (bool, error) {
 		}
 		return true, nil
 	}
-	var err error
-	if prefix.Addr().Is4() {
-		err = p.v4.Delete(lpm4{uint32(prefix.Bits()), prefix.Addr().As4()})
-	} else {
-		err = p.v6.Delete(lpm6{uint32(prefix.Bits()), prefix.Addr().As16()})
-	}
-	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-		return false, fmt.Errorf("remove %s: %w", prefix, err)
+	if err := p.deleteOne(prefix); err != nil {
+		return false, err
 	}
 	p.table.Delete(prefix)
 	return true, errors.Join(p.filterRemove(prefix), p.flush())
@@ -253,6 +249,11 @@ func (p *prefixes) load(items []item) error {
 		v6 = make([]blockValue, 0, batchSize)
 	)
 	write := func(last bool) error {
+		if p.fault != nil && (last && len(k4)+len(k6) > 0 || len(k4) == batchSize || len(k6) == batchSize) {
+			if err := p.fault("prefixes"); err != nil {
+				return err
+			}
+		}
 		if len(k4) == batchSize || last && len(k4) > 0 {
 			if _, err := p.v4.BatchUpdate(k4, v4, nil); err != nil {
 				return err

@@ -179,39 +179,63 @@ func (f *FastPath) Quarantined() []Quarantined {
 // MaxAllowances is how many allowances there may be.
 const MaxAllowances = maxAllowances
 
-// SetAllowances replaces what quarantined hosts still reach.
+// SetAllowances replaces what quarantined hosts still reach. On an error it stays
+// as it was.
 func (f *FastPath) SetAllowances(all []Allowance) error {
+	next, err := compileAllowances(all)
+	if err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return ErrClosed
 	}
-	if len(all) > maxAllowances {
-		return fmt.Errorf("set what quarantined hosts reach: %d destinations, the most is %d", len(all), maxAllowances)
+	before := f.reach
+	if err := f.writeAllowances(next); err != nil {
+		return errors.Join(err, f.writeAllowances(before))
 	}
-	for i := range uint32(maxAllowances) {
-		var v allowance
-		if int(i) < len(all) {
-			a := &all[i]
-			p, err := canonical(a.Prefix)
-			if err != nil {
-				return fmt.Errorf("set what quarantined hosts reach: %w", err)
-			}
-			bits := p.Bits()
-			if p.Addr().Is4() {
-				bits += 96
-			}
-			v = allowance{Addr: p.Addr().As16(), Proto: a.Proto, Used: 1, First: a.First, Last: a.Last}
-			for b := range bits {
-				v.Mask[b/8] |= 0x80 >> (b % 8)
-			}
-			if a.First != 0 || a.Last != 0 {
-				v.Ports = 1
-			}
+	return nil
+}
+
+// compileAllowances gives allowances in the kernel's terms.
+func compileAllowances(all []Allowance) (out [maxAllowances]allowance, err error) {
+	if len(all) > maxAllowances {
+		return out, fmt.Errorf("set what quarantined hosts reach: %d destinations, the most is %d", len(all), maxAllowances)
+	}
+	for i := range all {
+		a := &all[i]
+		p, err := canonical(a.Prefix)
+		if err != nil {
+			return out, fmt.Errorf("set what quarantined hosts reach: %w", err)
 		}
-		if err := f.xdp.Allowances.Put(i, v); err != nil {
+		bits := p.Bits()
+		if p.Addr().Is4() {
+			bits += 96
+		}
+		v := allowance{Addr: p.Addr().As16(), Proto: a.Proto, Used: 1, First: a.First, Last: a.Last}
+		for b := range bits {
+			v.Mask[b/8] |= 0x80 >> (b % 8)
+		}
+		if a.First != 0 || a.Last != 0 {
+			v.Ports = 1
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// writeAllowances puts allowances in force. The caller holds mu.
+func (f *FastPath) writeAllowances(all [maxAllowances]allowance) error {
+	for i := range all {
+		err := f.fault("allowances")
+		if err == nil {
+			err = f.xdp.Allowances.Put(uint32(i), all[i])
+		}
+		if err != nil {
 			return fmt.Errorf("set what quarantined hosts reach: %w", err)
 		}
+		f.reach[i] = all[i]
 	}
 	return nil
 }

@@ -133,10 +133,13 @@ func (g *Gateway) Bypass() Bypass { return g.gate }
 // Gate gives the counts of the programs around the port.
 func (g *Gateway) Gate() (fastpath.GateCounts, error) { return g.gate.Counts() }
 
-// Passed is as Bridge.Passed; bytes are not known.
+// Away is as Bridge.Away; where it failed open, the host took the frames.
+func (g *Gateway) Away() fastpath.Away { return g.gate.Away() }
+
+// Passed is as Bridge.Passed.
 func (g *Gateway) Passed() (fastpath.Count, error) {
 	c, err := g.gate.Counts()
-	return fastpath.Count{Packets: c.Yielded}, err
+	return fastpath.Count{Packets: c.Passed[0].Packets + c.Passed[1].Packets, Bytes: c.Passed[0].Bytes + c.Passed[1].Bytes}, err
 }
 
 // Close gives the port back to the host as it was found, unless Leave was

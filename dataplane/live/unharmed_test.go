@@ -168,7 +168,7 @@ func (t *topology) flowsOn(tb testing.TB, ns netns.NsHandle, to string, count, n
 		}
 		wg.Go(func() {
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(60 * time.Second))
 			data := pattern(n)
 			data[0] = byte(i)
 			go func() { _, _ = c.Write(data) }()

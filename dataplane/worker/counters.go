@@ -26,7 +26,10 @@ type Counters struct {
 	Transactions, Files                              uint64
 	Alerts, Findings                                 uint64
 	BlockedFlows, Anomalies                          uint64
-	Events                                           uint64
+	// DeadFlows were blocked and went on, and were handed to the kernel, which
+	// dropped packets and bytes of them below the worker.
+	DeadFlows, DeadPackets, DeadBytes uint64
+	Events                            uint64
 	// Injected counts frames sent to refuse flows, RefusalErrors flows whose ends
 	// could not be told.
 	Injected, RefusalErrors uint64
@@ -180,6 +183,9 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("ips.held_absorbed", c.HeldAbsorbed)
 	fn("ips.held_overflow", c.HeldOverflow)
 	fn("ips.blocked_flows", c.BlockedFlows)
+	fn("ips.kernel_flows", c.DeadFlows)
+	fn("ips.kernel_packets", c.DeadPackets)
+	fn("ips.kernel_bytes", c.DeadBytes)
 	fn("ips.dropped_frames", c.DroppedFrames)
 	fn("ips.dropped_bytes", c.DroppedBytes)
 	fn("ips.bypassed_packets", c.BypassedPackets)

@@ -14,6 +14,7 @@ import (
 // reported, and its record is written.
 func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	w.takeBack(f)
+	w.endDead(f)
 	if len(w.holds)+w.trails > 0 {
 		w.endHolds(f)
 	}

@@ -159,7 +159,6 @@ func (w *Worker) inject(port uint8, frame []byte) {
 // ended handles a packet of a flow that was already blocked: it is withheld,
 // and answered so that the ends let go.
 func (w *Worker) ended(p *decode.Packet, f *flow.Flow, dir protocol.Dir) bool {
-	t, ok := f.Enforce.(*enforce.Tombstone)
 	opens := p.Proto == decode.ProtoTCP && p.TCPFlags&(decode.TCPSyn|decode.TCPAck|decode.TCPRst) == decode.TCPSyn && dir == protocol.ToServer
 	if c, isCut := f.Enforce.(*cutFlow); isCut && !opens {
 		if p.Frame != nil {
@@ -168,9 +167,8 @@ func (w *Worker) ended(p *decode.Packet, f *flow.Flow, dir protocol.Dir) bool {
 		return true
 	}
 	if !opens {
-		if ok && w.cfg.Live {
-			frame, _ := t.Answer(&w.crafter, p, dir == protocol.ToServer, w.now)
-			w.inject(p.Frame.Port, frame)
+		if w.cfg.Live && p.Frame != nil {
+			w.answer(p, f, dir)
 		}
 		return false
 	}

@@ -80,6 +80,8 @@ type Config struct {
 	// DropFlow has the kernel drop a flow beside the wire. It may be called by any
 	// worker and must not wait. Nil does nothing.
 	DropFlow func(key flow.Key)
+	// Drops drops blocked flows below the worker, in the path; nil does not.
+	Drops FlowDrops
 	// Exceptions say what happens when limits are reached.
 	Exceptions Exceptions
 	// Report says what is told and how.
@@ -208,6 +210,8 @@ type Worker struct {
 
 	// back keeps a flow's data from passing a tap's ports; nil where nothing can.
 	back func(flow.Key) error
+	// dead are the blocked flows that are dropped below the worker.
+	dead deadFlows
 	// offload is what the kernel does for this worker; nil where it does nothing.
 	offload *offload
 	// overload is what the worker does when it cannot keep up; nil for nothing.
@@ -297,6 +301,7 @@ func (w *Worker) Tick(now int64) {
 	if w.now >= w.nextExpiry {
 		w.nextExpiry = w.now + expiryEvery
 		w.refreshOffload()
+		w.refreshDead()
 		w.flows.Expire(w.now, w.flowEnd)
 	}
 	w.recycle()

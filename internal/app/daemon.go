@@ -213,7 +213,7 @@ func (d *Daemon) processors(m Mode) ([]*processor, error) {
 	procs := make([]*processor, m.Workers)
 	wc.Quarantine, wc.Isolate = &d.quarantine.set, d.quarantine.isolate
 	if d.fast != nil {
-		wc.DropFlow = d.below.ask
+		wc.DropFlow, wc.Drops = d.below.ask, &d.below
 	}
 	for i := range procs {
 		w, err := worker.New(wc)
@@ -272,7 +272,7 @@ func (d *Daemon) openGateway(lan string, n int) error {
 		return err
 	}
 	d.offload(procs, g.Bypass())
-	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, cpus: cpus, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, leave: g.Leave, passed: g.Passed})
+	d.groups = append(d.groups, &group{mode: "gateway", ifaces: m.Ifaces, ports: 1, procs: procs, cpus: cpus, run: g.Run, ready: g.Ready(), stats: g.Stats, close: g.Close, leave: g.Leave, passed: g.Passed, away: g.Away()})
 	return nil
 }
 

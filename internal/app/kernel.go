@@ -1,7 +1,6 @@
 package app
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"sluice/dataplane/decode"
 	"sluice/dataplane/enforce"
 	"sluice/dataplane/fastpath"
-	"sluice/dataplane/flow"
 	"sluice/internal/config"
 )
 
@@ -33,7 +31,7 @@ func (d *Daemon) openFast() error {
 	c := fastpath.Config{Mode: mode, Log: d.log, IgnoreVLAN: !d.cfg.VLAN.UseForTracking,
 		MaxPrefixes: fp.MaxPrefixes, MaxFlows: fp.MaxFlows, MaxSources: fp.MaxSources, MaxQuarantined: fp.MaxQuarantined, Samples: samples(fp),
 		// Inline, the block lists stay in force when this process dies, as the wire does.
-		Persist: d.inline()}
+		Persist: d.inline(), FlowEnded: d.below.flowEnded}
 	if d.offloads() || d.sheds() {
 		c.MaxBypassed = maxOffloaded
 	}
@@ -41,7 +39,7 @@ func (d *Daemon) openFast() error {
 	if d.fast, err = fastpath.Open(c); err != nil {
 		return fmt.Errorf("fast path: %w", err)
 	}
-	d.below.fast, d.below.log, d.below.keys = d.fast, d.log, make(chan flow.Key, maxBelow)
+	d.below.open(d.fast, d.log)
 	return nil
 }
 
@@ -81,8 +79,8 @@ func (d *Daemon) fill() error {
 	return d.openOperatorList()
 }
 
-// applyKernel puts settings in force in place of those before. All files are read
-// first: with an error in one, nothing changes.
+// applyKernel puts settings in force in place of those before: all of them or,
+// with an error in one, none.
 func (d *Daemon) applyKernel(next kernelSettings) error {
 	if d.cfg.Ports.Monitor {
 		return nil
@@ -91,49 +89,54 @@ func (d *Daemon) applyKernel(next kernelSettings) error {
 	if err != nil {
 		return err
 	}
+	if d.fast != nil {
+		t, err := d.tables(next, reach)
+		if err != nil {
+			return err
+		}
+		if err := d.fast.Replace(t); err != nil {
+			return err
+		}
+		for _, l := range t.Blocked {
+			if len(l.Blocks) > 0 {
+				d.log.Info("block list loaded", "list", l.Name, "prefixes", len(l.Blocks))
+			}
+		}
+	}
 	d.quarantine.set.SetReachable(reach)
 	d.quarantine.mu.Lock()
 	d.quarantine.ttl, d.quarantine.links = next.quarantine.TTL.D(), next.quarantine.LinkAddress
 	d.quarantine.mu.Unlock()
-	if d.fast == nil {
-		d.kernel = next
-		return nil
-	}
+	d.kernel = next
+	return nil
+}
+
+// tables gives settings in the fast path's terms. Lists of the settings before that
+// are not in the next ones end.
+func (d *Daemon) tables(next kernelSettings, reach []enforce.Reachable) (*fastpath.Tables, error) {
 	lists, allows, err := readLists(next)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	must, beside := d.malformed(next.fast.Malformed)
-	errs := []error{
-		d.fast.SetSegmentation(segmentation(next.segments)),
-		d.fast.SetMalformed(must, beside),
-		d.fast.SetLimits(limitsOf(next.fast.RateLimits)),
-		d.fast.SetSamples(samples(&next.fast)),
-		d.fast.SetAllowances(allowances(reach)),
-	}
-	// First what is allowed: a list must not take that away for a moment.
+	t := &fastpath.Tables{Segmentation: segmentation(next.segments), Limits: limitsOf(next.fast.RateLimits), Samples: samples(&next.fast), Allowances: allowances(reach)}
+	t.Malformed, t.MalformedBeside = d.malformed(next.fast.Malformed)
 	for _, l := range next.fast.AllowLists {
-		errs = append(errs, d.fast.ReplaceAllowList(l.Name, allows[l.Name]))
+		t.Allowed = append(t.Allowed, fastpath.List{Name: l.Name, Blocks: allows[l.Name]})
 	}
 	for _, l := range d.kernel.fast.AllowLists {
 		if _, ok := allows[l.Name]; !ok {
-			errs = append(errs, d.fast.ReplaceAllowList(l.Name, nil))
+			t.Allowed = append(t.Allowed, fastpath.List{Name: l.Name})
 		}
 	}
 	for _, l := range next.blocks {
-		if err := d.fast.ReplaceList(l.Name, lists[l.Name]); err != nil {
-			errs = append(errs, fmt.Errorf("block list %s: %w", l.Name, err))
-			continue
-		}
-		d.log.Info("block list loaded", "list", l.Name, "prefixes", len(lists[l.Name]))
+		t.Blocked = append(t.Blocked, fastpath.List{Name: l.Name, Blocks: lists[l.Name]})
 	}
 	for _, l := range d.kernel.blocks {
 		if _, ok := lists[l.Name]; !ok {
-			errs = append(errs, d.fast.ReplaceList(l.Name, nil))
+			t.Blocked = append(t.Blocked, fastpath.List{Name: l.Name})
 		}
 	}
-	d.kernel = next
-	return errors.Join(errs...)
+	return t, nil
 }
 
 // readLists reads the files of all lists, by name.

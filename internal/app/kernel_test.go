@@ -1,16 +1,20 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/dataplane/fastpath"
 	"sluice/internal/config"
+	"sluice/internal/livetest"
 )
 
 const kernelConfig = `
@@ -128,5 +132,69 @@ func TestReadLists(t *testing.T) {
 		if _, _, err := readLists(s); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// TestApplyKernelWholly has a reload whose last list has no room change nothing of
+// what is in force, neither in the kernel nor for the workers.
+func TestApplyKernelWholly(t *testing.T) {
+	if os.Geteuid() != 0 {
+		livetest.Lacks(t, "loading BPF programs needs root")
+	}
+	log := slog.New(slog.DiscardHandler)
+	fast, err := fastpath.Open(fastpath.Config{MaxPrefixes: 50, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fast.Close()
+	dir := t.TempDir()
+	list := func(name string, first, n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "10.%d.0.%d\n", first, i)
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	parse := func(text string) kernelSettings {
+		t.Helper()
+		cfg, err := config.Parse("t.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kernelSettingsOf(cfg)
+	}
+	d := &Daemon{cfg: &config.Config{}, fast: fast, log: log, quarantine: newQuarantine(fast, 10, log)}
+	good := parse(kernelConfig + "  ttl: 1h\nblock-lists: [{name: one, file: " + list("one", 1, 20) + "}, {name: two, file: " + list("two", 2, 10) + "}]\n")
+	if err := d.applyKernel(good); err != nil {
+		t.Fatal(err)
+	}
+	picture := func() string {
+		rules, err := fast.SegmentCounters()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var prefixes []string
+		for _, b := range fast.List() {
+			prefixes = append(prefixes, b.Prefix.String()+" "+b.Entry.List)
+		}
+		return fmt.Sprint(prefixes, rules, d.quarantine.ttl, d.kernel)
+	}
+	before := picture()
+	next := strings.ReplaceAll(kernelConfig, "name: web", "name: other") + "  ttl: 2h\nblock-lists: [{name: one, file: " + list("three", 3, 20) + "}, {name: four, file: "
+	if err := d.applyKernel(parse(next + list("four", 4, 40) + "}]\n")); !errors.Is(err, fastpath.ErrFull) || !strings.Contains(err.Error(), "four") {
+		t.Errorf("a list without room: %v", err)
+	}
+	if after := picture(); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	if err := d.applyKernel(parse(next + list("four", 4, 30) + "}]\n")); err != nil {
+		t.Error(err)
+	}
+	if n := len(fast.ListOf("one")) + len(fast.ListOf("four")); n != 50 || len(fast.ListOf("two")) != 0 || d.quarantine.ttl != 2*time.Hour {
+		t.Errorf("%d entries, ttl %v", n, d.quarantine.ttl)
 	}
 }
