@@ -80,6 +80,10 @@ type EventStatus struct {
 	Queued    uint64 `json:"queued"`
 	Connected bool   `json:"nats_connected"`
 	Acked     uint64 `json:"nats_acked"`
+	// Spooled are bytes that wait for the server, Lost the events that could not be
+	// kept for it or written, by sink.
+	Spooled int64             `json:"nats_spooled_bytes"`
+	Lost    map[string]uint64 `json:"lost,omitempty"`
 }
 
 // ReloadReply is the answer to `sluice reload`.
@@ -224,10 +228,10 @@ func (d *Daemon) snapshot() Status {
 		}
 	}
 	ps := d.out.Stats()
-	s.Events = EventStatus{Published: ps.Published, Dropped: ps.Dropped, Queued: ps.Queued}
+	s.Events = EventStatus{Published: ps.Published, Dropped: ps.Dropped, Queued: ps.Queued, Lost: d.out.lost()}
 	if d.out.NATS != nil {
 		ns := d.out.NATS.Stats()
-		s.Events.Connected, s.Events.Acked = ns.Connected, ns.Acked
+		s.Events.Connected, s.Events.Acked, s.Events.Spooled = ns.Connected, ns.Acked, ns.Spool.PendingBytes
 		s.NATS = d.cfg.Outputs.NATS.URL
 		if st, ok := d.out.Server(); ok {
 			s.NATS = st.URL
@@ -260,6 +264,7 @@ func (d *Daemon) samples(emit func(metrics.Sample)) {
 	d.kernelSamples(emit)
 	d.ringSamples(emit)
 	d.byType.Emit(emit)
+	d.out.sinkSamples(emit)
 }
 
 // housekeep publishes stats and drops, and frees what a reload replaced.
@@ -281,6 +286,7 @@ func (d *Daemon) housekeep(ctx context.Context) {
 			d.meter.observe(d.snapshot(), now)
 			d.out.Publish(0, d.drops.take(now, d.dropTotals(), false))
 			d.out.Publish(0, d.gaps(now))
+			d.out.Publish(0, d.out.losses(now))
 		case now := <-stats.C:
 			if d.cfg.Stats.Enabled {
 				d.out.Publish(0, []*events.Event{statsEvent(d.cfg.Stats, now.UnixNano(), int64(time.Since(d.begin).Seconds()), d.counters(), nil)})

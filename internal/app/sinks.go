@@ -24,6 +24,8 @@ type Output struct {
 	NATS   *natssink.Sink
 	server *natsserver.Server
 	temp   string
+	// told is how much of each sink's losses was told.
+	told map[string]uint64
 }
 
 // NATS addresses with a meaning of their own.
