@@ -7,6 +7,12 @@ import (
 	"sluice/events/sink/metrics"
 )
 
+// loss is what was told of a sink's losses, and when.
+type loss struct {
+	total uint64
+	at    time.Time
+}
+
 // lost counts the events that sinks could not take, by sink; what lost none is
 // left out. It may be called at any time.
 func (o *Output) lost() map[string]uint64 {
@@ -25,19 +31,24 @@ func (o *Output) lost() map[string]uint64 {
 	return out
 }
 
-// losses are events about events lost since the last call, for the sinks that
-// still work. Only housekeeping calls it.
+// tellLosses is how often a sink's losses are told: the event about them may be
+// lost to the same sink.
+const tellLosses = 10 * time.Second
+
+// losses are events about events lost since they were last told, for the sinks
+// that still work. Only housekeeping calls it.
 func (o *Output) losses(now time.Time) []*events.Event {
 	var out []*events.Event
 	for name, total := range o.lost() {
-		if total == o.told[name] {
+		last := o.told[name]
+		if total == last.total || now.Sub(last.at) < tellLosses {
 			continue
 		}
 		if o.told == nil {
-			o.told = map[string]uint64{}
+			o.told = map[string]loss{}
 		}
-		n := total - o.told[name]
-		o.told[name] = total
+		n := total - last.total
+		o.told[name] = loss{total, now}
 		out = append(out, &events.Event{Time: now.UnixNano(), Type: "engine", Extra: map[string]any{
 			"log_level": "Warning",
 			"engine":    map[string]any{"message": "events lost: " + name + " could not take them", "sink": name, "events_lost": n, "events_lost_total": total},

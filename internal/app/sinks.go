@@ -25,7 +25,7 @@ type Output struct {
 	server *natsserver.Server
 	temp   string
 	// told is how much of each sink's losses was told.
-	told map[string]uint64
+	told map[string]loss
 }
 
 // NATS addresses with a meaning of their own.
