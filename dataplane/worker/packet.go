@@ -282,6 +282,7 @@ func (w *Worker) datagram(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 func (w *Worker) finish(f *flow.Flow) {
 	w.alerts()
 	w.judgeObjects()
+	w.previewPending(f)
 	w.judgeHello(f)
 	w.logTransactions(f, false)
 }
