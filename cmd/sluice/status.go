@@ -87,6 +87,9 @@ func printPorts(out io.Writer, s *app.Status) {
 	w.Flush()
 	seen := map[string]bool{}
 	for i := range s.Ports {
+		if s.Ports[i].Gone {
+			fmt.Fprintf(out, "%s is gone: nothing is inspected there until sluice is started again\n", s.Ports[i].Name)
+		}
 		if why := s.Ports[i].XDPReason; why != "" && !seen[why] {
 			seen[why] = true
 			fmt.Fprintf(out, "XDP is generic: %s\n", why)

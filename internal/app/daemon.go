@@ -69,6 +69,8 @@ type Daemon struct {
 	below      below
 	// pinned counts the processors of ports.capture.cpus that are taken.
 	pinned int
+	// gone are the names of ports that were removed.
+	gone sync.Map
 }
 
 // group is one bridge, one gateway, or the taps, with its workers.
@@ -314,6 +316,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	wg.Go(func() { d.housekeep(ctx) })
 	wg.Go(func() { d.quarantine.run(ctx) })
 	wg.Go(func() { d.below.run(ctx) })
+	wg.Go(func() { newPortWatch(d).run(ctx, cancel) })
 	if c := d.cfg.Ports.Confirm.D(); c > 0 {
 		d.log.Warn("this start is rolled back unless confirmed", "within", c, "command", "sluice confirm")
 		wg.Go(func() {

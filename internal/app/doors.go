@@ -60,12 +60,14 @@ type PortStatus struct {
 	// that no program is attached.
 	XDPReason string `json:"xdp_reason,omitempty"`
 	XDPIdle   bool   `json:"xdp_idle,omitempty"`
-	Workers   int    `json:"workers"`
-	Frames    uint64 `json:"frames"`
-	Bytes     uint64 `json:"bytes"`
-	Dropped   uint64 `json:"dropped_by_kernel"`
-	Sent      uint64 `json:"sent"`
-	SendLost  uint64 `json:"send_errors"`
+	// Gone tells that the interface was removed, or made anew, since the start.
+	Gone     bool   `json:"gone,omitempty"`
+	Workers  int    `json:"workers"`
+	Frames   uint64 `json:"frames"`
+	Bytes    uint64 `json:"bytes"`
+	Dropped  uint64 `json:"dropped_by_kernel"`
+	Sent     uint64 `json:"sent"`
+	SendLost uint64 `json:"send_errors"`
 	// FrameRate and BitRate are of the last second.
 	FrameRate float64 `json:"frames_per_second"`
 	BitRate   float64 `json:"bits_per_second"`
@@ -204,7 +206,7 @@ func (d *Daemon) snapshot() Status {
 		stats := g.stats()
 		s.Loads = append(s.Loads, workerStatus(g, stats)...)
 		for i, name := range g.ifaces[:g.ports] {
-			p := PortStatus{Name: name, Mode: g.mode, Workers: len(g.procs)}
+			p := PortStatus{Name: name, Mode: g.mode, Workers: len(g.procs), Gone: d.isGone(name)}
 			if x, ok := xdp[name]; ok {
 				p.XDP, p.XDPReason, p.XDPIdle = x.Mode.String(), x.Why, x.Idle
 			}
