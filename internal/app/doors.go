@@ -245,7 +245,7 @@ func (d *Daemon) snapshot() Status {
 // samples gives the counters to Prometheus.
 func (d *Daemon) samples(emit func(metrics.Sample)) {
 	c := d.counters()
-	c.Each(func(name string, v uint64) { emit(metrics.Sample{Name: name, Value: float64(v)}) })
+	c.Each(func(name string, v uint64) { emit(metrics.Sample{Name: name, Value: float64(v), Gauge: levels[name]}) })
 	ps := d.out.Stats()
 	if d.docs != nil {
 		st := d.docs.Stats()
