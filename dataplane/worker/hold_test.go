@@ -160,8 +160,8 @@ func TestLateVerdict(t *testing.T) {
 				c.HeldTime, c.Exceptions.Document = 60*time.Millisecond, x
 			})
 			r.open()
-			p := r.upload(docx(t, "nothing"))
 			begin := time.Now()
+			p := r.upload(docx(t, "nothing"))
 			want(r, p)
 			if d := time.Since(begin); d < 50*time.Millisecond || d > 2*time.Second {
 				t.Errorf("it took %v", d)

@@ -258,6 +258,9 @@ func (w *Worker) StreamEnd(dir protocol.Dir) {
 	w.rawBytes(f, dir, f.App.Offset(dir), nil, protocol.Error)
 	w.closeRaw(f, dir)
 	w.transactions(f)
+	if st := w.state(f); st != nil && st.stream != nil {
+		st.stream.End(dir)
+	}
 }
 
 var _ stream.Receiver = (*Worker)(nil)
