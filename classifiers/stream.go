@@ -64,6 +64,9 @@ type Stream struct {
 	holed bool
 	// unscannable is the first reason why something could not be read.
 	unscannable string
+	// edge, where not zero, is the offset at which no finding counts that ends
+	// there.
+	edge uint64
 }
 
 // told names a finding within its stream.
@@ -93,6 +96,8 @@ type Scanner struct {
 	// be allocated anew each time otherwise.
 	seen window2
 	out  [flushAt + 4]byte
+	// peek is Preview's copy of a stream.
+	peek Stream
 	// Counters: objects closed, candidates left out at a bound.
 	Objects, Dropped uint64
 }
@@ -320,6 +325,9 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 		level = max(level, d.HighLevel)
 	}
 	from, to := v.base+uint64(start), v.base+uint64(end)
+	if to == st.edge {
+		return
+	}
 	// Several names or literals may lead to one value.
 	mark := told{from, to, det}
 	for i := range st.recent {
@@ -364,13 +372,18 @@ func (s *Scanner) finish(st *Stream) {
 	}
 	s.flush(st)
 	if st.parent == nil && st.end <= fieldSize {
-		v := window2{b: st.buf, base: st.end - uint64(len(st.buf))}
-		s.judgeWords(st, &v, 0, len(st.buf))
-		s.judgeField(st, st.buf)
+		s.judgeSmall(st)
 	}
 	if st.depth < maxDepth {
 		s.decode(st, st.buf, st.end-uint64(len(st.buf)), true)
 	}
+}
+
+// judgeSmall judges an object that may be the value of one field.
+func (s *Scanner) judgeSmall(st *Stream) {
+	v := window2{b: st.buf, base: st.end - uint64(len(st.buf))}
+	s.judgeWords(st, &v, 0, len(st.buf))
+	s.judgeField(st, st.buf)
 }
 
 // flush judges what waits, with no bytes to follow.

@@ -144,6 +144,20 @@ func liveDocumentFTP(r *rig) {
 			}
 		}
 	}
+	// A small list comes in one frame, before the one that ends the file.
+	cards := stage.Cards(8, 3)
+	mark := r.soc.Mark()
+	if err := put("list.csv", stage.CardList(cards)); err == nil {
+		r.Error("a list: lftp saw nothing")
+	}
+	if e := r.awaitBlock(mark, "block-cards", "ftp-data"); e.DLP.Released != 0 {
+		r.Errorf("a list: %s", e.Raw)
+	}
+	for _, f := range server.took("list.csv") {
+		if n := count(string(f.data), cards); n > 0 {
+			r.Errorf("%d card numbers of a list arrived", n)
+		}
+	}
 	for _, p := range papers(r, 13, 60000) {
 		name := "clean-" + p.name
 		if err := put(name, p.clean); err != nil {

@@ -183,7 +183,8 @@ func liveCoverage(r *rig) {
 	}
 	r.cmd(0, "% encrypted", "status")
 	text := r.scrape()
-	for _, want := range []string{"sluice_coverage_egress_bytes_inspected_total ", "sluice_ring_dropped_frames_total{ring=\"" + netlab.InsideIf + ":0\"} ", "sluice_ring_fill_percent{"} {
+	for _, want := range []string{"sluice_coverage_egress_bytes_inspected_total ", "sluice_ring_dropped_frames_total{ring=\"" + netlab.InsideIf + ":0\"} ", "sluice_ring_fill_percent{",
+		"# TYPE sluice_flow_active gauge\n", "sluice_sink_lost_total{sink=\"nats\"} 0\n", "\nsluice_nats_connected 1\n"} {
 		if !strings.Contains(text, want) {
 			r.Errorf("metrics lack %s", want)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"text/tabwriter"
@@ -50,7 +51,10 @@ func printStatus(out io.Writer, s app.Status) {
 		}
 		w.Flush()
 	}
-	fmt.Fprintf(out, "\nevents: %d published, %d queued, %d lost; NATS %s, %d stored\n", s.Events.Published, s.Events.Queued, s.Events.Dropped, natsState(s), s.Events.Acked)
+	fmt.Fprintf(out, "\nevents: %d published, %d queued, %d lost; NATS %s, %d stored, %s waiting\n", s.Events.Published, s.Events.Queued, s.Events.Dropped, natsState(s), s.Events.Acked, bytesOf(float64(s.Events.Spooled)))
+	for _, sink := range slices.Sorted(maps.Keys(s.Events.Lost)) {
+		fmt.Fprintf(out, "        %d not taken by %s: see the log\n", s.Events.Lost[sink], sink)
+	}
 	printCounters(out, "\ncounters", s.Counters)
 }
 
@@ -83,6 +87,9 @@ func printPorts(out io.Writer, s *app.Status) {
 	w.Flush()
 	seen := map[string]bool{}
 	for i := range s.Ports {
+		if s.Ports[i].Gone {
+			fmt.Fprintf(out, "%s is gone: nothing is inspected there until sluice is started again\n", s.Ports[i].Name)
+		}
 		if why := s.Ports[i].XDPReason; why != "" && !seen[why] {
 			seen[why] = true
 			fmt.Fprintf(out, "XDP is generic: %s\n", why)

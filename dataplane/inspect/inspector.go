@@ -241,6 +241,19 @@ func (o *Object) Partial() classifiers.Result {
 	return classifiers.Result{Counts: o.in.Classifier.Counts(o.Stream), Type: o.Stream.Type(), Size: o.Size, Unscannable: o.Stream.Unscannable()}
 }
 
+// Preview is Partial for if the object ended here, and whether that is more (see
+// classifiers.Scanner.Preview).
+func (o *Object) Preview(settled bool) (classifiers.Result, bool) {
+	counts, more := o.in.Classifier.Preview(o.Stream, settled)
+	return classifiers.Result{Counts: counts, Type: o.Stream.Type(), Size: o.Size, Unscannable: o.Stream.Unscannable()}, more
+}
+
+// PreviewRaw is Preview for bytes of which it is not known yet what they are.
+func (in *Inspector) PreviewRaw(data []byte, settled bool) (classifiers.Result, bool) {
+	counts, more := in.Classifier.PreviewBytes(data, classifiers.ObjectMeta{MinConfidence: classifiers.Medium, CountsOnly: true, Raw: true}, settled)
+	return classifiers.Result{Counts: counts, Size: uint64(len(data))}, more
+}
+
 // split parts the hits of the joint database: those of the signatures, and
 // those of the classifiers with the base taken off.
 func (in *Inspector) split(hits []hs.Hit) (rules, class []hs.Hit) {

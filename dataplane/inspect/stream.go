@@ -112,14 +112,19 @@ func (d *half) close(sc *hs.Scanner) {
 	d.open = false
 }
 
+// End gives a direction's state back: no more bytes come. The flow may live for
+// long after.
+func (s *Stream) End(dir protocol.Dir) {
+	d := &s.dirs[dir]
+	d.close(s.in.scanner)
+	d.win.reset(&s.in.buffers)
+	d.base, d.next = 0, 0
+}
+
 // Close gives the state back.
 func (s *Stream) Close() {
-	for i := range s.dirs {
-		d := &s.dirs[i]
-		d.close(s.in.scanner)
-		d.win.reset(&s.in.buffers)
-		d.base, d.next = 0, 0
-	}
+	s.End(protocol.ToServer)
+	s.End(protocol.ToClient)
 	s.in.open--
 	if len(s.in.streams) < maxPooled {
 		s.in.streams = append(s.in.streams, s)

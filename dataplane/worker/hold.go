@@ -44,7 +44,9 @@ type hold struct {
 	filled bool
 	// end is one past the last sequence number withheld.
 	end uint32
-	// due is when a frame that waits for nothing but its successor goes on.
+	// guess is what the frames are withheld for where that is more bytes.
+	guess *guess
+	// due is when frames that wait for nothing but a successor, or more bytes, go on.
 	due int64
 }
 
@@ -119,10 +121,13 @@ func (w *Worker) trail(f *flow.Flow, dir protocol.Dir, p *decode.Packet) {
 // are judged as ever.
 func (w *Worker) whileHeld(p *decode.Packet, f *flow.Flow, dir protocol.Dir) bool {
 	st := w.state(f)
-	if st == nil || st.hold[dir] == nil || len(st.hold[dir].docs) == 0 || p.Frame == nil {
+	if st == nil || st.hold[dir] == nil || p.Frame == nil {
 		return false
 	}
 	h := st.hold[dir]
+	if len(h.docs) == 0 {
+		return w.whileGuessed(p, h)
+	}
 	if p.Proto == decode.ProtoTCP {
 		if p.TCPFlags&decode.TCPRst != 0 {
 			// Its sender gave up: what it sent before is of no more use.
@@ -155,6 +160,9 @@ func (w *Worker) park(f *capture.Frame, forward bool) bool {
 	h := w.keep
 	switch {
 	case h == nil:
+		if !forward && w.f != nil && w.f.Verdict.Action.EndsFlow() {
+			w.dismissOf(w.f, w.dir)
+		}
 		return w.inOrder(f, forward)
 	case w.later:
 		if h.queued+len(f.Data) > w.cfg.HeldBytes {
@@ -173,7 +181,13 @@ func (w *Worker) park(f *capture.Frame, forward bool) bool {
 		}
 		return false
 	}
-	if len(h.docs) == 0 {
+	switch {
+	case len(h.docs) > 0:
+	case h.guess != nil:
+		if h.queued += len(f.Data); h.queued > w.cfg.HeldBytes {
+			h.due = w.now
+		}
+	default:
 		// The one before has its successor now.
 		for _, hf := range h.frames {
 			w.sendHeld(h, hf)
@@ -257,6 +271,17 @@ func (w *Worker) dismiss(h *hold) {
 	w.freeFrames(h)
 }
 
+// dismissOf throws away what is withheld of a direction of a flow that a verdict
+// ended.
+func (w *Worker) dismissOf(f *flow.Flow, dir protocol.Dir) {
+	if len(w.holds) == 0 {
+		return
+	}
+	if st := w.state(f); st != nil && st.hold[dir] != nil {
+		w.dismiss(st.hold[dir])
+	}
+}
+
 // unhold ends a hold; its frames are the caller's.
 func (w *Worker) unhold(h *hold) {
 	if w.keep == h {
@@ -281,7 +306,12 @@ func (w *Worker) tickHolds() {
 	for i := 0; i < len(w.holds); {
 		h := w.holds[i]
 		if len(h.docs) == 0 && w.now >= h.due {
-			w.release(h) // takes it out of the list
+			// Either takes it out of the list.
+			if h.guess != nil {
+				w.settleGuess(h)
+			} else {
+				w.release(h)
+			}
 			continue
 		}
 		i++

@@ -92,6 +92,7 @@ func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState)
 	catalog := ob.Catalog()
 	spool, kept := w.takeSpool(ob)
 	w.closeSums(o)
+	w.forget(ob)
 	res, sum := ob.Close(w.p)
 	if failed && res.Unscannable == "" {
 		res.Unscannable = "scan-failed"
@@ -197,23 +198,28 @@ func (w *Worker) judgeObjects() {
 			// The bytes of a document say little; it is judged by its text.
 			continue
 		}
-		d, _ := ob.Decided.(*decision)
-		found := ob.Stream.Found()
-		if found == 0 || d != nil && d.found == found {
-			continue
-		}
-		w.ensure(ob.Flow).coverage.found = true
-		if d == nil {
-			d = new(decision)
-			ob.Decided = d
-		}
-		d.found = found
-		if !ob.Early && !ob.Outdated(w.in) {
-			continue // nothing that could be decided now would hold
-		}
-		w.judge(ob.Flow, ob.App, ob.Meta, objectFacts{size: ob.Size, released: ob.Released, spool: ob.Spool}, ob.Partial(), d)
+		w.judgeObject(ob)
+		w.previewObject(ob)
 	}
 	w.touched = w.touched[:0]
+}
+
+func (w *Worker) judgeObject(ob *inspect.Object) {
+	d, _ := ob.Decided.(*decision)
+	found := ob.Stream.Found()
+	if found == 0 || d != nil && d.found == found {
+		return
+	}
+	w.ensure(ob.Flow).coverage.found = true
+	if d == nil {
+		d = new(decision)
+		ob.Decided = d
+	}
+	d.found = found
+	if !ob.Early && !ob.Outdated(w.in) {
+		return // nothing that could be decided now would hold
+	}
+	w.judge(ob.Flow, ob.App, ob.Meta, objectFacts{size: ob.Size, released: ob.Released, spool: ob.Spool}, ob.Partial(), d)
 }
 
 // judge asks the policy about an object and carries the answer out. Until the
@@ -223,6 +229,7 @@ func (w *Worker) judge(f *flow.Flow, app protocol.ID, o *protocol.Object, facts 
 	if d != nil && d.told {
 		return true
 	}
+	facts.released -= min(facts.released, w.heldBack(f, o.Dir))
 	in := w.policyInput(f, app, o, facts, res, false)
 	dec := w.cfg.Policy.Decide(in)
 	w.judged(f.ID, in, dec)

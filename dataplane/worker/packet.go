@@ -258,6 +258,9 @@ func (w *Worker) StreamEnd(dir protocol.Dir) {
 	w.rawBytes(f, dir, f.App.Offset(dir), nil, protocol.Error)
 	w.closeRaw(f, dir)
 	w.transactions(f)
+	if st := w.state(f); st != nil && st.stream != nil {
+		st.stream.End(dir)
+	}
 }
 
 var _ stream.Receiver = (*Worker)(nil)
@@ -282,6 +285,7 @@ func (w *Worker) datagram(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 func (w *Worker) finish(f *flow.Flow) {
 	w.alerts()
 	w.judgeObjects()
+	w.previewPending(f)
 	w.judgeHello(f)
 	w.logTransactions(f, false)
 }

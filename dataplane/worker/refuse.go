@@ -137,6 +137,9 @@ func (w *Worker) sides(f *flow.Flow, p *decode.Packet) (client, server uint8) {
 func (w *Worker) tcpEnds(f *flow.Flow, p *decode.Packet, fromClient bool) enforce.TCPEnds {
 	c, s := f.TCP.NextSeq(protocol.ToServer), f.TCP.NextSeq(protocol.ToClient)
 	n := enforce.TCPEnds{ClientNext: c, ClientSent: c, ServerNext: s, ServerSent: s}
+	if st := w.state(f); st != nil && st.hold[w.dir] != nil && len(st.hold[w.dir].frames) > 0 {
+		p = &st.hold[w.dir].packet // what is withheld already comes first
+	}
 	if !w.cfg.Inline || p.Payload == p.PayloadEnd {
 		return n
 	}

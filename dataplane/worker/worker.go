@@ -174,6 +174,8 @@ type Worker struct {
 	// touched lists objects that got bytes from the packet in work.
 	touched []*inspect.Object
 	closing bool
+	// nobodys is what bytes of an unknown protocol are asked about as.
+	nobodys protocol.Object
 	// rawQueue bounds what is kept of datagram flows.
 	rawQueue rawQueue
 	// missed is the last time up to which frames went by unseen; none when 0.

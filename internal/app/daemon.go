@@ -69,6 +69,8 @@ type Daemon struct {
 	below      below
 	// pinned counts the processors of ports.capture.cpus that are taken.
 	pinned int
+	// gone are the names of ports that were removed.
+	gone sync.Map
 }
 
 // group is one bridge, one gateway, or the taps, with its workers.
@@ -317,6 +319,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	wg.Go(func() { d.housekeep(ctx) })
 	wg.Go(func() { d.quarantine.run(ctx) })
 	wg.Go(func() { d.below.run(ctx) })
+	wg.Go(func() { newPortWatch(d).run(ctx, cancel) })
 	if c := d.cfg.Ports.Confirm.D(); c > 0 {
 		d.log.Warn("this start is rolled back unless confirmed", "within", c, "command", "sluice confirm")
 		wg.Go(func() {
@@ -479,28 +482,22 @@ func (p *processor) adopt() {
 	}
 }
 
-// Reload loads rules and policy anew and gives them to the workers; with an
-// error in them the present ones go on.
-func (d *Daemon) Reload() (*signatures.Report, error) {
+func (d *Daemon) reload() (*signatures.Report, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	parts, err := load(d.cfg, d.log, d.state)
+	cfg, err := d.reloaded()
 	if err != nil {
 		return nil, err
 	}
-	if n := parts.Report.Rejected; n > 0 && parts.Report.Rejected > d.parts.Report.Rejected {
+	parts, err := load(cfg, d.log, d.state)
+	if err != nil {
+		return nil, err
+	}
+	if err := worse(parts.Report, d.parts.Report); err != nil {
 		parts.Close()
-		return parts.Report, fmt.Errorf("%d rules have errors, %d more than before: the running set goes on; see `sluice check`", n, n-d.parts.Report.Rejected)
+		return parts.Report, err
 	}
-	next := kernelSettingsOf(d.cfg)
-	if d.reread != nil {
-		cfg, err := d.reread()
-		if err != nil {
-			parts.Close()
-			return nil, err
-		}
-		next = kernelSettingsOf(cfg)
-	}
+	next := kernelSettingsOf(cfg)
 	if err := d.applyKernel(next); err != nil {
 		parts.Close()
 		return nil, err

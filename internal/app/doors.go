@@ -60,12 +60,14 @@ type PortStatus struct {
 	// that no program is attached.
 	XDPReason string `json:"xdp_reason,omitempty"`
 	XDPIdle   bool   `json:"xdp_idle,omitempty"`
-	Workers   int    `json:"workers"`
-	Frames    uint64 `json:"frames"`
-	Bytes     uint64 `json:"bytes"`
-	Dropped   uint64 `json:"dropped_by_kernel"`
-	Sent      uint64 `json:"sent"`
-	SendLost  uint64 `json:"send_errors"`
+	// Gone tells that the interface was removed, or made anew, since the start.
+	Gone     bool   `json:"gone,omitempty"`
+	Workers  int    `json:"workers"`
+	Frames   uint64 `json:"frames"`
+	Bytes    uint64 `json:"bytes"`
+	Dropped  uint64 `json:"dropped_by_kernel"`
+	Sent     uint64 `json:"sent"`
+	SendLost uint64 `json:"send_errors"`
 	// FrameRate and BitRate are of the last second.
 	FrameRate float64 `json:"frames_per_second"`
 	BitRate   float64 `json:"bits_per_second"`
@@ -80,6 +82,10 @@ type EventStatus struct {
 	Queued    uint64 `json:"queued"`
 	Connected bool   `json:"nats_connected"`
 	Acked     uint64 `json:"nats_acked"`
+	// Spooled are bytes that wait for the server, Lost the events that could not be
+	// kept for it or written, by sink.
+	Spooled int64             `json:"nats_spooled_bytes"`
+	Lost    map[string]uint64 `json:"lost,omitempty"`
 }
 
 // ReloadReply is the answer to `sluice reload`.
@@ -200,7 +206,7 @@ func (d *Daemon) snapshot() Status {
 		stats := g.stats()
 		s.Loads = append(s.Loads, workerStatus(g, stats)...)
 		for i, name := range g.ifaces[:g.ports] {
-			p := PortStatus{Name: name, Mode: g.mode, Workers: len(g.procs)}
+			p := PortStatus{Name: name, Mode: g.mode, Workers: len(g.procs), Gone: d.isGone(name)}
 			if x, ok := xdp[name]; ok {
 				p.XDP, p.XDPReason, p.XDPIdle = x.Mode.String(), x.Why, x.Idle
 			}
@@ -224,10 +230,10 @@ func (d *Daemon) snapshot() Status {
 		}
 	}
 	ps := d.out.Stats()
-	s.Events = EventStatus{Published: ps.Published, Dropped: ps.Dropped, Queued: ps.Queued}
+	s.Events = EventStatus{Published: ps.Published, Dropped: ps.Dropped, Queued: ps.Queued, Lost: d.out.lost()}
 	if d.out.NATS != nil {
 		ns := d.out.NATS.Stats()
-		s.Events.Connected, s.Events.Acked = ns.Connected, ns.Acked
+		s.Events.Connected, s.Events.Acked, s.Events.Spooled = ns.Connected, ns.Acked, ns.Spool.PendingBytes
 		s.NATS = d.cfg.Outputs.NATS.URL
 		if st, ok := d.out.Server(); ok {
 			s.NATS = st.URL
@@ -239,7 +245,7 @@ func (d *Daemon) snapshot() Status {
 // samples gives the counters to Prometheus.
 func (d *Daemon) samples(emit func(metrics.Sample)) {
 	c := d.counters()
-	c.Each(func(name string, v uint64) { emit(metrics.Sample{Name: name, Value: float64(v)}) })
+	c.Each(func(name string, v uint64) { emit(metrics.Sample{Name: name, Value: float64(v), Gauge: levels[name]}) })
 	ps := d.out.Stats()
 	if d.docs != nil {
 		st := d.docs.Stats()
@@ -260,6 +266,7 @@ func (d *Daemon) samples(emit func(metrics.Sample)) {
 	d.kernelSamples(emit)
 	d.ringSamples(emit)
 	d.byType.Emit(emit)
+	d.out.sinkSamples(emit)
 }
 
 // housekeep publishes stats and drops, and frees what a reload replaced.
@@ -281,6 +288,7 @@ func (d *Daemon) housekeep(ctx context.Context) {
 			d.meter.observe(d.snapshot(), now)
 			d.out.Publish(0, d.drops.take(now, d.dropTotals(), false))
 			d.out.Publish(0, d.gaps(now))
+			d.out.Publish(0, d.out.losses(now))
 		case now := <-stats.C:
 			if d.cfg.Stats.Enabled {
 				d.out.Publish(0, []*events.Event{statsEvent(d.cfg.Stats, now.UnixNano(), int64(time.Since(d.begin).Seconds()), d.counters(), nil)})

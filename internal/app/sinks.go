@@ -24,6 +24,8 @@ type Output struct {
 	NATS   *natssink.Sink
 	server *natsserver.Server
 	temp   string
+	// told is how much of each sink's losses was told.
+	told map[string]loss
 }
 
 // NATS addresses with a meaning of their own.

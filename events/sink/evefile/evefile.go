@@ -37,6 +37,9 @@ type Sink struct {
 	w      *bufio.Writer
 	reopen atomic.Bool
 	ocsf   []byte
+	// torn tells that a line may have been written in part.
+	torn bool
+	lost atomic.Uint64
 }
 
 // New opens the file.
@@ -97,6 +100,10 @@ func (s *Sink) Write(_ context.Context, records []events.Record) error {
 			return fmt.Errorf("close rotated event file: %w", err)
 		}
 	}
+	if s.torn {
+		s.w.WriteByte('\n') // what is torn must not spoil the next line
+	}
+	lines := uint64(0)
 	for i := range records {
 		if s.cfg.Wants != nil && !s.cfg.Wants(records[i].Type) {
 			continue
@@ -110,13 +117,22 @@ func (s *Sink) Write(_ context.Context, records []events.Record) error {
 		}
 		s.w.Write(line) // an error stays with the writer and Flush tells it
 		s.w.WriteByte('\n')
+		lines++
 	}
 	if err := s.w.Flush(); err != nil {
 		s.w.Reset(s.f) // a full disk may have room again later
+		s.torn = true
+		s.lost.Add(lines)
 		return fmt.Errorf("write event file: %w", err)
 	}
+	s.torn = false
 	return nil
 }
+
+// Lost counts the lines that were not written, or not whole, for errors of the
+// file system; where some of a batch were, they count too. It is safe for
+// concurrent use.
+func (s *Sink) Lost() uint64 { return s.lost.Load() }
 
 // Close syncs and closes the file; standard output stays open.
 func (s *Sink) Close(context.Context) error {

@@ -1,11 +1,17 @@
 package evefile
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"sluice/events"
+	"sluice/internal/livetest"
 )
 
 func recs(lines ...string) []events.Record {
@@ -93,5 +99,69 @@ func TestOCSF(t *testing.T) {
 	b, err := os.ReadFile(path)
 	if want := string(events.AppendOCSF(nil, &alert)) + "\n"; err != nil || string(b) != want {
 		t.Fatalf("got %q, want %q", b, want)
+	}
+}
+
+// TestFullDisk has a small file system fill up and be freed: what is lost is
+// counted, and what comes after is whole.
+func TestFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		livetest.Lacks(t, "mounting a small file system needs root")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("eve", dir, "tmpfs", 0, "size=64k"); err != nil {
+		livetest.Lacks(t, "no small file system: %v", err)
+	}
+	path := filepath.Join(dir, "eve.json")
+	s, err := New(Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(s.Close(t.Context()), syscall.Unmount(dir, 0)); err != nil {
+			t.Error(err)
+		}
+	}()
+	batch := func(tag string) error {
+		var recs []events.Record
+		for i := range 10 {
+			recs = append(recs, events.Record{Type: "http", JSON: fmt.Appendf(nil, `{"%s":%d,"pad":%q}`, tag, i, strings.Repeat("x", 1000))})
+		}
+		return s.Write(t.Context(), recs)
+	}
+	for err == nil {
+		err = batch("before")
+	}
+	if n := s.Lost(); n != 10 {
+		t.Errorf("%d lost", n)
+	}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Someone makes room, and keeps the end of the file.
+	tail := old[len(old)-500:]
+	if err := os.WriteFile(path, tail, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := batch("after"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, ok := strings.CutPrefix(string(got), string(tail)+"\n")
+	if !ok {
+		t.Fatalf("the torn line goes on: %.600q", got)
+	}
+	lines := strings.Split(strings.TrimSuffix(rest, "\n"), "\n")
+	for i, l := range lines {
+		if !json.Valid([]byte(l)) || !strings.Contains(l, fmt.Sprintf(`"after":%d`, i)) {
+			t.Errorf("line %d: %.60q", i, l)
+		}
+	}
+	if len(lines) != 10 || s.Lost() != 10 {
+		t.Errorf("%d lines, %d lost", len(lines), s.Lost())
 	}
 }

@@ -213,7 +213,7 @@ func (s *Sink) run(ctx context.Context) {
 			backoff = minBackoff
 		}
 		if wasConnected || backoff == minBackoff {
-			s.cfg.Log.Warn("NATS is not reachable; events wait in the spool", "url", redact(s.cfg.URL), "error", err)
+			s.cfg.Log.Warn("events are not delivered to NATS; they wait in the spool", "url", redact(s.cfg.URL), "error", err)
 		}
 		s.backingOff.Store(true)
 		select {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 )
 
 // reader walks the segments. Its buffer holds bytes of the segment from pos on.
@@ -84,9 +83,7 @@ func (s *Spool) Next() (Entry, bool, error) {
 	if s.closed {
 		return Entry{}, false, ErrClosed
 	}
-	if err := s.flush(); err != nil {
-		return Entry{}, false, err
-	}
+	_ = s.flush() // what it lost is counted; what is on disk can be read all the same
 	for {
 		i := s.index(s.r.pos.Segment)
 		if i < 0 {
@@ -94,11 +91,15 @@ func (s *Spool) Next() (Entry, bool, error) {
 		}
 		seg := s.segs[i]
 		e, ok, err := s.readOne(seg)
-		if ok || err != nil {
-			return e, ok, err
+		if err != nil {
+			return Entry{}, false, err
+		}
+		if ok {
+			s.given = e.End
+			return e, true, nil
 		}
 		if i == len(s.segs)-1 {
-			return Entry{}, false, nil
+			return Entry{}, false, s.commitDamage()
 		}
 		s.r.moveTo(Position{s.segs[i+1].num, 0})
 	}
@@ -204,19 +205,39 @@ func parseBody(b []byte) (Entry, bool) {
 func (s *Spool) Commit(p Position) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || p.Segment < s.committed.Segment || (p.Segment == s.committed.Segment && p.Offset <= s.committed.Offset) {
+	if s.closed || !s.committed.before(p) {
 		return nil
 	}
+	return s.commit(p)
+}
+
+// commitDamage commits what was passed over behind the last record, where that
+// is committed: no record will do it, and on a full disk the room is needed.
+func (s *Spool) commitDamage() error {
+	if s.committed.before(s.given) || !s.committed.before(s.r.pos) {
+		return nil
+	}
+	return s.commit(s.r.pos)
+}
+
+func (s *Spool) commit(p Position) error {
 	removed := false
-	for len(s.segs) > 1 && (s.segs[0].num < p.Segment || (s.segs[0].num == p.Segment && p.Offset >= s.segs[0].size)) {
+	for len(s.segs) > 0 && (s.segs[0].num < p.Segment || (s.segs[0].num == p.Segment && p.Offset >= s.segs[0].size)) {
+		if len(s.segs) == 1 && s.out != nil {
+			break // it is still written to
+		}
 		old := s.segs[0]
 		s.total -= old.size
 		s.segs = append(s.segs[:0], s.segs[1:]...)
+		next := Position{old.num + 1, 0}
+		if len(s.segs) > 0 {
+			next.Segment = s.segs[0].num
+		}
 		if old.num == p.Segment {
-			p = Position{s.segs[0].num, 0}
+			p = next
 		}
 		if s.r.pos.Segment == old.num {
-			s.r.moveTo(Position{s.segs[0].num, 0})
+			s.r.moveTo(next)
 		}
 		if err := os.Remove(s.path(old.num)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove spool segment: %w", err)
@@ -236,21 +257,19 @@ func (s *Spool) Rewind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.r.moveTo(s.committed)
+	s.given = s.committed
 }
 
-// saveCursor replaces the cursor file: segment, offset, checksum.
+// saveCursor writes the cursor file: segment, offset, checksum. It does so in
+// place, which needs no room on a full disk: a torn one means the beginning.
 func (s *Spool) saveCursor() error {
 	s.unsaved = 0
 	var b [20]byte
 	binary.LittleEndian.PutUint64(b[0:], s.committed.Segment)
 	binary.LittleEndian.PutUint64(b[8:], uint64(s.committed.Offset))
 	binary.LittleEndian.PutUint32(b[16:], crc32.Checksum(b[:16], castagnoli))
-	path := filepath.Join(s.dir, cursorName)
-	if err := os.WriteFile(path+".new", b[:], 0o600); err != nil {
+	if _, err := s.cursor.WriteAt(b[:], 0); err != nil {
 		return fmt.Errorf("write spool cursor: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("replace spool cursor: %w", err)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Errors that a caller may branch on.
@@ -55,6 +56,10 @@ type Position struct {
 	Offset  int64
 }
 
+func (p Position) before(q Position) bool {
+	return p.Segment < q.Segment || p.Segment == q.Segment && p.Offset < q.Offset
+}
+
 // Entry is a record as Next gives it.
 type Entry struct {
 	ID, Subject string
@@ -71,7 +76,8 @@ type Stats struct {
 	PendingBytes int64
 	// Appended counts records taken, Overflow those refused for want of room.
 	Appended, Overflow uint64
-	// WriteErrors counts records lost to errors of the file system.
+	// WriteErrors counts records lost to errors of the file system, a full disk for
+	// one.
 	WriteErrors uint64
 	// CorruptBytes counts bytes passed over because their checksum was wrong.
 	CorruptBytes uint64
@@ -95,11 +101,19 @@ type Spool struct {
 	out       *os.File
 	w         *bufio.Writer
 	committed Position
-	unsaved   int
-	stats     Stats
-	r         reader
-	wake      chan struct{}
-	closed    bool
+	// given is where the record that Next gave last ends.
+	given   Position
+	unsaved int
+	cursor  *os.File
+	// ends are where the records end that were appended since the last flush.
+	ends []int64
+	// idle is until when nothing is taken after an error, which refused is.
+	idle    time.Time
+	refused error
+	stats   Stats
+	r       reader
+	wake    chan struct{}
+	closed  bool
 }
 
 const (
@@ -109,6 +123,9 @@ const (
 	lockName   = "lock"
 	cursorName = "cursor"
 	saveEvery  = 512
+	// pause is how long nothing is taken after an error of the file system: a full
+	// disk is not asked anew for every record.
+	pause = 100 * time.Millisecond
 )
 
 // recMagic begins every record, so that reading can resume after damage.
@@ -144,6 +161,11 @@ func Open(dir string, opt Options) (*Spool, error) {
 		lock.Close()
 		return nil, err
 	}
+	if s.cursor, err = os.OpenFile(filepath.Join(dir, cursorName), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("open spool cursor: %w", err)
+	}
+	_ = s.saveCursor() // takes its room on the disk while there is some
 	return s, nil
 }
 
@@ -165,7 +187,7 @@ func (s *Spool) recover() error {
 		if err != nil {
 			return fmt.Errorf("stat spool segment: %w", err)
 		}
-		if num < s.committed.Segment {
+		if num < s.committed.Segment || info.Size() <= int64(len(segHeader)) {
 			os.Remove(s.path(num)) // best effort: looked at again next time
 			continue
 		}
@@ -185,7 +207,7 @@ func (s *Spool) recover() error {
 	if first.num != s.committed.Segment || s.committed.Offset > first.size {
 		s.committed = Position{first.num, 0}
 	}
-	s.r.pos = s.committed
+	s.r.pos, s.given = s.committed, s.committed
 	return nil
 }
 
@@ -205,6 +227,13 @@ func (s *Spool) Append(id, subject string, data []byte) error {
 	if s.closed {
 		return ErrClosed
 	}
+	if s.refused != nil {
+		if time.Now().Before(s.idle) {
+			s.stats.WriteErrors++
+			return s.refused
+		}
+		s.refused = nil
+	}
 	body := 2 + len(id) + len(subject) + len(data)
 	size := int64(recHeader + body)
 	if s.total-s.committed.Offset+size > s.opt.MaxBytes {
@@ -213,18 +242,16 @@ func (s *Spool) Append(id, subject string, data []byte) error {
 	}
 	if err := s.write(id, subject, data, body); err != nil {
 		s.stats.WriteErrors++
-		s.abandon()
-		return fmt.Errorf("write spool: %w", err)
+		return s.abandon(err)
 	}
 	s.stats.Appended++
 	last := &s.segs[len(s.segs)-1]
 	last.size += size
 	s.total += size
+	s.ends = append(s.ends, last.size)
 	if last.size >= s.opt.SegmentBytes {
 		if err := s.seal(); err != nil {
-			s.stats.WriteErrors++
-			s.abandon()
-			return fmt.Errorf("close spool segment: %w", err)
+			return s.abandon(err)
 		}
 	}
 	return nil
@@ -270,6 +297,7 @@ func (s *Spool) begin() error {
 	}
 	s.out = f
 	s.w.WriteString(segHeader) // an error stays with the writer
+	s.ends = s.ends[:0]
 	s.segs = append(s.segs, segment{num, int64(len(segHeader))})
 	s.total += int64(len(segHeader))
 	if len(s.segs) == 1 {
@@ -279,31 +307,50 @@ func (s *Spool) begin() error {
 	return nil
 }
 
-// seal syncs and closes the segment that is written to.
+// seal syncs and closes the segment that is written to. One that cannot be
+// written stays open, for abandon.
 func (s *Spool) seal() error {
 	if s.out == nil {
 		return nil
 	}
+	if err := s.w.Flush(); err != nil {
+		return err
+	}
 	f := s.out
-	s.out = nil
-	return errors.Join(s.w.Flush(), f.Sync(), f.Close())
+	s.out, s.ends = nil, s.ends[:0]
+	return errors.Join(f.Sync(), f.Close())
 }
 
-// abandon closes a segment that could not be written, at the size it has: the
-// reader passes over a torn record.
-func (s *Spool) abandon() {
-	if s.out != nil {
-		s.out.Close()
-		s.out = nil
+// abandon ends a segment that could not be written, at the size it has: the
+// reader passes over a torn record. One with nothing in it goes, since a full
+// disk would fill with them. It counts the records that were taken and are lost,
+// and gives err as callers see it.
+func (s *Spool) abandon(err error) error {
+	err = fmt.Errorf("write spool: %w", err)
+	s.refused, s.idle = err, time.Now().Add(pause)
+	if s.out == nil {
+		return err
 	}
-	if len(s.segs) == 0 {
-		return
-	}
+	s.out.Close()
+	s.out = nil
 	last := &s.segs[len(s.segs)-1]
+	var size int64
 	if info, err := os.Stat(s.path(last.num)); err == nil {
-		s.total += info.Size() - last.size
-		last.size = info.Size()
+		size = info.Size()
 	}
+	for _, end := range s.ends {
+		if end > size {
+			s.stats.WriteErrors++
+		}
+	}
+	s.ends = s.ends[:0]
+	s.total += size - last.size
+	last.size = size
+	if size <= int64(len(segHeader)) && os.Remove(s.path(last.num)) == nil {
+		s.total -= size
+		s.segs = s.segs[:len(s.segs)-1]
+	}
+	return err
 }
 
 // Flush hands appended records to the operating system and wakes the reader.
@@ -323,10 +370,9 @@ func (s *Spool) flush() error {
 		return nil
 	}
 	if err := s.w.Flush(); err != nil {
-		s.stats.WriteErrors++
-		s.abandon()
-		return fmt.Errorf("write spool: %w", err)
+		return s.abandon(err)
 	}
+	s.ends = s.ends[:0]
 	return nil
 }
 
@@ -359,6 +405,9 @@ func (s *Spool) Close() error {
 	}
 	s.closed = true
 	s.r.close()
-	err := errors.Join(s.seal(), s.saveCursor())
-	return errors.Join(err, s.lock.Close())
+	err := s.seal()
+	if err != nil {
+		err = s.abandon(err)
+	}
+	return errors.Join(err, s.saveCursor(), s.cursor.Close(), s.lock.Close())
 }

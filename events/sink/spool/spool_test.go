@@ -7,9 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
+
+	"sluice/internal/livetest"
 )
 
 func open(t testing.TB, dir string, opt Options) *Spool {
@@ -224,11 +228,81 @@ func TestWriteErrorIsCountedAndPassed(t *testing.T) {
 	if err := s.Append("lost", "subj", make([]byte, 200<<10)); err == nil {
 		t.Fatal("no error")
 	}
+	if err := s.Append("too soon", "subj", nil); err == nil {
+		t.Fatal("the file system is asked anew at once")
+	}
+	time.Sleep(pause)
 	put(t, s, 3, 3)
 	take(t, s, 0, 6)
 	none(t, s)
-	if st := s.Stats(); st.WriteErrors != 1 {
+	if st := s.Stats(); st.WriteErrors != 2 {
 		t.Fatalf("stats %+v", st)
+	}
+}
+
+// TestFullDisk has a small file system fill up and be drained: no file is left
+// behind, each record arrives or is counted, and there is room again once what
+// was delivered is committed.
+func TestFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		livetest.Lacks(t, "mounting a small file system needs root")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("spool", dir, "tmpfs", 0, "size=256k"); err != nil {
+		livetest.Lacks(t, "no small file system: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	s := open(t, dir, Options{})
+	took, refused := 0, 0
+	for range 3 {
+		for range 200 {
+			if err := s.Append("id", "subj", make([]byte, 4<<10)); err != nil {
+				refused++
+			} else {
+				took++
+			}
+			_ = s.Flush() // counted
+		}
+		time.Sleep(pause)
+	}
+	if took == 0 || refused == 0 {
+		t.Fatalf("%d taken, %d refused", took, refused)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*"+suffix)); err != nil || len(left) > 4 {
+		t.Fatalf("%d segments, %v", len(left), err)
+	}
+	var end Position
+	given := 0
+	for {
+		e, ok, err := s.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			break
+		}
+		given++
+		end = e.End
+	}
+	if st := s.Stats(); given+int(st.WriteErrors) != took+refused {
+		t.Errorf("%d given of %d taken, %d refused: %+v", given, took, refused, st)
+	}
+	if err := s.Commit(end); err != nil {
+		t.Fatal(err)
+	}
+	none(t, s)
+	if n := s.Stats().PendingBytes; n != 0 {
+		t.Errorf("%d bytes wait", n)
+	}
+	time.Sleep(pause)
+	put(t, s, 0, 10)
+	take(t, s, 0, 10)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
