@@ -17,19 +17,27 @@ func testStatus() *app.Status {
 		XDP:      map[string]uint64{"pass": 500, "block-source": 9, "acl": 90},
 		XDPRates: map[string]float64{"acl": 900},
 		Sources:  []app.DropSource{{Src: netip.MustParseAddr("192.0.2.1"), Reason: "acl", Count: 4}},
+		Talkers: &app.Talkers{Seconds: 1, Sampled: true,
+			Sources:  []app.TalkSource{{Host: netip.MustParseAddr("10.0.0.9"), TalkRates: app.TalkRates{Total: app.Rate{Bytes: 3072, Packets: 30}, Inspected: app.Rate{Bytes: 2048, Packets: 20}, Dropped: app.Rate{Bytes: 1024, Packets: 10}}}, {Host: netip.MustParseAddr("10.0.0.10")}},
+			Services: []app.TalkService{{Proto: "TCP", Port: 25}},
+			Flows:    []app.TalkFlow{{Proto: "TCP", AppProto: "smtp", Client: netip.MustParseAddrPort("10.0.0.9:4000"), Server: netip.MustParseAddrPort("[2001:db8::1]:25")}}},
 		Segments: []app.SegmentStatus{{Rule: "no-web", Packets: 3, Bytes: 300}},
 	}
 }
 
 func TestTop(t *testing.T) {
 	var b strings.Builder
-	printTop(&b, testStatus())
+	printTop(&b, testStatus(), 1)
 	text := b.String()
 	for _, want := range []string{"1.2k frames, 5.5Gbit, 2.5 new flows (12 now), 1 alerts", "900 dropped by XDP", "eth2  bridge  generic, idle", "eth3  tap     off",
-		"bridge 1  eth1,eth2  42 %", "drop  acl           90      900", "192.0.2.1       acl", "1 hosts in quarantine", "2.0 KiB"} {
+		"bridge 1  eth1,eth2  42 %", "drop  acl           90      900", "192.0.2.1       acl", "1 hosts in quarantine", "2.0 KiB",
+		"10.0.0.9                               3.0 KiB  30         2.0 KiB, 20  -           1.0 KiB, 10", "TCP 25  ", "10.0.0.9:4000 > [2001:db8::1]:25 smtp", "a part of them was counted"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in:\n%s", want, text)
 		}
+	}
+	if strings.Contains(text, "10.0.0.10") {
+		t.Errorf("more talkers than asked for:\n%s", text)
 	}
 	if strings.Count(text, "XDP is generic: the driver refuses") != 1 {
 		t.Errorf("the reason is not told once:\n%s", text)

@@ -210,6 +210,8 @@ type Worker struct {
 	offload *offload
 	// overload is what the worker does when it cannot keep up; nil for nothing.
 	overload *overload
+	// talkers is what is counted for those who watch.
+	talkers talkers
 
 	counters Counters
 }
@@ -298,6 +300,7 @@ func (w *Worker) Tick(now int64) {
 		w.flows.Expire(w.now, w.flowEnd)
 	}
 	w.recycle()
+	w.tickTalkers(now)
 	if len(w.documents) > 0 {
 		w.tickDocuments()
 	}

@@ -66,6 +66,7 @@ type Daemon struct {
 	quarantine *quarantine
 	operator   *journal
 	meter      meter
+	talkers    talkerWatch
 	below      below
 	// pinned counts the processors of ports.capture.cpus that are taken.
 	pinned int

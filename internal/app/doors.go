@@ -43,8 +43,10 @@ type Status struct {
 	Loads    []WorkerStatus     `json:"workers"`
 	// Sources are those whose packets XDP was seen to drop in the last second.
 	Sources []DropSource `json:"dropped_sources,omitempty"`
-	Blocked int          `json:"block_entries"`
-	Allowed int          `json:"allow_entries"`
+	// Talkers are told to `sluice top` alone: counting them costs the workers some time.
+	Talkers *Talkers `json:"talkers,omitempty"`
+	Blocked int      `json:"block_entries"`
+	Allowed int      `json:"allow_entries"`
 	// Quarantined is how many hosts are in quarantine.
 	Quarantined int         `json:"quarantined_hosts"`
 	Events      EventStatus `json:"events"`
@@ -93,6 +95,11 @@ type ReloadReply struct {
 func (d *Daemon) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.Status()) })
+	mux.HandleFunc("GET /top", func(w http.ResponseWriter, _ *http.Request) {
+		s := d.Status()
+		s.Talkers = d.talkers.look(d.workers(), time.Now())
+		control.Reply(w, http.StatusOK, s)
+	})
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
 		rep, err := d.Reload()
 		if err != nil {
@@ -279,6 +286,7 @@ func (d *Daemon) housekeep(ctx context.Context) {
 		case now := <-drops.C:
 			d.retire()
 			d.meter.observe(d.snapshot(), now)
+			d.talkers.collect(d.workers(), now)
 			d.out.Publish(0, d.drops.take(now, d.dropTotals(), false))
 			d.out.Publish(0, d.gaps(now))
 		case now := <-stats.C:
