@@ -51,6 +51,9 @@ type fileRule struct {
 	When when `yaml:"when"`
 	// Action is allow, alert, block, reset or quarantine. Exceptions allow.
 	Action string `yaml:"action"`
+	// Quarantine says how a host is held that this rule puts in quarantine; what it
+	// leaves out is as the configuration says.
+	Quarantine *fileQuarantine `yaml:"quarantine"`
 	// Tiers replace Action by what the greatest reached threshold says.
 	Tiers []tier `yaml:"tiers"`
 	// KeepEvidence asks for the encrypted content to be kept.
@@ -361,6 +364,7 @@ func (c *compiler) rule(f *fileRule, where string, exception bool, seen map[stri
 		}
 		r.tiers = append(r.tiers, compiledTier{uint64(t.Unique), uint64(t.Count), a})
 	}
+	r.quarantine = c.quarantine(f, where)
 	c.when(&f.When, &r, where+".when")
 	if f.Disabled {
 		return

@@ -499,7 +499,7 @@ func (d *Daemon) Reload() (*signatures.Report, error) {
 		}
 		next = kernelSettingsOf(cfg)
 	}
-	if err := d.applyKernel(next); err != nil {
+	if err := d.applyKernel(next, parts.Policy); err != nil {
 		parts.Close()
 		return nil, err
 	}

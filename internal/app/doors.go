@@ -123,7 +123,7 @@ func (d *Daemon) handler() http.Handler {
 	mux.HandleFunc("POST /block", d.serveBlock)
 	mux.HandleFunc("POST /unblock", d.serveUnblock)
 	mux.HandleFunc("POST /block-file", d.serveBlockFile)
-	mux.HandleFunc("GET /quarantine", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.quarantine.list()) })
+	mux.HandleFunc("GET /quarantine", d.serveQuarantined)
 	mux.HandleFunc("POST /quarantine", d.serveQuarantine)
 	mux.HandleFunc("POST /release", d.serveRelease)
 	mux.HandleFunc("GET /events", d.watch.serve)

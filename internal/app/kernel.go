@@ -11,6 +11,7 @@ import (
 	"sluice/dataplane/enforce"
 	"sluice/dataplane/fastpath"
 	"sluice/dataplane/flow"
+	"sluice/dataplane/policy"
 	"sluice/internal/config"
 )
 
@@ -69,7 +70,7 @@ func (d *Daemon) fill() error {
 		d.log.Warn("block lists and segmentation are not in force: the fast path is off (ports.xdp: off)")
 	}
 	d.quarantine = newQuarantine(d.fast, d.cfg.FastPath.MaxQuarantined, d.log)
-	if err := d.applyKernel(next); err != nil {
+	if err := d.applyKernel(next, d.parts.Policy); err != nil {
 		return err
 	}
 	if d.cfg.Ports.Monitor {
@@ -83,21 +84,17 @@ func (d *Daemon) fill() error {
 
 // applyKernel puts settings in force in place of those before. All files are read
 // first: with an error in one, nothing changes.
-func (d *Daemon) applyKernel(next kernelSettings) error {
+func (d *Daemon) applyKernel(next kernelSettings, pol *policy.Policy) error {
 	if d.cfg.Ports.Monitor {
 		return nil
 	}
-	reach, err := reachable(next.quarantine.Allow)
+	terms, err := newTerms(next.quarantine, pol)
 	if err != nil {
 		return err
 	}
-	d.quarantine.set.SetReachable(reach)
-	d.quarantine.mu.Lock()
-	d.quarantine.ttl, d.quarantine.links = next.quarantine.TTL.D(), next.quarantine.LinkAddress
-	d.quarantine.mu.Unlock()
 	if d.fast == nil {
 		d.kernel = next
-		return nil
+		return d.quarantine.setTerms(terms, next.quarantine.LinkAddress)
 	}
 	lists, allows, err := readLists(next)
 	if err != nil {
@@ -109,7 +106,7 @@ func (d *Daemon) applyKernel(next kernelSettings) error {
 		d.fast.SetMalformed(must, beside),
 		d.fast.SetLimits(limitsOf(next.fast.RateLimits)),
 		d.fast.SetSamples(samples(&next.fast)),
-		d.fast.SetAllowances(allowances(reach)),
+		d.quarantine.setTerms(terms, next.quarantine.LinkAddress),
 	}
 	// First what is allowed: a list must not take that away for a moment.
 	for _, l := range next.fast.AllowLists {
@@ -222,19 +219,16 @@ func segmentation(s config.Segmentation) fastpath.Segmentation {
 	return out
 }
 
-func reachable(all []config.Reachable) (out []enforce.Reachable, err error) {
+func reachable(all []config.Reachable) (out []enforce.Reachable) {
 	for _, r := range all {
-		if r.Prefix.Bits() == 0 {
-			return nil, fmt.Errorf("quarantine.allow: %s would allow everything", r.Prefix)
-		}
 		out = append(out, enforce.Reachable{Prefix: r.Prefix, Proto: protocols[r.Protocol], First: r.Ports.First, Last: r.Ports.Last})
 	}
-	return out, nil
+	return out
 }
 
 func allowances(all []enforce.Reachable) (out []fastpath.Allowance) {
 	for _, r := range all {
-		a := fastpath.Allowance(r)
+		a := fastpath.Allowance{Prefix: r.Prefix, Proto: r.Proto, First: r.First, Last: r.Last}
 		if a.Proto == decode.ProtoICMP && a.Prefix.Addr().Is6() {
 			a.Proto = decode.ProtoICMPv6
 		}
