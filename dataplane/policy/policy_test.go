@@ -201,7 +201,18 @@ func TestDirection(t *testing.T) {
 
 func TestErrorsSayWhereAndWhatToDo(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"rules:\n  - name: a\n    acton: block\n", `p.yaml:3:5: unknown field "acton"`},
+		{"rules:\n  - name: a\n    acton: block\n", `p.yaml:3:5: unknown key "acton" (did you mean "action"?)`},
+		{"rulez: []\nrules: [{name: a, acton: x, action: block, when: {unique: many, port: [80, 70000]}}]\n", "p.yaml:1:1: unknown key \"rulez\" (did you mean \"rules\"?)\np.yaml:2:19: unknown key \"acton\" (did you mean \"action\"?)\np.yaml:2:59: unique: expected a whole number, found \"many\"\np.yaml:2:76: port: expected a port from 1 to 65535, found \"70000\""},
+		{"rules: block\n", `p.yaml:1:8: rules: expected a list, found "block"`},
+		{"rules:\n  - name: a\n    action: block\n    shadow: maybe\n", `p.yaml:4:13: shadow: expected true or false, found "maybe"`},
+		{"rules:\n  - name: [a]\n    action: block\n", `p.yaml:2:11: name: expected text, found a list`},
+		{"rules:\n  - name: a\n    action: blok\n", `unknown action "blok" (did you mean "block"?)`},
+		{"rules:\n  - name: a\n", `a rule has no action`},
+		{"rules:\n  - name: a\n    action: block\n    when: {level: confidental}\n", `(did you mean "confidential"?)`},
+		{"rules:\n  - name: a\n    action: block\n    when: {tags: [GPDR]}\n", `no detector carries the tag "GPDR" (did you mean "GDPR"?)`},
+		{"zones: {plant: [10.0.0.0/8]}\nrules:\n  - name: a\n    action: block\n    when: {source: plnat}\n", `p.yaml:5:20: "plnat" names nothing (did you mean "plant"?)`},
+		{"rules:\n  - name: a\n   action: block\n", `p.yaml:3:4: `},
+		{"rules:\n\t- name: a\n", `(indent with spaces)`},
 		{"rules:\n  - name: a\n    action: explode\n", `p.yaml:3:13: unknown action "explode" (use allow`},
 		{"rules:\n  - name: a\n    action: block\n    when:\n      detectors: [pay.crad]\n", `p.yaml:5:19: no detector is named "pay.crad"`},
 		{"rules:\n  - name: a\n    action: block\n    quarantine: {ttl: 1h}\n", `p.yaml:4:17: the rule "a" says how to hold a host, but puts none in quarantine (set action: quarantine`},
@@ -213,7 +224,7 @@ func TestErrorsSayWhereAndWhatToDo(t *testing.T) {
 		{"rules:\n  - name: a\n    action: block\n  - name: a\n    action: block\n", `p.yaml:4:11: there are two rules named "a"`},
 		{"exceptions:\n  - name: x\nrules:\n  - {name: a, action: alert}\n", `has no owner (add owner`},
 		{"groups:\n  a: [b]\n  b: [a]\nrules:\n  - {name: r, action: alert}\n", `nested too deep`},
-		{"rules:\n  - name: a\n    action: block\n    when: {channel: [smtp, htp]}\n", `p.yaml:4:28: no channel is named "htp" (such as http-request`},
+		{"rules:\n  - name: a\n    action: block\n    when: {channel: [smtp, htp]}\n", `p.yaml:4:28: no channel is named "htp" (did you mean "http"?)`},
 		{"rules: []\n", `the policy has no rules`},
 		{"rules:\n  - name: a\n    action: block\n    when: {min_size: huge}\n", `"huge" is no size`},
 		{"rules: [\n", `p.yaml:`},

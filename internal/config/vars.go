@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"sluice/internal/near"
 )
 
 // Vars are address and port groups by name, as rules spell them: "[10.0.0.0/8,
@@ -118,8 +120,8 @@ func (v Vars) check() []error {
 			switch {
 			case v[r] == "":
 				hint := "define it under vars"
-				if near := nearest(r, names, 1); len(near) > 0 {
-					hint = "did you mean $" + near[0] + "?"
+				if like := near.Names(r, names, 1); len(like) > 0 {
+					hint = "did you mean $" + like[0] + "?"
 				}
 				errs = append(errs, &Error{Key: "vars." + name, Msg: fmt.Sprintf("refers to $%s, which is not defined", r), Hint: hint})
 			case state[r] == 1:
