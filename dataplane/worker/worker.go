@@ -172,8 +172,8 @@ type Worker struct {
 	// touched lists objects that got bytes from the packet in work.
 	touched []*inspect.Object
 	closing bool
-	// rawQueue bounds what is kept of datagram flows.
-	rawQueue rawQueue
+	// rawDatagrams and rawStreams bound what is kept of flows of no known protocol.
+	rawDatagrams, rawStreams rawQueue
 	// missed is the last time up to which frames went by unseen; none when 0.
 	missed int64
 
@@ -224,7 +224,7 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.HeldTime <= 0 {
 		cfg.HeldTime = 10 * time.Second
 	}
-	w := &Worker{cfg: cfg}
+	w := &Worker{cfg: cfg, rawDatagrams: rawQueue{max: maxRaw}, rawStreams: rawQueue{max: maxRaw}}
 	if cfg.Documents != nil {
 		w.answers = make(chan *pendingDocument, maxDocuments)
 	}
