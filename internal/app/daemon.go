@@ -67,7 +67,9 @@ type Daemon struct {
 	operator   *journal
 	meter      meter
 	talkers    talkerWatch
-	below      below
+	// remote answers requests over NATS; nil where that is off.
+	remote *natsControl
+	below  below
 	// pinned counts the processors of ports.capture.cpus that are taken.
 	pinned int
 }
@@ -155,6 +157,9 @@ func NewDaemon(cfg *config.Config, reread func() (*config.Config, error), log *s
 		n = max(runtime.NumCPU()/max(len(cfg.Ports.Bridges)+len(cfg.Ports.Gateways)+min(len(cfg.Ports.Taps), 1), 1), 1)
 	}
 	if d.kept, err = openEvidence(cfg, false, log); err != nil {
+		return nil, err
+	}
+	if d.remote, err = d.openControl(); err != nil {
 		return nil, err
 	}
 	d.docs = openDocuments(cfg, n, liveNice)
@@ -313,6 +318,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { d.housekeep(ctx) })
+	if d.remote != nil {
+		wg.Go(func() { d.remote.run(ctx) })
+	}
 	wg.Go(func() { d.quarantine.run(ctx) })
 	wg.Go(func() { d.below.run(ctx) })
 	if c := d.cfg.Ports.Confirm.D(); c > 0 {

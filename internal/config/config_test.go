@@ -124,7 +124,6 @@ outputs:
 		"alert": {Payload: &yes, Metadata: &AlertMetadata{Enabled: &no}}, "http": {Extended: &yes}, "dns": {},
 		"files": {ForceHash: []string{"sha256"}}, "anomaly": {Enabled: &yes, Types: TypeChoice{"decode": false, "stream": true}}, "flow": {}}}
 	want.Ignored = []string{"mpm-algo"}
-	c.NoEffect = nil // TestUnused holds it to the program
 	if d := cmp.Diff(want, c); d != "" {
 		t.Fatalf("-want +got\n%s", d)
 	}

@@ -122,6 +122,9 @@ func (c *Config) checkOutputs(bad func(key, hint, format string, args ...any)) {
 	if strings.ContainsAny(o.NATS.Stream, ". *>/\\") || o.NATS.Stream == "" {
 		bad("outputs.nats.stream", "use letters, digits, - and _", "%q is no name of a stream", o.NATS.Stream)
 	}
+	if o.NATS.Control && o.NATS.ControlKeyFile == "" {
+		bad("outputs.nats.control", "name a file with a secret of 32 characters or more under outputs.nats.control-key-file", "requests are answered only where they are signed")
+	}
 	if (o.NATS.CertFile == "") != (o.NATS.KeyFile == "") {
 		bad("outputs.nats.cert-file", "", "cert-file and key-file go together")
 	}

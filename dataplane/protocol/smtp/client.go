@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bytes"
+	"crypto/md5"
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/mime"
@@ -159,7 +160,10 @@ func address(arg []byte, key string) []byte {
 func (p *Parser) begin(env *protocol.Env) *Mail {
 	m := p.mail(env)
 	if m.reader == nil {
-		m.reader = mime.NewReader(mime.Options{Tx: p.cur, Dir: protocol.ToServer, Whole: true, Kind: protocol.KindFile})
+		if p.bodyMD5 {
+			m.digest = md5.New()
+		}
+		m.reader = mime.NewReader(mime.Options{Tx: p.cur, Dir: protocol.ToServer, Whole: true, Kind: protocol.KindFile, Digest: m.digest})
 		p.cur.Progress[protocol.ToServer] = max(p.cur.Progress[protocol.ToServer], Envelope)
 	}
 	return m
@@ -228,6 +232,14 @@ func (p *Parser) write(env *protocol.Env, b []byte) {
 	m.reader.Write(env, b)
 	if m.reader.HeaderDone() {
 		p.cur.Progress[protocol.ToServer] = max(p.cur.Progress[protocol.ToServer], Headers)
+	}
+}
+
+// stuffed tells the digest of a dot that is left out of the content: it is of
+// the body as sent.
+func (p *Parser) stuffed() {
+	if m := p.cur.State.(*Mail); m.digest != nil && m.reader.HeaderDone() {
+		m.digest.Write(lfDot[1:])
 	}
 }
 
@@ -309,6 +321,7 @@ func (p *Parser) content(env *protocol.Env, data []byte) (rest []byte) {
 				p.dot = dotBare
 				i++
 			default:
+				p.stuffed()
 				p.dot = dotMid
 			}
 		case dotCR:
@@ -316,6 +329,7 @@ func (p *Parser) content(env *protocol.Env, data []byte) (rest []byte) {
 				p.endMail(env, true)
 				return data[i+1:]
 			}
+			p.stuffed()
 			p.write(env, []byte{'\r'})
 			p.dot = dotMid
 		case dotBare:

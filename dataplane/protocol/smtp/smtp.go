@@ -7,6 +7,7 @@ package smtp
 
 import (
 	"bytes"
+	"hash"
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/mime"
@@ -49,7 +50,9 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		ID: protocol.SMTP, TCP: true, Ports: []uint16{25, 587, 2525, 465},
 		Probe: probe,
-		New:   func(env *protocol.Env) protocol.Parser { return &Parser{md5: env.Limits.MailMD5} },
+		New: func(env *protocol.Env) protocol.Parser {
+			return &Parser{md5: env.Limits.SubjectMD5, bodyMD5: env.Limits.BodyMD5}
+		},
 		Buffers: []protocol.BufferSpec{
 			spec(slotHelo, "smtp.helo", Envelope, false),
 			spec(slotMailFrom, "smtp.mail_from", Envelope, false),
@@ -158,6 +161,8 @@ type Mail struct {
 	MailFrom []byte
 	RcptTo   [][]byte
 	reader   *mime.Reader
+	// digest is of the body as sent; nil unless wanted.
+	digest hash.Hash
 	// ended: the content is complete or given up; done: the reply came too.
 	ended, done bool
 	truncated   bool
@@ -213,12 +218,13 @@ const (
 
 // Parser is the SMTP of one flow.
 type Parser struct {
-	txs   protocol.TxList
-	cur   *protocol.Tx
-	helo  []byte
-	queue []waiting
-	md5   bool
-	lost  bool // the queue overflowed or bytes are missing: replies may not match
+	txs     protocol.TxList
+	cur     *protocol.Tx
+	helo    []byte
+	queue   []waiting
+	md5     bool
+	bodyMD5 bool
+	lost    bool // the queue overflowed or bytes are missing: replies may not match
 
 	// The client's side.
 	mode     clientMode
