@@ -69,7 +69,8 @@ func (p *Parser) command(env *protocol.Env, data []byte) (rest []byte) {
 func (p *Parser) execute(env *protocol.Env, line []byte) {
 	line = bytes.TrimRight(line, "\r\n")
 	if p.authing {
-		// A step of the login: not looked at.
+		// A step of the login, of which the name is all that is kept.
+		p.authStep(line)
 		p.push(cmdAuth, nil)
 		return
 	}
@@ -106,6 +107,7 @@ func (p *Parser) execute(env *protocol.Env, line []byte) {
 		p.beginBdat(env, line[4:])
 	case hasFold(line, "AUTH "):
 		p.first(env)
+		p.auth(line[len("AUTH "):])
 		p.push(cmdAuth, p.cur)
 	case hasFold(line, "STARTTLS"), hasFold(line, "X-ANONYMOUSTLS"):
 		p.first(env)
@@ -126,6 +128,32 @@ func (p *Parser) execute(env *protocol.Env, line []byte) {
 		p.first(env)
 		p.push(cmdOther, p.cur)
 	}
+}
+
+// auth begins a login (RFC 4954 §4), which may bring its first step with it.
+func (p *Parser) auth(arg []byte) {
+	name, step, more := bytes.Cut(bytes.TrimSpace(arg), []byte(" "))
+	p.claimed, p.mech = "", mechNone
+	switch {
+	case bytes.EqualFold(name, []byte("PLAIN")):
+		p.mech = mechPlain
+	case bytes.EqualFold(name, []byte("LOGIN")):
+		p.mech = mechLogin
+	}
+	if more {
+		p.authStep(step)
+	}
+}
+
+// authStep takes the name out of the step that has it: the first.
+func (p *Parser) authStep(step []byte) {
+	switch p.mech {
+	case mechPlain:
+		p.claimed = protocol.PlainUser(step)
+	case mechLogin:
+		p.claimed = protocol.LoginUser(step)
+	}
+	p.mech = mechNone
 }
 
 // first makes the flow's first transaction, whatever command comes first.

@@ -1,8 +1,8 @@
 // Package smtp reads SMTP (RFC 5321, RFC 3030, RFC 3207, RFC 4954) from both
 // sides of a connection. It takes ordered bytes and gives one transaction a
 // mail, its envelope as buffers and its content, read by package mime, as
-// objects. It knows nothing of mailboxes or policies. What is sent to log in
-// is passed over and kept nowhere.
+// objects. It knows nothing of mailboxes or policies. Of what is sent to log in
+// only the name is kept.
 package smtp
 
 import (
@@ -235,6 +235,9 @@ type Parser struct {
 	bdatLeft uint64
 	bdatLast bool
 	authing  bool
+	// user has logged in; claimed is who tries to, and mech by which mechanism.
+	user, claimed string
+	mech          mechanism
 	// spec keeps data sent before the server agreed to take it.
 	spec     []byte
 	guessing bool
@@ -262,6 +265,18 @@ const (
 
 // Capabilities gives the extensions offered last.
 func (p *Parser) Capabilities() Capabilities { return p.caps }
+
+// mechanism is a way to log in of which the name can be told.
+type mechanism uint8
+
+const (
+	mechNone mechanism = iota
+	mechPlain
+	mechLogin
+)
+
+// User implements protocol.Login.
+func (p *Parser) User(*protocol.Tx) string { return p.user }
 
 // Txs implements protocol.Parser.
 func (p *Parser) Txs() *protocol.TxList { return &p.txs }
