@@ -183,7 +183,7 @@ func New(cfg Config) (*Catalog, error) {
 	c.engineering = make(map[string]uint16)
 	for _, e := range engineeringFiles {
 		if !off(e.id) {
-			c.engineering[e.id] = c.addDetector(Detector{ID: e.id, Level: Confidential, Tags: []string{"trade secret"}, Good: []string{e.good}, Bad: []string{"see " + e.id}})
+			c.engineering[e.id] = c.addDetector(Detector{ID: e.id, Level: Confidential, Tags: []string{engineeringTag}, Good: []string{e.good}, Bad: []string{"see " + e.id}})
 		}
 	}
 	for _, d := range specialDetectors() {

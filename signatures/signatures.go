@@ -9,7 +9,6 @@
 package signatures
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +16,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 
 	"sluice/dataplane/decode"
@@ -168,6 +166,8 @@ type Ruleset struct {
 	Classes map[string]rule.Class
 	cfg     Config
 	rep     *engine.Reputation
+	// bad are lines of the files beside the rules that were not understood.
+	bad []RuleError
 }
 
 // maxFile bounds a rule file.
@@ -228,6 +228,7 @@ func Load(paths []string, cfg Config) (*Ruleset, *Report) {
 	}
 	env := rs.env(dirs, fail)
 	rs.Classes = env.Classes
+	rep.Errors = append(rep.Errors, rs.bad...)
 	p := rule.NewParser(env)
 	var adjust *rule.Adjustments
 	if cfg.Thresholds != "" {
@@ -390,9 +391,9 @@ func (rs *Ruleset) env(dirs []string, fail func(path, format string, args ...any
 	env.Countries = rs.cfg.Geo != nil
 	env.Field = func(k string) bool { return cfg.Fields[k] != nil }
 	classes, refs := rules.Classification, rules.References
-	parseClasses(classes, env.Classes)
-	parseReferences(refs, env.References)
-	read := func(explicit, name string, take func(string)) {
+	parseClasses("", classes, env.Classes)
+	parseReferences("", refs, env.References)
+	read := func(explicit, name string, take func(file, data string) []RuleError) {
 		files := []string{explicit}
 		if explicit == "" {
 			files = files[:0]
@@ -403,46 +404,15 @@ func (rs *Ruleset) env(dirs []string, fail func(path, format string, args ...any
 		for _, f := range files {
 			data, err := os.ReadFile(f)
 			if err == nil {
-				take(string(data))
+				rs.bad = append(rs.bad, take(f, string(data))...)
 			} else if explicit != "" {
 				fail(f, "read %s: %v", name, err)
 			}
 		}
 	}
-	read(cfg.Classification, "classification.config", func(s string) { parseClasses(s, env.Classes) })
-	read(cfg.References, "reference.config", func(s string) { parseReferences(s, env.References) })
+	read(cfg.Classification, "classification.config", func(f, s string) []RuleError { return parseClasses(f, s, env.Classes) })
+	read(cfg.References, "reference.config", func(f, s string) []RuleError { return parseReferences(f, s, env.References) })
 	return env
-}
-
-// parseClasses reads `config classification: name,description,priority`.
-func parseClasses(data string, into map[string]rule.Class) {
-	sc := bufio.NewScanner(strings.NewReader(data))
-	for sc.Scan() {
-		rest, ok := strings.CutPrefix(strings.TrimSpace(sc.Text()), "config classification:")
-		if !ok {
-			continue
-		}
-		name, rest, _ := strings.Cut(rest, ",")
-		i := strings.LastIndexByte(rest, ',')
-		if i < 0 {
-			continue
-		}
-		if n, err := strconv.Atoi(strings.TrimSpace(rest[i+1:])); err == nil {
-			into[strings.TrimSpace(name)] = rule.Class{Description: strings.TrimSpace(rest[:i]), Priority: n}
-		}
-	}
-}
-
-// parseReferences reads `config reference: type prefix`.
-func parseReferences(data string, into map[string]string) {
-	sc := bufio.NewScanner(strings.NewReader(data))
-	for sc.Scan() {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(sc.Text()), "config reference:"); ok {
-			if f := strings.Fields(rest); len(f) == 2 {
-				into[strings.ToLower(f[0])] = f[1]
-			}
-		}
-	}
 }
 
 // Compile makes an Engine of the rules that are enabled. It may take seconds

@@ -80,7 +80,7 @@ __attribute__((noinline)) int quarantined(struct packet *p, int parsed, __u32 ac
 
 		if (!a || !a->used)
 			break;
-		if ((p->dst.halves[0] & a->mask.halves[0]) == a->addr.halves[0] &&
+		if (a->set == v->set && (p->dst.halves[0] & a->mask.halves[0]) == a->addr.halves[0] &&
 		    (p->dst.halves[1] & a->mask.halves[1]) == a->addr.halves[1] &&
 		    (!a->proto || a->proto == p->proto) && has_port(a, p))
 			return 0;

@@ -53,7 +53,7 @@ struct block_value {
 	__u32 list;    /* index into the daemon's table of lists */
 	__u32 reason;  /* index into the daemon's table of reasons */
 	__u32 flags;
-	__u32 pad;
+	__u32 set; /* of a quarantined host: which allowances are its */
 };
 
 struct fragment_key {
@@ -86,7 +86,7 @@ struct allowance {
 	__u8 proto;	   /* 0 any */
 	__u8 used;	   /* 0 ends the list */
 	__u8 ports;	   /* whether first and last count */
-	__u8 pad;
+	__u8 set;	   /* of the hosts that it is for */
 };
 
 /* Go: fastpath.aclRange. From this port on, to the next range. */

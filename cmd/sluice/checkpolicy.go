@@ -9,15 +9,13 @@ import (
 	"sluice/internal/config"
 )
 
-// policyReport is what `check` tells of the policy and of the settings.
+// policyReport is what `check` tells of the policy.
 type policyReport struct {
 	Policy struct {
 		Name     string         `json:"name"`
 		Rules    int            `json:"rules"`
 		Warnings []checkWarning `json:"warnings"`
 	} `json:"policy"`
-	// NoEffect are settings that were made and that nothing follows yet.
-	NoEffect []string `json:"no_effect"`
 }
 
 // checkWarning is something in a policy that is allowed but probably not meant.
@@ -30,7 +28,7 @@ type checkWarning struct {
 
 // reportPolicy loads the policy and looks at it.
 func reportPolicy(cfg *config.Config) (policyReport, error) {
-	r := policyReport{NoEffect: append([]string{}, cfg.NoEffect...)}
+	var r policyReport
 	r.Policy.Name, r.Policy.Warnings = app.PolicyNone, []checkWarning{}
 	p, err := app.LoadPolicy(cfg)
 	if err != nil || p == nil {
@@ -45,9 +43,6 @@ func reportPolicy(cfg *config.Config) (policyReport, error) {
 
 // print tells people.
 func (r *policyReport) print(out io.Writer) {
-	for _, k := range r.NoEffect {
-		fmt.Fprintf(out, "warning: the setting %s is known and has no effect yet\n", k)
-	}
 	for _, w := range r.Policy.Warnings {
 		fmt.Fprintf(out, "%s:%d: warning: %s (%s)\n", w.File, w.Line, w.Message, w.Remedy)
 	}

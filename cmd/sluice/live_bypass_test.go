@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/cmd/sluice-demo/stage"
+	"sluice/internal/app"
 	"sluice/internal/netlab"
 )
 
@@ -62,6 +63,7 @@ func liveBypass(r *rig) {
 	if more := frames() - before; more > 20 {
 		r.Errorf("%d frames of a bypassed connection reached the workers", more)
 	}
+	sent := n + r.talkers(talk)
 	c.Close()
 	if err := r.daemon.Stop(); err != nil { // which ends all flows
 		r.Error(err)
@@ -87,7 +89,48 @@ func liveBypass(r *rig) {
 	if err := json.Unmarshal([]byte(line), &rec); err != nil {
 		r.Fatal(err)
 	}
-	if f := rec.Flow; f.ToServer < n || f.ToClient < n || f.ToServer > n*5/4 || f.State != "bypassed" || f.Bypass != "capture" {
+	if f := rec.Flow; f.ToServer < sent || f.ToClient < sent || f.ToServer > sent*5/4 || f.State != "bypassed" || f.Bypass != "capture" {
 		r.Errorf("%s", line)
 	}
+}
+
+// talkers looks at who sends most while a bypassed connection does, and tells how
+// much that sent each way.
+func (r *rig) talkers(talk func(n int)) (sent uint64) {
+	r.Helper()
+	done, stopped := make(chan struct{}), make(chan uint64, 1)
+	go func() {
+		n := uint64(0)
+		defer func() { stopped <- n }()
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				talk(100_000)
+				n += 100_000
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+	}()
+	defer func() { close(done); sent = <-stopped }()
+	var st app.Status
+	for range 5 { // the kernel's counts are taken over once a second
+		st = app.Status{}
+		if err := json.Unmarshal([]byte(r.cmd(0, "", "top", "--json")), &st); err != nil {
+			r.Fatal(err)
+		}
+		if t := st.Talkers; t != nil && len(t.Flows) > 0 && len(t.Sources) > 1 && t.Flows[0].Bypassed.Bytes > 50_000 {
+			if f := &t.Flows[0]; f.AppProto != "tls" || f.Server.String() != netlab.Server4+":443" || t.Services[0].Port != 443 || t.Sources[0].Bypassed.Packets == 0 {
+				r.Errorf("%+v", t)
+			}
+			if text := r.cmd(0, "", "top", "--once"); !strings.Contains(text, " > "+netlab.Server4+":443 tls") {
+				r.Errorf("top shows no flow:\n%s", text)
+			}
+			return 0 // what was sent is told once it has ended
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	r.Errorf("no talkers: %+v", st.Talkers)
+	return 0
 }

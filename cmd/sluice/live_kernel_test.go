@@ -22,16 +22,17 @@ rules:
   - name: isolate-cards
     when: {direction: egress, detectors: [pay.card], unique: 5}
     action: quarantine
+    quarantine: {ttl: 30m, allow: ["` + management + ` tcp/80"]}
 `
 
-// quarantineFlags has a policy that puts in quarantine, and a destination that
-// stays.
+// quarantineFlags has a policy that puts in quarantine, with a destination that
+// stays for its hosts alone.
 func (r *rig) quarantineFlags(more string) []string {
 	l := r.listen(management + ":80")
 	o := netlab.Serve(l)
 	r.Cleanup(func() { o.Close() })
 	return []string{"--policy", r.write("policy.yaml", quarantinePolicy),
-		"--config", r.write("quarantine.yaml", "quarantine:\n  allow: ['"+management+" tcp/80']\n  ttl: 1h\n"+more)}
+		"--config", r.write("quarantine.yaml", "quarantine:\n  allow: [192.0.2.99]\n  ttl: 1h\n"+more)}
 }
 
 // reach tells what the client reaches: the server by TCP and by UDP, and the
@@ -114,7 +115,7 @@ func liveQuarantine(r *rig) {
 		return e.Drop != nil && e.Src == netlab.Client4 && strings.HasPrefix(e.Drop.Reason, "quarantine") && e.Drop.Source == "xdp"
 	})
 	q := r.quarantined()
-	if len(q) != 1 || q[0].Host.String() != netlab.Client4 || q[0].By != "policy: isolate-cards" || q[0].Expires == nil || time.Until(*q[0].Expires) > time.Hour {
+	if len(q) != 1 || q[0].Host.String() != netlab.Client4 || q[0].By != "policy: isolate-cards" || q[0].Expires == nil || time.Until(*q[0].Expires) > 30*time.Minute || q[0].Reaches() != management+" tcp/80" {
 		r.Errorf("%+v", q)
 	}
 	st, err := r.daemon.Status(r.ctx)
@@ -128,7 +129,7 @@ func liveQuarantine(r *rig) {
 	r.run()
 	r.held("after a restart")
 	r.six("after a restart", false)
-	if q := r.quarantined(); len(q) != 1 || q[0].By != "policy: isolate-cards" {
+	if q := r.quarantined(); len(q) != 1 || q[0].By != "policy: isolate-cards" || q[0].Reaches() != management+" tcp/80" {
 		r.Errorf("after a restart: %+v", q)
 	}
 	r.cmd(0, "", "quarantine", "del", netlab.Client4)
@@ -139,10 +140,10 @@ func liveQuarantine(r *rig) {
 
 	r.cmd(0, "", "quarantine", "add", netlab.Client4, "--reason", "ticket 1", "--ttl", "3s")
 	added := time.Now()
-	if q := r.quarantined(); len(q) != 1 || q[0].By != "operator" || q[0].Reason != "ticket 1" {
+	if q := r.quarantined(); len(q) != 1 || q[0].By != "operator" || q[0].Reason != "ticket 1" || q[0].Reaches() != "192.0.2.99" {
 		r.Errorf("%+v", q)
 	}
-	if tcp, _, _ := r.reach(); tcp && time.Since(added) < 3*time.Second {
+	if tcp, _, managed := r.reach(); (tcp || managed) && time.Since(added) < 3*time.Second {
 		r.Error("not held by hand")
 	}
 	time.Sleep(time.Until(added.Add(3200 * time.Millisecond)))

@@ -141,7 +141,7 @@ func liveOverload(r *rig) {
 	if len(st.Ports) != 2 || len(st.Ports[0].Rings) != 1 || st.Ports[0].Rings[0].Frames == 0 {
 		r.Errorf("%+v", st.Ports)
 	}
-	r.cmd(0, "RING", "status")
+	r.cmd(0, "SEND ERRORS", "status")
 }
 
 // liveCoverage has the bytes that leave counted by what became of them.

@@ -102,7 +102,7 @@ as a daemon beside the wire (tap) or in it (bridge).`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `sluice help %s`", err, strings.TrimPrefix(c.CommandPath(), "sluice "))
 	})
-	root.AddCommand(replayCommand(), scanCommand(), checkCommand(), testCommand(), rulesCommand(), policyCommand(), runCommand(), statusCommand(), topCommand(), reloadCommand(), confirmCommand(), handoverCommand(), blockCommand(), quarantineCommand(), eventsCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(replayCommand(), scanCommand(), checkCommand(), testCommand(), rulesCommand(), policyCommand(), runCommand(), statusCommand(), topCommand(), reloadCommand(), confirmCommand(), handoverCommand(), blockCommand(), quarantineCommand(), remoteCommand(), eventsCommand(), doctorCommand(), versionCommand())
 	return root
 }
 
@@ -150,7 +150,7 @@ func (f *common) load() (*config.Config, error) {
 		cfg.Policy.File = f.policy
 	}
 	if f.eve != "" {
-		cfg.Outputs.EVE.Enabled, cfg.Outputs.EVE.Filename = true, f.eve
+		cfg.Outputs.EVE.Enabled, cfg.Outputs.EVE.Filetype, cfg.Outputs.EVE.Filename = true, "regular", f.eve
 	}
 	if f.nats != "" {
 		cfg.Outputs.NATS.URL = f.nats

@@ -15,8 +15,8 @@ func quarantineCommand() *cobra.Command {
 	q := &cobra.Command{Use: "quarantine", Short: "Stop all that a host sends, or let it send again",
 		Long: `A host in quarantine sends to nobody but the destinations of quarantine.allow in
 the configuration. Rules of the policy put hosts in quarantine too, with the
-action quarantine. A quarantine outlives the daemon, and ends by its time to
-live or by hand.`}
+action quarantine, and may say for how long and what their hosts still reach. A
+quarantine outlives the daemon, and ends by its time to live or by hand.`}
 	q.AddCommand(quarantineAddCommand(), quarantineDelCommand(), quarantineListCommand())
 	return q
 }
@@ -74,9 +74,9 @@ func quarantineListCommand() *cobra.Command {
 			return json.NewEncoder(c.OutOrStdout()).Encode(list)
 		}
 		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "HOST\tLINK\tSINCE\tEXPIRES\tBY\tREASON")
+		fmt.Fprintln(w, "HOST\tLINK\tSINCE\tEXPIRES\tBY\tREACHES\tREASON")
 		for _, e := range list {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Host, e.Link, e.Since.Local().Format(time.DateTime), inTime(e.Expires), e.By, e.Reason)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Host, e.Link, e.Since.Local().Format(time.DateTime), inTime(e.Expires), e.By, e.Reaches(), e.Reason)
 		}
 		return w.Flush()
 	}

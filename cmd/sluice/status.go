@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -38,7 +39,6 @@ func printStatus(out io.Writer, s app.Status) {
 	printHead(out, &s)
 	printPorts(out, &s)
 	printWorkers(out, &s)
-	printRings(out, s.Ports)
 	printRates(out, &s)
 	printCoverage(out, s.Counters)
 	printDrops(out, &s)
@@ -108,30 +108,56 @@ func xdpOf(p *app.PortStatus) string {
 	return p.XDP
 }
 
+// printWorkers shows each worker, with a line for each of its ports: what its own
+// thread does stands in the first.
 func printWorkers(out io.Writer, s *app.Status) {
 	fmt.Fprintln(out)
 	w := table(out)
-	fmt.Fprintln(w, "WORKER\tPORTS\tLOAD\tFRAMES/S\tFRAMES\tRING DROPS\tFORWARDED\tWITHHELD\tINJECTED")
-	for _, l := range s.Loads {
-		fmt.Fprintf(w, "%s %d\t%s\t%.0f %%\t%s\t%d\t%d\t%d\t%d\t%d\n", l.Mode, l.Index, l.Ports, 100*l.Load, number(l.FrameRate), l.Frames, l.Dropped, l.Forwarded, l.Withheld, l.Injected)
-	}
-	w.Flush()
-}
-
-// printRings shows the workers' shares of the ports.
-func printRings(out io.Writer, ports []app.PortStatus) {
-	w := table(out)
 	defer w.Flush()
-	fmt.Fprintln(w, "\nRING\tCPU\tFRAMES\tLOST\tFILL\tSENT\tSEND ERRORS")
-	for _, p := range ports {
-		for _, r := range p.Rings {
-			cpu := "any"
-			if r.CPU != nil {
-				cpu = strconv.Itoa(*r.CPU)
-			}
-			fmt.Fprintf(w, "%s:%d\t%s\t%d\t%d\t%.0f%%\t%d\t%d\n", p.Name, r.Worker, cpu, r.Frames, r.Dropped, r.Fill, r.Sent, r.SendLost)
+	fmt.Fprintln(w, "WORKER\tCPU\tLOAD\tFRAMES/S\tFORWARDED\tWITHHELD\tINJECTED\tPORT\tFRAMES\tLOST\tFILL\tSENT\tSEND ERRORS")
+	for _, l := range s.Loads {
+		own := fmt.Sprintf("%s %d\t%s\t%.0f %%\t%s\t%d\t%d\t%d", l.Mode, l.Index, cpuOf(s, &l), 100*l.Load, number(l.FrameRate), l.Forwarded, l.Withheld, l.Injected)
+		shares := ringsOf(s, &l)
+		if len(shares) == 0 {
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t\t\t\n", own, l.Ports, l.Frames, l.Dropped)
+		}
+		for _, r := range shares {
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.0f %%\t%d\t%d\n", own, r.port, r.Frames, r.Dropped, r.Fill, r.Sent, r.SendLost)
+			own = "\t\t\t\t\t\t"
 		}
 	}
+}
+
+// share is a worker's share of a port.
+type share struct {
+	port string
+	*app.RingStatus
+}
+
+func ringsOf(s *app.Status, l *app.WorkerStatus) (out []share) {
+	names := strings.Split(l.Ports, ",")
+	for i := range s.Ports {
+		p := &s.Ports[i]
+		if p.Mode != l.Mode || !slices.Contains(names, p.Name) {
+			continue
+		}
+		for j := range p.Rings {
+			if p.Rings[j].Worker == l.Index {
+				out = append(out, share{p.Name, &p.Rings[j]})
+			}
+		}
+	}
+	return out
+}
+
+// cpuOf names the processor that a worker is pinned to.
+func cpuOf(s *app.Status, l *app.WorkerStatus) string {
+	for _, r := range ringsOf(s, l) {
+		if r.CPU != nil {
+			return strconv.Itoa(*r.CPU)
+		}
+	}
+	return "any"
 }
 
 // printCoverage tells what became of the bytes that left.

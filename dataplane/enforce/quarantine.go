@@ -24,28 +24,37 @@ type Reachable struct {
 // host a moment later, and does not see what a tunnel carries. Its methods are
 // safe for concurrent use; Holds takes no lock.
 type Quarantine struct {
-	mu    sync.Mutex // of those who write
-	hosts atomic.Pointer[held]
-	reach atomic.Pointer[[]Reachable]
+	mu     sync.Mutex // of those who write
+	byAddr map[decode.Addr]hold
+	reach  [][]Reachable
+	hosts  atomic.Pointer[held]
 }
 
-// held is the hosts at one time; nobody changes it.
+// held is all there is to know at one time; nobody changes it.
 type held struct {
 	byAddr map[decode.Addr]hold
-	byLink map[[6]byte]int64
+	byLink map[[6]byte]hold
+	reach  [][]Reachable
 }
 
-// hold is one host's: until when, and its link-layer address where that counts.
+// hold is one host's: until when, which destinations it still reaches, and its
+// link-layer address where that counts.
 type hold struct {
 	expires int64
+	set     uint8
 	link    [6]byte
 }
 
+// outlasts tells whether h ends after o.
+func (h hold) outlasts(o hold) bool {
+	return o.expires != 0 && (h.expires == 0 || h.expires > o.expires)
+}
+
 // Add puts a host in quarantine until expires, in nanoseconds since the epoch; 0
-// is for good. By link, unless zero, its other addresses are held too. Added
-// anew, what was said of it before is replaced.
-func (q *Quarantine) Add(host netip.Addr, link [6]byte, expires int64) {
-	q.change(func(m map[decode.Addr]hold) { m[decode.AddrFrom(host)] = hold{expires, link} })
+// is for good. It reaches the destinations of the set. By link, unless zero, its
+// other addresses are held too. Added anew, what was said of it before is replaced.
+func (q *Quarantine) Add(host netip.Addr, link [6]byte, expires int64, set uint8) {
+	q.change(func(m map[decode.Addr]hold) { m[decode.AddrFrom(host)] = hold{expires, set, link} })
 }
 
 // Remove ends a host's quarantine.
@@ -53,24 +62,39 @@ func (q *Quarantine) Remove(host netip.Addr) {
 	q.change(func(m map[decode.Addr]hold) { delete(m, decode.AddrFrom(host)) })
 }
 
+// SetReachable replaces what quarantined hosts still reach, by set, and their
+// sets, all at once. Of a set that there is not, nothing is reached.
+func (q *Quarantine) SetReachable(sets [][]Reachable, setOf func(netip.Addr) uint8) {
+	q.mu.Lock()
+	q.reach = sets
+	q.mu.Unlock()
+	q.change(func(m map[decode.Addr]hold) {
+		for a, h := range m {
+			h.set = setOf(a.Netip())
+			m[a] = h
+		}
+	})
+}
+
 // change makes a copy of the table with fn's changes the valid one.
 func (q *Quarantine) change(fn func(map[decode.Addr]hold)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	next := held{byAddr: map[decode.Addr]hold{}}
-	if old := q.hosts.Load(); old != nil {
-		next.byAddr = maps.Clone(old.byAddr)
+	next := held{byAddr: map[decode.Addr]hold{}, reach: q.reach}
+	if q.byAddr != nil {
+		next.byAddr = maps.Clone(q.byAddr)
 	}
 	fn(next.byAddr)
+	q.byAddr = next.byAddr
 	for _, h := range next.byAddr {
 		if h.link == [6]byte{} {
 			continue
 		}
 		if next.byLink == nil {
-			next.byLink = map[[6]byte]int64{}
+			next.byLink = map[[6]byte]hold{}
 		}
-		if before, ok := next.byLink[h.link]; !ok || before != 0 && (h.expires == 0 || h.expires > before) {
-			next.byLink[h.link] = h.expires
+		if before, ok := next.byLink[h.link]; !ok || h.outlasts(before) {
+			next.byLink[h.link] = h
 		}
 	}
 	if len(next.byAddr) == 0 {
@@ -79,9 +103,6 @@ func (q *Quarantine) change(fn func(map[decode.Addr]hold)) {
 	}
 	q.hosts.Store(&next)
 }
-
-// SetReachable replaces what quarantined hosts still reach.
-func (q *Quarantine) SetReachable(all []Reachable) { q.reach.Store(&all) }
 
 // Holds reports whether a packet is to be withheld: its sender is in quarantine,
 // and its receiver is none that such hosts reach.
@@ -96,21 +117,20 @@ func (q *Quarantine) Holds(p *decode.Packet) bool {
 		if !known || hosts.byLink == nil {
 			return false
 		}
-		expires, ok := hosts.byLink[link]
-		if !ok || expires != 0 && p.Time >= expires {
+		h, ok = hosts.byLink[link]
+		if !ok || h.expires != 0 && p.Time >= h.expires {
 			return false
 		}
 	}
 	if linkOnly(p) {
 		return false
 	}
-	reach := q.reach.Load()
-	if reach == nil {
+	if int(h.set) >= len(hosts.reach) {
 		return true
 	}
-	dst := p.Dst.Netip()
-	for i := range *reach {
-		r := &(*reach)[i]
+	dst, reach := p.Dst.Netip(), hosts.reach[h.set]
+	for i := range reach {
+		r := &reach[i]
 		if r.Prefix.Contains(dst) && r.speaks(p) {
 			return false
 		}

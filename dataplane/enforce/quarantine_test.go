@@ -27,18 +27,18 @@ func TestQuarantine(t *testing.T) {
 	if q.Holds(away) {
 		t.Error("an empty quarantine holds")
 	}
-	q.Add(netip.MustParseAddr("10.1.1.5"), [6]byte{}, 0)
-	q.Add(netip.MustParseAddr("10.1.1.6"), [6]byte{}, 1000)
-	q.Add(netip.MustParseAddr("10.1.1.7"), [6]byte{}, 1001)
-	q.Add(netip.MustParseAddr("fd00:1::5"), [6]byte{}, 0)
+	q.Add(netip.MustParseAddr("10.1.1.5"), [6]byte{}, 0, 0)
+	q.Add(netip.MustParseAddr("10.1.1.6"), [6]byte{}, 1000, 0)
+	q.Add(netip.MustParseAddr("10.1.1.7"), [6]byte{}, 1001, 0)
+	q.Add(netip.MustParseAddr("fd00:1::5"), [6]byte{}, 0, 0)
 	if !q.Holds(away) {
 		t.Error("without destinations all is held")
 	}
-	q.SetReachable([]Reachable{
+	q.SetReachable([][]Reachable{{
 		{Prefix: netip.MustParsePrefix("10.9.0.1/32")},
 		{Prefix: netip.MustParsePrefix("10.9.1.0/24"), Proto: decode.ProtoUDP, First: 53, Last: 53},
 		{Prefix: netip.MustParsePrefix("fd00:9::/32"), Proto: decode.ProtoICMP},
-	})
+	}, {{Prefix: netip.MustParsePrefix("10.9.2.0/24")}}}, func(netip.Addr) uint8 { return 0 })
 	later := packet("10.1.1.5", "10.9.1.1", decode.ProtoUDP, 0, 0)
 	later.FragOffset, later.Flags = 64, decode.FlagFragment
 	noIP := packet("10.1.1.5", "192.0.2.1", decode.ProtoTCP, 9, 443)
@@ -77,14 +77,27 @@ func TestQuarantine(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { q.Holds(away) }); n != 0 {
 		t.Errorf("%v allocations a packet", n)
 	}
+	// Each host reaches the destinations of its own set.
+	q.Add(netip.MustParseAddr("10.1.1.20"), [6]byte{}, 0, 1)
+	q.Add(netip.MustParseAddr("10.1.1.21"), [6]byte{}, 0, 2) // which there is not
+	for _, tt := range []struct {
+		src, dst string
+		want     bool
+	}{{"10.1.1.20", "10.9.2.7", false}, {"10.1.1.20", "10.9.0.1", true}, {"10.1.1.5", "10.9.2.7", true}, {"10.1.1.21", "10.9.2.7", true}, {"10.1.1.21", "10.9.0.1", true}} {
+		if got := q.Holds(packet(tt.src, tt.dst, decode.ProtoTCP, 9, 443)); got != tt.want {
+			t.Errorf("%s to %s: %v", tt.src, tt.dst, got)
+		}
+	}
+	q.Remove(netip.MustParseAddr("10.1.1.20"))
+	q.Remove(netip.MustParseAddr("10.1.1.21"))
 	// By link-layer address all that a host calls itself is held.
 	named := packet("10.1.1.99", "192.0.2.1", decode.ProtoTCP, 9, 443)
 	named.Frame = &capture.Frame{Link: capture.LinkEthernet, Data: []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0}}
 	if q.Holds(named) {
 		t.Error("a host that nobody named is held")
 	}
-	q.Add(netip.MustParseAddr("10.1.1.8"), [6]byte{2, 0, 0, 0, 0, 2}, 1001)
-	q.Add(netip.MustParseAddr("10.1.1.9"), [6]byte{2, 0, 0, 0, 0, 2}, 1000)
+	q.Add(netip.MustParseAddr("10.1.1.8"), [6]byte{2, 0, 0, 0, 0, 2}, 1001, 0)
+	q.Add(netip.MustParseAddr("10.1.1.9"), [6]byte{2, 0, 0, 0, 0, 2}, 1000, 0)
 	if !q.Holds(named) {
 		t.Error("another address of the host is not held")
 	}

@@ -61,7 +61,7 @@ type blockValue struct {
 	List    uint32
 	Reason  uint32
 	Flags   uint32
-	_       uint32
+	Set     uint32
 }
 
 // flowDrop is struct flow_drop.
@@ -82,7 +82,7 @@ type allowance struct {
 	Proto uint8
 	Used  uint8
 	Ports uint8
-	_     uint8
+	Set   uint8
 }
 
 // aclRange is struct acl_range.

@@ -19,6 +19,7 @@ type claim struct {
 	list    uint32
 	reason  uint32
 	flags   uint32
+	set     uint8
 }
 
 func (c claim) outlasts(o claim) bool {
@@ -36,7 +37,7 @@ func strongest(cs []claim) claim {
 }
 
 func (c claim) value() blockValue {
-	return blockValue{Expires: c.expires, List: c.list, Reason: c.reason, Flags: c.flags}
+	return blockValue{Expires: c.expires, List: c.list, Reason: c.reason, Flags: c.flags, Set: uint32(c.set)}
 }
 
 // due is an entry of the heap of expiries. It may be stale: the claim tells.

@@ -20,6 +20,8 @@ type Allowance struct {
 	// First and Last bound the port of either end; both 0 allow all. Only TCP, UDP
 	// and SCTP have ports.
 	First, Last uint16
+	// Set is which hosts it is for: those with the same.
+	Set uint8
 }
 
 // Quarantined is a host whose packets go nowhere but to allowances.
@@ -29,6 +31,8 @@ type Quarantined struct {
 	// Link is the host's link-layer address, by which its other addresses are held
 	// too; zero where it is not known, or is a router's.
 	Link [6]byte
+	// Set chooses the allowances that are the host's: those with the same.
+	Set uint8
 	// Expires is when the quarantine ends; never when zero.
 	Expires time.Time
 }
@@ -132,7 +136,7 @@ func (f *FastPath) Quarantine(q Quarantined) error {
 	if q.Link[0]&1 != 0 {
 		return fmt.Errorf("quarantine %s: the link-layer address is of many", host)
 	}
-	c := claim{expires: monotonicAt(q.Expires), list: f.names.list(QuarantineList), reason: f.names.reason(q.Reason)}
+	c := claim{expires: monotonicAt(q.Expires), list: f.names.list(QuarantineList), reason: f.names.reason(q.Reason), set: q.Set}
 	if err := f.held.m.Put(host.As16(), c.value()); err != nil {
 		if isFull(err) {
 			err = ErrFull
@@ -171,7 +175,7 @@ func (f *FastPath) Quarantined() []Quarantined {
 	defer f.mu.Unlock()
 	var out []Quarantined
 	for host, c := range f.held.hosts {
-		out = append(out, Quarantined{Host: host, Link: c.link, Reason: textOf(f.names.reasons, c.reason), Expires: wallAt(c.expires)})
+		out = append(out, Quarantined{Host: host, Link: c.link, Set: c.set, Reason: textOf(f.names.reasons, c.reason), Expires: wallAt(c.expires)})
 	}
 	return out
 }
@@ -213,7 +217,7 @@ func compileAllowances(all []Allowance) (out [maxAllowances]allowance, err error
 		if p.Addr().Is4() {
 			bits += 96
 		}
-		v := allowance{Addr: p.Addr().As16(), Proto: a.Proto, Used: 1, First: a.First, Last: a.Last}
+		v := allowance{Addr: p.Addr().As16(), Proto: a.Proto, Used: 1, First: a.First, Last: a.Last, Set: a.Set}
 		for b := range bits {
 			v.Mask[b/8] |= 0x80 >> (b % 8)
 		}

@@ -62,9 +62,20 @@ func TestQuarantine(t *testing.T) {
 		{"DHCP by broadcast", udp4(h, "255.255.255.255", 68, 67), ReasonPass},
 		{"DHCP as a way out", udp4(h, "192.0.2.1", 68, 67), ReasonQuarantine},
 	})
+	must(f.SetAllowances([]Allowance{{Prefix: netip.MustParsePrefix("10.9.0.1/32")}, {Prefix: netip.MustParsePrefix("10.9.2.0/24"), Set: 3}}))
+	must(f.Quarantine(Quarantined{Host: netip.MustParseAddr("10.1.1.20"), Set: 3}))
+	steps(t, f, []step{
+		{"what its own set allows", tcp4("10.1.1.20", "10.9.2.7", 5, 22, "S"), ReasonPass},
+		{"what another's does", tcp4("10.1.1.20", "10.9.0.1", 5, 22, "S"), ReasonQuarantine},
+		{"a host without a set there", tcp4(h, "10.9.2.7", 5, 22, "S"), ReasonQuarantine},
+		{"and where it may go", tcp4(h, "10.9.0.1", 5, 22, "S"), ReasonPass},
+	})
+	if ok, err := f.Release(netip.MustParseAddr("10.1.1.20")); !ok || err != nil {
+		t.Errorf("release: %v, %v", ok, err)
+	}
 	lists, err := f.ListCounters()
 	must(err)
-	if lists[QuarantineList].Packets != 14 {
+	if lists[QuarantineList].Packets != 16 {
 		t.Errorf("lists counted %v", lists)
 	}
 	if ok, err := f.Release(host); !ok || err != nil {

@@ -203,7 +203,7 @@ func (t *Table) begin(k *Key, h uint64, p *decode.Packet, low bool) *Flow {
 func (t *Table) count(f *Flow, p *decode.Packet, dir protocol.Dir) {
 	f.Last = max(f.Last, p.Time)
 	f.Pkts[dir]++
-	f.Bytes[dir] += wireLen(p)
+	f.Bytes[dir] += WireLen(p)
 	f.TCPFlags[dir] |= p.TCPFlags
 	f.MinTTL[dir] = min(f.MinTTL[dir], p.TTL)
 	f.MaxTTL[dir] = max(f.MaxTTL[dir], p.TTL)
@@ -212,9 +212,9 @@ func (t *Table) count(f *Flow, p *decode.Packet, dir protocol.Dir) {
 	}
 }
 
-// wireLen gives a packet's share of its frame: all of it, or, within a tunnel,
+// WireLen gives a packet's share of its frame: all of it, or, within a tunnel,
 // from its IP header on.
-func wireLen(p *decode.Packet) uint64 {
+func WireLen(p *decode.Packet) uint64 {
 	if p.TunnelDepth == 0 && p.Frame != nil && p.Flags&decode.FlagReassembled == 0 {
 		return uint64(max(p.Frame.WireLen, uint32(len(p.Frame.Data))))
 	}
@@ -276,7 +276,7 @@ func (t *Table) Uncount(f *Flow, p *decode.Packet, dir protocol.Dir) { t.uncount
 // uncount takes the packet back that Get counted and that opens another flow.
 func (t *Table) uncount(f *Flow, p *decode.Packet, dir protocol.Dir) {
 	f.Pkts[dir] -= min(f.Pkts[dir], 1)
-	f.Bytes[dir] -= min(f.Bytes[dir], wireLen(p))
+	f.Bytes[dir] -= min(f.Bytes[dir], WireLen(p))
 }
 
 // Swap exchanges a flow's client and server, its counters and its connection's

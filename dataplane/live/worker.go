@@ -178,11 +178,7 @@ func (w *worker) run() error {
 			w.heart.beat(w.index, now)
 			beat = now
 		}
-		interval := TickInterval
-		if w.urgent {
-			interval = UrgentInterval
-		}
-		if w.nudged.Load() && w.nudged.Swap(false) || now-tick >= int64(interval) {
+		if w.nudged.Load() && w.nudged.Swap(false) || now-tick >= int64(w.interval()) {
 			w.press()
 			w.proc.Tick(time.Now().UnixNano())
 			w.inject()
@@ -205,12 +201,7 @@ func (w *worker) run() error {
 			}
 			idle = 0
 		}
-		if w.urgent {
-			interval = UrgentInterval
-		} else {
-			interval = TickInterval
-		}
-		if _, err := unix.Poll(w.poll, int(interval/time.Millisecond)); err != nil && err != unix.EINTR {
+		if _, err := unix.Poll(w.poll, int(w.interval()/time.Millisecond)); err != nil && err != unix.EINTR {
 			return os.NewSyscallError("poll", err)
 		}
 		if w.poll[len(w.poll)-1].Revents != 0 {
@@ -222,6 +213,14 @@ func (w *worker) run() error {
 		return w.leave()
 	}
 	return nil
+}
+
+// interval is the time from one Tick to the next.
+func (w *worker) interval() time.Duration {
+	if w.urgent {
+		return UrgentInterval
+	}
+	return TickInterval
 }
 
 // round takes one batch from each port.

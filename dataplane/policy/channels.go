@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -31,7 +32,7 @@ func (c *compiler) channels(l list, where string) []string {
 			continue
 		}
 		if !slices.ContainsFunc(channelNames, func(n string) bool { return anyGlob([]string{s}, n) }) {
-			c.at(fmt.Sprintf("%s[%d]", where, i), "such as http-request, http-response, smtp, ftp, smb, tls, raw; see docs/policy.md", "no channel is named %q", s)
+			c.at(fmt.Sprintf("%s[%d]", where, i), c.meant(s, append(slices.Sorted(maps.Keys(channelAliases)), channelNames...), "such as http-request, http-response, smtp, ftp, smb, tls, raw; see docs/policy.md"), "no channel is named %q", s)
 		}
 		out = append(out, s)
 	}

@@ -36,12 +36,12 @@ func (c *compiler) detectors(all map[string]fileDetector) {
 		var err error
 		if f.Level != "" {
 			if d.Level, err = classifiers.ParseLevel(f.Level); err != nil {
-				c.at(where+".level", "", "%v", err)
+				c.badLevel(where+".level", f.Level, err)
 			}
 		}
 		if f.Confidence != "" {
 			if d.Confidence, err = classifiers.ParseConfidence(f.Confidence); err != nil {
-				c.at(where+".confidence", "", "%v", err)
+				c.badConfidence(where+".confidence", f.Confidence, err)
 			}
 		}
 		if f.Bulk < 0 || f.Bulk > classifiers.MaxUnique {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +54,9 @@ type fileRule struct {
 	When when `yaml:"when"`
 	// Action is allow, alert, block, reset or quarantine. Exceptions allow.
 	Action string `yaml:"action"`
+	// Quarantine says how a host is held that this rule puts in quarantine; what it
+	// leaves out is as the configuration says.
+	Quarantine *fileQuarantine `yaml:"quarantine"`
 	// Tiers replace Action by what the greatest reached threshold says.
 	Tiers []tier `yaml:"tiers"`
 	// KeepEvidence asks for the encrypted content to be kept.
@@ -75,7 +81,7 @@ type when struct {
 	Source      list `yaml:"source"`
 	Destination list `yaml:"destination"`
 	// Port is the destination's port.
-	Port []uint16 `yaml:"port"`
+	Port ports `yaml:"port"`
 	// Level is the least level of what was found.
 	Level string `yaml:"level"`
 	// Detectors are ids, or prefixes with "*"; "!" before one excludes it.
@@ -130,6 +136,21 @@ func (l *list) UnmarshalYAML(unmarshal func(any) error) error {
 		return err
 	}
 	*l = many
+	return nil
+}
+
+// UnmarshalYAML reads one port or several.
+func (p *ports) UnmarshalYAML(unmarshal func(any) error) error {
+	var one uint16
+	if unmarshal(&one) == nil {
+		*p = ports{one}
+		return nil
+	}
+	var many []uint16
+	if err := unmarshal(&many); err != nil {
+		return err
+	}
+	*p = many
 	return nil
 }
 
@@ -199,12 +220,18 @@ func (c *compiler) decode(data []byte, f *file) (err error) {
 			err = &Error{File: c.file, Line: 1, Column: 1, Msg: "the file is no YAML that can be read", Remedy: "look for tags (!) and stray colons"}
 		}
 	}()
-	d := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict(), yaml.DisallowUnknownField())
-	if err := d.Decode(f); err != nil && !errors.Is(err, io.EOF) {
-		return c.yamlError(err)
-	}
 	c.ast, err = parser.ParseBytes(data, 0)
 	if err != nil {
+		return c.yamlError(err)
+	}
+	for _, doc := range c.ast.Docs {
+		c.shapes(doc.Body, reflect.TypeFor[file](), "")
+	}
+	if len(c.errs) > 0 {
+		return errors.Join(c.errs...)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict(), yaml.DisallowUnknownField())
+	if err := d.Decode(f); err != nil && !errors.Is(err, io.EOF) {
 		return c.yamlError(err)
 	}
 	return nil
@@ -230,8 +257,13 @@ func (c *compiler) yamlError(err error) error {
 			e.Line, e.Column = t.Position.Line, t.Position.Column
 		}
 	}
-	if strings.Contains(e.Msg, "unknown field") {
-		e.Remedy = "see docs/policy.md for the keys there are"
+	switch {
+	case strings.Contains(e.Msg, "already defined"):
+		e.Msg, e.Remedy = "the key stands here twice: "+e.Msg, "take one of them out"
+	case strings.Contains(e.Msg, "character '\t'"):
+		e.Remedy = "indent with spaces"
+	default:
+		e.Remedy = "look at the indentation and the quotes around here"
 	}
 	return e
 }
@@ -292,6 +324,9 @@ func (c *compiler) compile(f *file) {
 	c.detectors(f.Detectors)
 	// Every set is checked, used or not.
 	for name := range f.Zones {
+		if name == "inside" {
+			continue
+		}
 		c.hosts([]string{name}, "$.zones."+name)
 	}
 	for name := range f.Groups {
@@ -344,14 +379,14 @@ func (c *compiler) rule(f *fileRule, where string, exception bool, seen map[stri
 	if !exception {
 		var ok bool
 		if r.action, ok = actions[f.Action]; !ok && (f.Action != "" || len(f.Tiers) == 0) {
-			c.at(where+".action", "use allow, alert, block, reset or quarantine", "unknown action %q", f.Action)
+			c.unknownAction(where+".action", f.Action)
 		}
 		r.noAction = f.Action == ""
 	}
 	for i, t := range f.Tiers {
 		a, ok := actions[t.Action]
 		if !ok {
-			c.at(fmt.Sprintf("%s.tiers[%d].action", where, i), "use allow, alert, block, reset or quarantine", "unknown action %q", t.Action)
+			c.unknownAction(fmt.Sprintf("%s.tiers[%d].action", where, i), t.Action)
 		}
 		if t.Unique < 0 || t.Count < 0 || t.Unique == 0 && t.Count == 0 {
 			c.at(fmt.Sprintf("%s.tiers[%d]", where, i), "give unique: or count: above 0", "a tier has no threshold")
@@ -361,6 +396,7 @@ func (c *compiler) rule(f *fileRule, where string, exception bool, seen map[stri
 		}
 		r.tiers = append(r.tiers, compiledTier{uint64(t.Unique), uint64(t.Count), a})
 	}
+	r.quarantine = c.quarantine(f, where)
 	c.when(&f.When, &r, where+".when")
 	if f.Disabled {
 		return
@@ -372,4 +408,13 @@ func (c *compiler) rule(f *fileRule, where string, exception bool, seen map[stri
 	if !r.wantsFindings && len(r.unscannable) == 0 {
 		c.p.always = true
 	}
+}
+
+func (c *compiler) unknownAction(where, action string) {
+	const use = "use allow, alert, block, reset or quarantine"
+	if action == "" {
+		c.at(where, use, "a rule has no action")
+		return
+	}
+	c.at(where, c.meant(action, slices.Sorted(maps.Keys(actions)), use), "unknown action %q", action)
 }

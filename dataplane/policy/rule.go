@@ -17,6 +17,7 @@ type rule struct {
 	expires          int64
 	action           verdict.Action
 	tiers            []compiledTier
+	quarantine       *Quarantine
 
 	directions   uint8
 	channels     []string

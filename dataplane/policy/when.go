@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"path"
 	"slices"
@@ -26,7 +27,7 @@ func (c *compiler) when(w *when, r *rule, where string) {
 	for i, d := range w.Direction {
 		at := slices.Index(directionNames[:], d)
 		if at < 0 {
-			c.at(fmt.Sprintf("%s.direction[%d]", where, i), "use egress, ingress, internal or external", "unknown direction %q", d)
+			c.at(fmt.Sprintf("%s.direction[%d]", where, i), c.meant(d, directionNames[:], "use egress, ingress, internal or external"), "unknown direction %q", d)
 			continue
 		}
 		r.directions |= 1 << at
@@ -38,13 +39,13 @@ func (c *compiler) when(w *when, r *rule, where string) {
 	var err error
 	if w.Level != "" {
 		if r.level, err = classifiers.ParseLevel(w.Level); err != nil {
-			c.at(where+".level", "", "%v", err)
+			c.badLevel(where+".level", w.Level, err)
 		}
 		r.wantsFindings = true
 	}
 	if w.MinConfidence != "" {
 		if r.minConf, err = classifiers.ParseConfidence(w.MinConfidence); err != nil {
-			c.at(where+".min_confidence", "", "%v", err)
+			c.badConfidence(where+".min_confidence", w.MinConfidence, err)
 		}
 	}
 	known := classifiers.IDs()
@@ -52,7 +53,7 @@ func (c *compiler) when(w *when, r *rule, where string) {
 		id, not := strings.CutPrefix(d, "!")
 		own := slices.ContainsFunc(c.p.custom, func(x classifiers.Custom) bool { return classifiers.MatchID(id, x.ID) })
 		if !own && !slices.ContainsFunc(known, func(k string) bool { return classifiers.MatchID(id, k) }) && id != "*" {
-			c.at(fmt.Sprintf("%s.detectors[%d]", where, i), "docs/policy.md tells the groups there are; a prefix ends in *", "no detector is named %q", id)
+			c.at(fmt.Sprintf("%s.detectors[%d]", where, i), c.meant(id, c.detectorNames(known), "docs/policy.md tells the groups there are; a prefix ends in *"), "no detector is named %q", id)
 		}
 		if not {
 			r.notDetectors = append(r.notDetectors, id)
@@ -62,6 +63,7 @@ func (c *compiler) when(w *when, r *rule, where string) {
 		r.wantsFindings = true
 	}
 	if len(w.Tags) > 0 {
+		c.tags(w.Tags, where+".tags")
 		r.tags, r.wantsFindings = w.Tags, true
 	}
 	if w.Unique < 0 || w.Count < 0 {
@@ -87,7 +89,7 @@ func (c *compiler) when(w *when, r *rule, where string) {
 		if u == "any" {
 			r.unscannable[i] = "*"
 		} else if !slices.ContainsFunc(unscannableReasons[:], func(n string) bool { return anyGlob([]string{u}, n) }) {
-			c.at(fmt.Sprintf("%s.unscannable[%d]", where, i), "use any, "+strings.Join(unscannableReasons[:], ", "), "unknown reason %q", u)
+			c.at(fmt.Sprintf("%s.unscannable[%d]", where, i), c.meant(u, append(unscannableReasons[:], "any"), "use any, "+strings.Join(unscannableReasons[:], ", ")), "unknown reason %q", u)
 		}
 	}
 	if w.Hours != "" {
@@ -102,7 +104,7 @@ func (c *compiler) when(w *when, r *rule, where string) {
 	for i, d := range w.Days {
 		n, ok := days[strings.ToLower(d)]
 		if !ok {
-			c.at(fmt.Sprintf("%s.days[%d]", where, i), "use mon, tue, wed, thu, fri, sat, sun", "unknown day %q", d)
+			c.at(fmt.Sprintf("%s.days[%d]", where, i), c.meant(d, slices.Sorted(maps.Keys(days)), "use mon, tue, wed, thu, fri, sat, sun"), "unknown day %q", d)
 		}
 		r.days |= 1 << n
 	}
@@ -227,7 +229,12 @@ func (c *compiler) addHost(h *hostSet, s, where string, not bool, depth int) {
 		set.domains = append(set.domains, domainPattern{domain, ok})
 		return
 	}
-	c.at(where, "a zone, a group, a destination, an address, a range, a domain, a mail address, country:XX, asn:N or user:NAME", "%q names nothing", s)
+	var names []string
+	for _, m := range [...]map[string][]string{c.src.Zones, c.src.Groups, c.src.Destinations} {
+		names = slices.AppendSeq(names, maps.Keys(m))
+	}
+	slices.Sort(names)
+	c.at(where, c.meant(s, names, "a zone, a group, a destination, an address, a range, a domain, a mail address, country:XX, asn:N or user:NAME"), "%q names nothing", s)
 }
 
 func validCountry(s string) bool {
@@ -247,4 +254,36 @@ func validDomain(s string) bool {
 		digits = digits && (r >= '0' && r <= '9' || r == '.')
 	}
 	return !digits
+}
+
+// badLevel and badConfidence tell of a word that is none.
+func (c *compiler) badLevel(where, word string, err error) {
+	c.at(where, c.meant(word, []string{"public", "internal", "confidential", "restricted"}, ""), "%v", err)
+}
+
+func (c *compiler) badConfidence(where, word string, err error) {
+	c.at(where, c.meant(word, []string{"low", "medium", "high"}, ""), "%v", err)
+}
+
+// detectorNames gives the names that a rule may use.
+func (c *compiler) detectorNames(known []string) []string {
+	out := slices.Clone(known)
+	for i := range c.p.custom {
+		out = append(out, c.p.custom[i].ID)
+	}
+	return out
+}
+
+// tags checks that some detector carries each of the tags: a rule with another
+// would silently never match.
+func (c *compiler) tags(tags list, where string) {
+	known := classifiers.Tags()
+	for i := range c.p.custom {
+		known = append(known, c.p.custom[i].Tags...)
+	}
+	for i, t := range tags {
+		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, t) }) {
+			c.at(fmt.Sprintf("%s[%d]", where, i), c.meant(t, known, "there are "+strings.Join(known, ", ")), "no detector carries the tag %q", t)
+		}
+	}
 }

@@ -299,8 +299,9 @@ type Limits struct {
 	// MaxMIMEDepth bounds nested multiparts and attached messages of a mail; 0
 	// means 16. Forwarded mail nests deeper than content encodings do.
 	MaxMIMEDepth int
-	// MailMD5 asks for the digests of a mail's subject and body in its event.
-	MailMD5 bool
+	// SubjectMD5 and BodyMD5 ask for digests of a mail's parts in its event: the
+	// body's is of the bytes as sent.
+	SubjectMD5, BodyMD5 bool
 	// TxOf replaces MaxTx for single protocols, where it is not 0. Ask Tx.
 	TxOf [NumIDs]int
 	// RatioFree is how many decoded bytes are not measured against MaxRatio; 0

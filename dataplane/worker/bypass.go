@@ -140,6 +140,7 @@ func (w *Worker) take(f *flow.Flow, taken *flow.Bypassed, n flow.Bypassed) {
 		f.Bytes[dir] += bytes
 		w.counters.OffloadedPackets += packets
 		w.counters.OffloadedBytes += bytes
+		w.talkPast(f, dir, packets, bytes)
 		if w.leaves(f, dir) {
 			w.counters.EgressBypassed += bytes
 		}

@@ -51,6 +51,8 @@ type Counters struct {
 	// Documents were given to be read whole; of them, and of those not kept, some
 	// were not read, by reason. Unscannable counts answers with a reason.
 	Documents, DocumentsUnscannable, DocumentsTooLarge, DocumentsGap, DocumentsOverload, DocumentsTimeout uint64
+	// RawCut counts raw objects that were judged before their end, to make room.
+	RawCut uint64
 	// HeldFrames were withheld for a verdict and HeldReleased let on; HeldAbsorbed
 	// came again meanwhile, HeldOverflow found no room.
 	HeldFrames, HeldReleased, HeldAbsorbed, HeldOverflow uint64
@@ -178,6 +180,7 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("dlp.documents_gap", c.DocumentsGap)
 	fn("dlp.documents_overload", c.DocumentsOverload)
 	fn("dlp.documents_timeout", c.DocumentsTimeout)
+	fn("dlp.raw_cut", c.RawCut)
 	fn("ips.held_frames", c.HeldFrames)
 	fn("ips.held_released", c.HeldReleased)
 	fn("ips.held_absorbed", c.HeldAbsorbed)

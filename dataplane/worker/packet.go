@@ -15,6 +15,9 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	w.p, w.f, w.dir, w.drop = p, nil, protocol.ToServer, false
 	w.why, w.passed, w.rejected, w.dropAlert = dropNone, false, false, nil
 	forward := w.decide(p)
+	if t := w.talkers.cur; t != nil && !w.again {
+		t.talk(p, w.f, forward || w.parked)
+	}
 	if w.parked {
 		return false
 	}

@@ -18,6 +18,8 @@ type flowState struct {
 	hello bool
 	// raw are the objects that hold the bytes no protocol claimed.
 	raw [2]*inspect.Object
+	// rawSeq are their numbers in the worker's queue.
+	rawSeq [2]uint64
 	// sctp follows the association of an SCTP flow.
 	sctp stream.Association
 	// tail holds the newest bytes of each direction where alerts show them.
@@ -123,9 +125,7 @@ func (w *Worker) rawObject(f *flow.Flow, dir protocol.Dir, offset uint64, data [
 			w.openSpool(st.raw[dir], c)
 		}
 		meta.Sink = st.raw[dir]
-		if f.TCP == nil {
-			w.boundRaw(f, dir)
-		}
+		w.boundRaw(f, dir)
 	}
 	(*objectSink)(w).ObjectData(st.raw[dir].Meta, data)
 }
@@ -138,5 +138,6 @@ func (w *Worker) closeRaw(f *flow.Flow, dir protocol.Dir) {
 	}
 	meta := st.raw[dir].Meta
 	st.raw[dir] = nil
+	w.rawQueueOf(f).open--
 	(*objectSink)(w).CloseObject(meta, protocol.ObjectClosed)
 }

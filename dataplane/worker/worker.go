@@ -176,8 +176,8 @@ type Worker struct {
 	closing bool
 	// nobodys is what bytes of an unknown protocol are asked about as.
 	nobodys protocol.Object
-	// rawQueue bounds what is kept of datagram flows.
-	rawQueue rawQueue
+	// rawDatagrams and rawStreams bound what is kept of flows of no known protocol.
+	rawDatagrams, rawStreams rawQueue
 	// missed is the last time up to which frames went by unseen; none when 0.
 	missed int64
 
@@ -218,6 +218,8 @@ type Worker struct {
 	offload *offload
 	// overload is what the worker does when it cannot keep up; nil for nothing.
 	overload *overload
+	// talkers is what is counted for those who watch.
+	talkers talkers
 
 	counters Counters
 }
@@ -230,7 +232,7 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.HeldTime <= 0 {
 		cfg.HeldTime = 10 * time.Second
 	}
-	w := &Worker{cfg: cfg}
+	w := &Worker{cfg: cfg, rawDatagrams: rawQueue{max: maxRaw}, rawStreams: rawQueue{max: maxRaw}}
 	if cfg.Documents != nil {
 		w.answers = make(chan *pendingDocument, maxDocuments)
 	}
@@ -307,6 +309,7 @@ func (w *Worker) Tick(now int64) {
 		w.flows.Expire(w.now, w.flowEnd)
 	}
 	w.recycle()
+	w.tickTalkers(now)
 	if len(w.documents) > 0 {
 		w.tickDocuments()
 	}

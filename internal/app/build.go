@@ -194,6 +194,9 @@ func LoadPolicy(cfg *config.Config) (*policy.Policy, error) {
 	if nets := homeNets(cfg.Vars); len(nets) > 0 {
 		p = p.WithHome(nets)
 	}
+	if _, err := newTerms(cfg.Quarantine, p); err != nil {
+		return nil, err
+	}
 	return placePolicy(cfg, p)
 }
 

@@ -32,6 +32,9 @@ func Check(cfg *config.Config) (*Checked, error) {
 	if p.Registry, err = registry(cfg); err != nil {
 		return nil, err
 	}
+	if _, _, err := readLists(kernelSettingsOf(cfg)); err != nil {
+		return nil, err
+	}
 	set, rep, err := LoadRules(cfg, p.Registry)
 	if err != nil {
 		return nil, err

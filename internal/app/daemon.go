@@ -66,7 +66,10 @@ type Daemon struct {
 	quarantine *quarantine
 	operator   *journal
 	meter      meter
-	below      below
+	talkers    talkerWatch
+	// remote answers requests over NATS; nil where that is off.
+	remote *natsControl
+	below  below
 	// pinned counts the processors of ports.capture.cpus that are taken.
 	pinned int
 	// gone are the names of ports that were removed.
@@ -156,6 +159,9 @@ func NewDaemon(cfg *config.Config, reread func() (*config.Config, error), log *s
 		n = max(runtime.NumCPU()/max(len(cfg.Ports.Bridges)+len(cfg.Ports.Gateways)+min(len(cfg.Ports.Taps), 1), 1), 1)
 	}
 	if d.kept, err = openEvidence(cfg, false, log); err != nil {
+		return nil, err
+	}
+	if d.remote, err = d.openControl(); err != nil {
 		return nil, err
 	}
 	d.docs = openDocuments(cfg, n, liveNice)
@@ -317,6 +323,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { d.housekeep(ctx) })
+	if d.remote != nil {
+		wg.Go(func() { d.remote.run(ctx) })
+	}
 	wg.Go(func() { d.quarantine.run(ctx) })
 	wg.Go(func() { d.below.run(ctx) })
 	wg.Go(func() { newPortWatch(d).run(ctx, cancel) })
@@ -498,7 +507,7 @@ func (d *Daemon) reload() (*signatures.Report, error) {
 		return parts.Report, err
 	}
 	next := kernelSettingsOf(cfg)
-	if err := d.applyKernel(next); err != nil {
+	if err := d.applyKernel(next, parts.Policy); err != nil {
 		parts.Close()
 		return nil, err
 	}

@@ -43,8 +43,10 @@ type Status struct {
 	Loads    []WorkerStatus     `json:"workers"`
 	// Sources are those whose packets XDP was seen to drop in the last second.
 	Sources []DropSource `json:"dropped_sources,omitempty"`
-	Blocked int          `json:"block_entries"`
-	Allowed int          `json:"allow_entries"`
+	// Talkers are told to `sluice top` alone: counting them costs the workers some time.
+	Talkers *Talkers `json:"talkers,omitempty"`
+	Blocked int      `json:"block_entries"`
+	Allowed int      `json:"allow_entries"`
 	// Quarantined is how many hosts are in quarantine.
 	Quarantined int         `json:"quarantined_hosts"`
 	Events      EventStatus `json:"events"`
@@ -99,6 +101,11 @@ type ReloadReply struct {
 func (d *Daemon) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.Status()) })
+	mux.HandleFunc("GET /top", func(w http.ResponseWriter, _ *http.Request) {
+		s := d.Status()
+		s.Talkers = d.talkers.look(d.workers(), time.Now())
+		control.Reply(w, http.StatusOK, s)
+	})
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
 		rep, err := d.Reload()
 		if err != nil {
@@ -122,7 +129,7 @@ func (d *Daemon) handler() http.Handler {
 	mux.HandleFunc("POST /block", d.serveBlock)
 	mux.HandleFunc("POST /unblock", d.serveUnblock)
 	mux.HandleFunc("POST /block-file", d.serveBlockFile)
-	mux.HandleFunc("GET /quarantine", func(w http.ResponseWriter, _ *http.Request) { control.Reply(w, http.StatusOK, d.quarantine.list()) })
+	mux.HandleFunc("GET /quarantine", d.serveQuarantined)
 	mux.HandleFunc("POST /quarantine", d.serveQuarantine)
 	mux.HandleFunc("POST /release", d.serveRelease)
 	mux.HandleFunc("GET /events", d.watch.serve)
@@ -286,6 +293,7 @@ func (d *Daemon) housekeep(ctx context.Context) {
 		case now := <-drops.C:
 			d.retire()
 			d.meter.observe(d.snapshot(), now)
+			d.talkers.collect(d.workers(), now)
 			d.out.Publish(0, d.drops.take(now, d.dropTotals(), false))
 			d.out.Publish(0, d.gaps(now))
 			d.out.Publish(0, d.out.losses(now))

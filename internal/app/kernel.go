@@ -9,6 +9,7 @@ import (
 	"sluice/dataplane/decode"
 	"sluice/dataplane/enforce"
 	"sluice/dataplane/fastpath"
+	"sluice/dataplane/policy"
 	"sluice/internal/config"
 )
 
@@ -67,7 +68,7 @@ func (d *Daemon) fill() error {
 		d.log.Warn("block lists and segmentation are not in force: the fast path is off (ports.xdp: off)")
 	}
 	d.quarantine = newQuarantine(d.fast, d.cfg.FastPath.MaxQuarantined, d.log)
-	if err := d.applyKernel(next); err != nil {
+	if err := d.applyKernel(next, d.parts.Policy); err != nil {
 		return err
 	}
 	if d.cfg.Ports.Monitor {
@@ -79,46 +80,50 @@ func (d *Daemon) fill() error {
 	return d.openOperatorList()
 }
 
-// applyKernel puts settings in force in place of those before: all of them or,
-// with an error in one, none.
-func (d *Daemon) applyKernel(next kernelSettings) error {
+// applyKernel puts settings in force in place of those before, and how hosts in
+// quarantine are held: all of them or, with an error in one, none.
+func (d *Daemon) applyKernel(next kernelSettings, pol *policy.Policy) error {
 	if d.cfg.Ports.Monitor {
 		return nil
 	}
-	reach, err := reachable(next.quarantine.Allow)
+	terms, err := newTerms(next.quarantine, pol)
 	if err != nil {
 		return err
 	}
+	var put func([]fastpath.Allowance) error
 	if d.fast != nil {
-		t, err := d.tables(next, reach)
+		t, err := d.tables(next)
 		if err != nil {
 			return err
 		}
-		if err := d.fast.Replace(t); err != nil {
-			return err
-		}
-		for _, l := range t.Blocked {
-			if len(l.Blocks) > 0 {
-				d.log.Info("block list loaded", "list", l.Name, "prefixes", len(l.Blocks))
+		put = func(all []fastpath.Allowance) error {
+			t.Allowances = all
+			if err := d.fast.Replace(t); err != nil {
+				return err
 			}
+			for _, l := range t.Blocked {
+				if len(l.Blocks) > 0 {
+					d.log.Info("block list loaded", "list", l.Name, "prefixes", len(l.Blocks))
+				}
+			}
+			return nil
 		}
 	}
-	d.quarantine.set.SetReachable(reach)
-	d.quarantine.mu.Lock()
-	d.quarantine.ttl, d.quarantine.links = next.quarantine.TTL.D(), next.quarantine.LinkAddress
-	d.quarantine.mu.Unlock()
+	if err := d.quarantine.setTerms(terms, next.quarantine.LinkAddress, put); err != nil {
+		return err
+	}
 	d.kernel = next
 	return nil
 }
 
-// tables gives settings in the fast path's terms. Lists of the settings before that
-// are not in the next ones end.
-func (d *Daemon) tables(next kernelSettings, reach []enforce.Reachable) (*fastpath.Tables, error) {
+// tables gives settings in the fast path's terms, without what quarantined hosts
+// reach. Lists of the settings before that are not in the next ones end.
+func (d *Daemon) tables(next kernelSettings) (*fastpath.Tables, error) {
 	lists, allows, err := readLists(next)
 	if err != nil {
 		return nil, err
 	}
-	t := &fastpath.Tables{Segmentation: segmentation(next.segments), Limits: limitsOf(next.fast.RateLimits), Samples: samples(&next.fast), Allowances: allowances(reach)}
+	t := &fastpath.Tables{Segmentation: segmentation(next.segments), Limits: limitsOf(next.fast.RateLimits), Samples: samples(&next.fast)}
 	t.Malformed, t.MalformedBeside = d.malformed(next.fast.Malformed)
 	for _, l := range next.fast.AllowLists {
 		t.Allowed = append(t.Allowed, fastpath.List{Name: l.Name, Blocks: allows[l.Name]})
@@ -225,19 +230,16 @@ func segmentation(s config.Segmentation) fastpath.Segmentation {
 	return out
 }
 
-func reachable(all []config.Reachable) (out []enforce.Reachable, err error) {
+func reachable(all []config.Reachable) (out []enforce.Reachable) {
 	for _, r := range all {
-		if r.Prefix.Bits() == 0 {
-			return nil, fmt.Errorf("quarantine.allow: %s would allow everything", r.Prefix)
-		}
 		out = append(out, enforce.Reachable{Prefix: r.Prefix, Proto: protocols[r.Protocol], First: r.Ports.First, Last: r.Ports.Last})
 	}
-	return out, nil
+	return out
 }
 
 func allowances(all []enforce.Reachable) (out []fastpath.Allowance) {
 	for _, r := range all {
-		a := fastpath.Allowance(r)
+		a := fastpath.Allowance{Prefix: r.Prefix, Proto: r.Proto, First: r.First, Last: r.Last}
 		if a.Proto == decode.ProtoICMP && a.Prefix.Addr().Is6() {
 			a.Proto = decode.ProtoICMPv6
 		}

@@ -27,13 +27,6 @@ func warnPolicy(p *policy.Policy, log *slog.Logger) {
 	}
 }
 
-// warnUnused tells of settings that were made and that nothing follows yet.
-func warnUnused(cfg *config.Config, log *slog.Logger) {
-	for _, k := range cfg.NoEffect {
-		log.Warn("setting is known and has no effect yet", "key", k)
-	}
-}
-
 // placePolicy gives the policy the databases that its rules ask for.
 func placePolicy(cfg *config.Config, p *policy.Policy) (*policy.Policy, error) {
 	rule := p.WantsGeo()

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -184,6 +185,10 @@ func parserLimits(cfg *config.Config, l *protocol.Limits) {
 	for _, s := range m.ExtractURLsSchemes {
 		l.Mail.Schemes = append(l.Mail.Schemes, strings.ToLower(s))
 	}
+
+	digests := cfg.Outputs.EVE.Types.Option("smtp").MD5
+	l.SubjectMD5 = slices.Contains(digests, "subject")
+	l.BodyMD5 = m.BodyMD5 == "yes" || m.BodyMD5 != "no" && slices.Contains(digests, "body")
 
 	l.NoJA3, l.NoJA4, l.NoHASSH = of(protocol.TLS).JA3 == no, of(protocol.TLS).JA4 == no, of(protocol.SSH).Hassh == no
 }

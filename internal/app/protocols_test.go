@@ -19,9 +19,6 @@ func settings(t *testing.T, sets ...string) *config.Config {
 			t.Fatal(err)
 		}
 	}
-	if len(cfg.NoEffect) > 0 {
-		t.Fatalf("no effect: %v", cfg.NoEffect)
-	}
 	return cfg
 }
 

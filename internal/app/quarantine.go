@@ -27,7 +27,9 @@ type QuarantineEntry struct {
 	Link   string `json:"link,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	// By is operator, or policy: and the rule.
-	By      string     `json:"by"`
+	By string `json:"by"`
+	// Allow is what the host still reaches, told in lists alone.
+	Allow   []string   `json:"allow,omitempty"`
 	Since   time.Time  `json:"since"`
 	Expires *time.Time `json:"expires,omitempty"`
 	// Gone tells in the journal that the quarantine has ended.
@@ -70,13 +72,17 @@ type quarantine struct {
 	mu      sync.Mutex
 	hosts   map[netip.Addr]QuarantineEntry
 	pending []netip.Addr
-	ttl     time.Duration
 	links   bool
+	terms   terms
 	most    int
 	full    uint64
 }
 
-const byOperator = "operator"
+// Who put a host in quarantine.
+const (
+	byOperator = "operator"
+	byPolicy   = "policy: "
+)
 
 func newQuarantine(fast *fastpath.FastPath, most int, log *slog.Logger) *quarantine {
 	return &quarantine{fast: fast, log: log, most: most, wake: make(chan struct{}, 1), hosts: map[netip.Addr]QuarantineEntry{}}
@@ -117,7 +123,7 @@ func (q *quarantine) open(dir string) error {
 		q.log.Warn("lines of the quarantine's file cannot be read", "file", q.journal.path, "lines", bad)
 	}
 	for _, e := range q.list() {
-		q.set.Add(e.Host, e.link(), nanos(e.end()))
+		q.set.Add(e.Host, e.link(), nanos(e.end()), q.setOf(&e))
 		if err := q.toKernel(e); err != nil {
 			q.log.Error("host is not in quarantine any more", "host", e.Host, "error", err)
 			q.forget(e.Host)
@@ -136,7 +142,9 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-func (q *quarantine) toKernel(e QuarantineEntry) error {
+func (q *quarantine) toKernel(e QuarantineEntry) error { return q.kernelSet(e, q.setOf(&e)) }
+
+func (q *quarantine) kernelSet(e QuarantineEntry, set uint8) error {
 	if q.fast == nil {
 		return nil
 	}
@@ -144,7 +152,7 @@ func (q *quarantine) toKernel(e QuarantineEntry) error {
 	if e.Reason != "" {
 		reason += ": " + e.Reason
 	}
-	return q.fast.Quarantine(fastpath.Quarantined{Host: e.Host, Link: e.link(), Reason: reason, Expires: e.end()})
+	return q.fast.Quarantine(fastpath.Quarantined{Host: e.Host, Link: e.link(), Set: set, Reason: reason, Expires: e.end()})
 }
 
 // forget takes a host out for the workers.
@@ -167,16 +175,17 @@ func (q *quarantine) isolate(host netip.Addr, link [6]byte, rule string) {
 		q.full++
 		return
 	}
-	e := QuarantineEntry{Host: host, By: "policy: " + rule, Since: now}
+	e := QuarantineEntry{Host: host, By: byPolicy + rule, Since: now}
 	if q.links && link != [6]byte{} {
 		e.Link = net.HardwareAddr(link[:]).String()
 	}
-	if q.ttl > 0 {
-		t := now.Add(q.ttl)
+	held := q.terms.of(rule)
+	if held.ttl > 0 {
+		t := now.Add(held.ttl)
 		e.Expires = &t
 	}
 	q.hosts[host] = e
-	q.set.Add(host, e.link(), nanos(e.end()))
+	q.set.Add(host, e.link(), nanos(e.end()), held.set)
 	q.pending = append(q.pending, host)
 	select {
 	case q.wake <- struct{}{}:
@@ -251,7 +260,7 @@ func (q *quarantine) add(host netip.Addr, link, reason string, ttl *time.Duratio
 	q.mu.Lock()
 	_, known := q.hosts[host]
 	full := !known && len(q.hosts) >= q.most
-	d := q.ttl
+	d := q.terms.base.ttl
 	q.mu.Unlock()
 	if full {
 		return fmt.Errorf("%d hosts are in quarantine, which is the most (fast-path.max-quarantined)", q.most)
@@ -270,7 +279,7 @@ func (q *quarantine) add(host netip.Addr, link, reason string, ttl *time.Duratio
 	q.mu.Lock()
 	q.hosts[host] = e
 	q.mu.Unlock()
-	q.set.Add(host, e.link(), nanos(e.end()))
+	q.set.Add(host, e.link(), nanos(e.end()), q.setOf(&e))
 	return q.journal.add(e)
 }
 

@@ -29,7 +29,7 @@ func heldBy(q *quarantine, host string) bool {
 func TestQuarantineKeeps(t *testing.T) {
 	dir := t.TempDir()
 	q := testQuarantine(t, dir, 3)
-	q.ttl = time.Hour
+	q.terms.base.ttl = time.Hour
 	a, b, c, d := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("10.0.0.4")
 	q.isolate(a, [6]byte{2}, "cards")
 	if !heldBy(q, "10.0.0.1") {

@@ -49,7 +49,6 @@ type ReplaySummary struct {
 // Replay runs capture files through workers. The summary is valid even with an
 // error about an unreadable file.
 func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.Logger) (sum ReplaySummary, err error) {
-	warnUnused(cfg, log)
 	parts, err := Load(cfg, log)
 	if err != nil {
 		return sum, err

@@ -14,7 +14,6 @@ import (
 // Run is the daemon from start to stop. SIGHUP reloads and reopens the event
 // file. reread is NewDaemon's.
 func Run(ctx context.Context, cfg *config.Config, reread func() (*config.Config, error), log *slog.Logger) error {
-	warnUnused(cfg, log)
 	for _, k := range cfg.Ignored {
 		log.Info("setting has no effect here", "key", k)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"sluice/events"
 	"sluice/events/sink/evefile"
+	"sluice/events/sink/evesocket"
 	"sluice/events/sink/natsserver"
 	"sluice/events/sink/natssink"
 	"sluice/internal/config"
@@ -23,9 +24,11 @@ type Output struct {
 	files  []*evefile.Sink
 	NATS   *natssink.Sink
 	server *natsserver.Server
-	temp   string
 	// told is how much of each sink's losses was told.
 	told map[string]loss
+	// natsConfig is what NATS was made with.
+	natsConfig *natssink.Config
+	temp       string
 }
 
 // NATS addresses with a meaning of their own.
@@ -44,7 +47,13 @@ func OpenOutput(cfg *config.Config, lossless bool, log *slog.Logger, extra ...ev
 		}
 	}()
 	sinks := extra
-	if eve := cfg.Outputs.EVE; eve.Enabled {
+	if eve := cfg.Outputs.EVE; eve.Enabled && eve.Filetype != "regular" {
+		s, err := openSocket(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("eve-log: %w", err)
+		}
+		sinks = append(sinks, s)
+	} else if eve.Enabled {
 		if err := o.openFile(cfg, eve.Filename, evefile.Config{Wants: eve.Types.Enabled, Truncate: lossless}); err != nil {
 			return nil, fmt.Errorf("eve-log: %w", err)
 		}
@@ -68,6 +77,16 @@ func OpenOutput(cfg *config.Config, lossless bool, log *slog.Logger, extra ...ev
 	pc.Encoder = events.Encoder{CommunityID: orReplay(cfg.Outputs.EVE.CommunityID, Mode{Live: !lossless}), CommunityIDSeed: cfg.Outputs.EVE.CommunityIDSeed, Host: cfg.Sensor.Name}
 	o.Publisher = events.NewPublisher(pc, sinks...)
 	return o, nil
+}
+
+// openSocket makes the sink of outputs.eve-log.filetype where that is no file.
+func openSocket(cfg *config.Config) (*evesocket.Sink, error) {
+	eve := cfg.Outputs.EVE
+	path := eve.Filename
+	if !strings.ContainsRune(path, filepath.Separator) && cfg.LogDir != "" {
+		path = filepath.Join(cfg.LogDir, path)
+	}
+	return evesocket.New(evesocket.Config{Kind: evesocket.Kind(eve.Filetype), Path: path, Identity: eve.Identity, Facility: eve.Facility, Level: eve.Level, Wants: eve.Types.Enabled})
 }
 
 // openFile opens a file of events. One without a folder is put into the folder of
@@ -135,7 +154,9 @@ func (o *Output) openNATS(cfg *config.Config, temporary bool, log *slog.Logger) 
 		sc.URL, sc.User, sc.Password = o.server.URL, o.server.User, o.server.Password
 		log.Info("embedded NATS server listens", "url", o.server.URL, "credentials", filepath.Join(dir, "nats.json"))
 	}
-	o.NATS, err = natssink.New(sc)
+	if o.NATS, err = natssink.New(sc); err == nil {
+		o.natsConfig = &sc
+	}
 	return err
 }
 

@@ -176,10 +176,6 @@ func (a *assigner) field(v reflect.Value, e entry, path string) {
 				a.fail(e.pos, full, "it is a setting of "+strings.ReplaceAll(only, " ", ", "), "does not apply to %s", lastKey(path))
 				return
 			}
-			if slices.Contains(unused[:], t.Name()+"."+t.Field(i).Name) {
-				a.unused(v.Field(i), e, full, t.Field(i).Tag)
-				return
-			}
 			a.value(v.Field(i), e.val, full, t.Field(i).Tag)
 			return
 		}
@@ -195,17 +191,6 @@ func (a *assigner) field(v reflect.Value, e entry, path string) {
 		return
 	}
 	a.fail(e.pos, full, suggest(e.key, path, names), "unknown key")
-}
-
-// unused puts a value into a field that nothing reads, and notes where that
-// changes it.
-func (a *assigner) unused(v reflect.Value, e entry, full string, tag reflect.StructTag) {
-	before := reflect.New(v.Type()).Elem()
-	before.Set(v)
-	a.value(v, e.val, full, tag)
-	if !reflect.DeepEqual(before.Interface(), v.Interface()) && !slices.Contains(a.c.NoEffect, full) {
-		a.c.NoEffect = append(a.c.NoEffect, full)
-	}
 }
 
 // aliasBelow reports whether a section that is not ours has a key with another
@@ -229,6 +214,13 @@ func (a *assigner) known(full string, e entry) bool {
 			a.fail(e.pos, leaf, why, "known in Suricata, not used here")
 			return true
 		}
+		if why, ok := asIs[leaf]; ok {
+			if off, err := parseBool(leafText(e.val, strings.TrimPrefix(strings.TrimPrefix(leaf, full), "."))); err != nil || off {
+				a.fail(e.pos, leaf, why, "can only be no here")
+				return true
+			}
+			continue
+		}
 		if _, ok := lookupPrefix(harmless, leaf); !ok {
 			return false
 		}
@@ -237,6 +229,19 @@ func (a *assigner) known(full string, e entry) bool {
 		a.c.Ignored = append(a.c.Ignored, full)
 	}
 	return true
+}
+
+// leafText gives the text of the value with a dotted name below a node.
+func leafText(n *node, path string) string {
+	for path != "" {
+		key, rest, _ := strings.Cut(path, ".")
+		i := slices.IndexFunc(n.keys, func(e entry) bool { return e.key == key })
+		if i < 0 {
+			return ""
+		}
+		n, path = n.keys[i].val, rest
+	}
+	return n.text
 }
 
 // leaves gives the dotted names of the values below a node, itself where it has none.

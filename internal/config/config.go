@@ -102,9 +102,6 @@ type Config struct {
 	// Ignored lists the keys that were accepted without effect (Suricata's
 	// tuning knobs), for the log.
 	Ignored []string `yaml:"-"`
-	// NoEffect lists the keys that were set to something else than they are by
-	// default and that nothing follows yet.
-	NoEffect []string `yaml:"-"`
 }
 
 // Sensor names this instance.

@@ -124,7 +124,6 @@ outputs:
 		"alert": {Payload: &yes, Metadata: &AlertMetadata{Enabled: &no}}, "http": {Extended: &yes}, "dns": {},
 		"files": {ForceHash: []string{"sha256"}}, "anomaly": {Enabled: &yes, Types: TypeChoice{"decode": false, "stream": true}}, "flow": {}}}
 	want.Ignored = []string{"mpm-algo"}
-	c.NoEffect = nil // TestUnused holds it to the program
 	if d := cmp.Diff(want, c); d != "" {
 		t.Fatalf("-want +got\n%s", d)
 	}
@@ -171,19 +170,19 @@ func TestErrors(t *testing.T) {
 	f("app-layer: {protocols: {dns: {libhtp: {}}}}\n", "t.yaml:1:31: app-layer.protocols.dns.libhtp: does not apply to dns; it is a setting of http")
 	f("outputs: {eve-log: {types: [alrt]}}\n", "t.yaml:1:29: outputs.eve-log.types.alrt: unknown type of event; did you mean outputs.eve-log.types.alert?")
 	f("vars: {HOME-NET: any}\n", `t.yaml:1:8: vars.HOME-NET: "HOME-NET" is no name of a group; use letters, digits and underscores`)
-	f("vars: {A: $HOME_NTE}\n", "t.yaml: vars.A: refers to $HOME_NTE, which is not defined; did you mean $HOME_NET?")
-	f("vars: {A: $B, B: $A}\n", "t.yaml: vars.B: refers to $A, which leads back to it")
-	f("vars: {A: '[1'}\n", "t.yaml: vars.A: brackets do not match; [1")
-	f("ports: {taps: [eth0], gateways: [eth0]}\n", "t.yaml: ports.gateways: eth0 is named under ports.taps already; give each port one role")
-	f("outputs: {metrics: {listen: 0.0.0.0:9469}}\n", `t.yaml: outputs.metrics.listen: "0.0.0.0:9469" is no loopback address with a port; write 127.0.0.1:PORT; put a proxy with authentication before it for others`)
-	f("outputs: {nats: {url: 'nats://u:p@h:1'}}\n", "t.yaml: outputs.nats.url: holds a password, which lists of processes would show; use outputs.nats.user and password-file")
-	f("ports: {capture: {buffer: 64kb}}\n", "t.yaml: ports.capture.buffer: 65536 bytes; from 2mb to 1gb are possible")
-	f("ports: {capture: {cpus: [2, 3, 2]}}\n", "t.yaml: ports.capture.cpus: names processor 2 twice")
-	f("ports: {capture: {busy-poll: 1s}}\n", "t.yaml: ports.capture.busy-poll: 1s is too long; up to 20ms are possible; 50us to 200us are usual")
-	f("overload: {low: 60}\n", "t.yaml: overload.low: is 60, and overload.high 50; it must be below overload.high")
+	f("vars: {A: $HOME_NTE}\n", "t.yaml:1:8: vars.A: refers to $HOME_NTE, which is not defined; did you mean $HOME_NET?")
+	f("vars: {A: $B, B: $A}\n", "t.yaml:1:15: vars.B: refers to $A, which leads back to it")
+	f("vars: {A: '[1'}\n", "t.yaml:1:8: vars.A: brackets do not match; [1")
+	f("ports: {taps: [eth0], gateways: [eth0]}\n", "t.yaml:1:23: ports.gateways: eth0 is named under ports.taps already; give each port one role")
+	f("outputs: {metrics: {listen: 0.0.0.0:9469}}\n", `t.yaml:1:21: outputs.metrics.listen: "0.0.0.0:9469" is no loopback address with a port; write 127.0.0.1:PORT; put a proxy with authentication before it for others`)
+	f("outputs: {nats: {url: 'nats://u:p@h:1'}}\n", "t.yaml:1:18: outputs.nats.url: holds a password, which lists of processes would show; use outputs.nats.user and password-file")
+	f("ports: {capture: {buffer: 64kb}}\n", "t.yaml:1:19: ports.capture.buffer: 65536 bytes; from 2mb to 1gb are possible")
+	f("ports: {capture: {cpus: [2, 3, 2]}}\n", "t.yaml:1:19: ports.capture.cpus: names processor 2 twice")
+	f("ports: {capture: {busy-poll: 1s}}\n", "t.yaml:1:19: ports.capture.busy-poll: 1s is too long; up to 20ms are possible; 50us to 200us are usual")
+	f("overload: {low: 60}\n", "t.yaml:1:12: overload.low: is 60, and overload.high 50; it must be below overload.high")
 	f("overload: {order: [downloads]}\n", `t.yaml:1:20: overload.order.0: "downloads" is not one of encrypted, download, upload; did you mean "download"?`)
-	f("flow: {memcap: 1kb}\n", "t.yaml: flow.memcap: 1024 bytes are too few; a few megabytes are the least that works")
-	f("rules: {disable: [1], enable: [1]}\n", "t.yaml: rules.enable: sid 1 is in rules.disable too; take it out of one of them")
+	f("flow: {memcap: 1kb}\n", "t.yaml:1:8: flow.memcap: 1024 bytes are too few; a few megabytes are the least that works")
+	f("rules: {disable: [1], enable: [1]}\n", "t.yaml:1:23: rules.enable: sid 1 is in rules.disable too; take it out of one of them")
 	f("x: 1\ny: 2\n", "t.yaml:1:1: x: unknown key; see docs/configuration.md\nt.yaml:2:1: y: unknown key; see docs/configuration.md")
 }
 

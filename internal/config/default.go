@@ -41,7 +41,7 @@ func Default() *Config {
 			MaxLayers: 4, MaxParts: 1000, MaxTx: 512, MaxHeader: 64 * kib, HeldBytes: 64 * kib, HeldTime: sec(10),
 			MaxDocument: 32 * mib, DocumentMemcap: 256 * mib, DocumentQueue: 256, DocumentPolicy: Auto},
 		Outputs: Outputs{
-			EVE: EVE{Filetype: "regular", Filename: "eve.json", Types: EVETypes{All: true}, Metadata: true,
+			EVE: EVE{Filetype: "regular", Filename: "eve.json", Identity: "sluice", Facility: "local5", Level: "info", Types: EVETypes{All: true}, Metadata: true,
 				XFF: XFF{Mode: "extra-data", Deployment: "reverse", Header: "X-Forwarded-For"}},
 			OCSF: OCSF{Filename: "ocsf.json"},
 			NATS: NATS{Stream: "SLUICE_EVENTS", SubjectPrefix: "sluice.events", StreamMaxSize: 1 << 30,

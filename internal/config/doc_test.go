@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -102,15 +101,7 @@ func reference(b *strings.Builder, comments map[string]string, v reflect.Value, 
 			if only := f.Tag.Get("only"); only != "" {
 				c = strings.TrimSpace(c + " (" + only + ")")
 			}
-			if !slices.Contains(unused[:], t.Name()+"."+f.Name) {
-				reference(b, comments, v.Field(i), join(path, name), c)
-				continue
-			}
-			var part strings.Builder
-			reference(&part, comments, v.Field(i), join(path, name), c)
-			for row := range strings.Lines(part.String()) {
-				b.WriteString(strings.TrimRight(strings.TrimSuffix(row, "|\n"), " ") + " (no effect yet) |\n")
-			}
+			reference(b, comments, v.Field(i), join(path, name), c)
 		}
 		return
 	}

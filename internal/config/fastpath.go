@@ -188,6 +188,22 @@ func (r *Reachable) UnmarshalText(text []byte) error {
 	return r.Ports.UnmarshalText([]byte(ports))
 }
 
+// String gives the destination as UnmarshalText reads it.
+func (r Reachable) String() string {
+	s := r.Prefix.String()
+	if r.Prefix.IsSingleIP() {
+		s = r.Prefix.Addr().String()
+	}
+	if r.Protocol != "" {
+		s += " " + r.Protocol
+	}
+	if r.Ports != (PortRange{}) {
+		ports, _ := r.Ports.MarshalText()
+		s += "/" + string(ports)
+	}
+	return s
+}
+
 // maxReachable is fastpath.MaxAllowances, maxZones and maxSegmentRules
 // fastpath.MaxZones and MaxSegmentRules; a test of internal/app compares them.
 const (
@@ -210,6 +226,11 @@ func (c *Config) checkFastPath(bad func(key, hint, format string, args ...any)) 
 	}
 	if n := len(c.Quarantine.Allow); n > maxReachable {
 		bad("quarantine.allow", "use prefixes", "%d destinations are too many, the most is %d", n, maxReachable)
+	}
+	for i, r := range c.Quarantine.Allow {
+		if r.Prefix.IsValid() && r.Prefix.Bits() == 0 {
+			bad(fmt.Sprintf("quarantine.allow.%d", i), "name the few hosts that manage the others", "%s would allow everything", r.Prefix)
+		}
 	}
 	s := &c.Segmentation
 	if n := len(s.Zones); n > maxZones {

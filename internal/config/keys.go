@@ -87,6 +87,8 @@ var harmless = map[string]string{
 	"app-layer.protocols.dns.global-memcap":                                             "bounded by flow",
 	"app-layer.protocols.dns.state-memcap":                                              "bounded by flow",
 	"app-layer.protocols.msn":                                                           "the service is gone",
+	"app-layer.protocols.mqtt.max-msg-length":                                           "see limits.max-object",
+	"app-layer.protocols.websocket.max-payload-size":                                    "see limits.max-object",
 	"app-layer.protocols.modbus.request-flood":                                          "see limits.max-tx",
 	"detect.profile":              "rules group themselves",
 	"detect.custom-values":        "rules group themselves",
@@ -103,6 +105,13 @@ var harmless = map[string]string{
 	"suricata-version":            "not read",
 	"pid-file":                    "the service manager knows",
 	"security":                    "always on",
+}
+
+// asIs are Suricata's settings that are accepted where they ask for what is done
+// anyway, which is their no.
+var asIs = map[string]string{
+	"app-layer.protocols.smtp.raw-extraction":                     "mails are not stored as sent; see outputs.evidence",
+	"app-layer.protocols.http.libhtp.default-config.lzma-enabled": "no browser takes LZMA: what is sent so is unscannable, and the policy says what becomes of it",
 }
 
 // notUsed are Suricata's settings that would change what is detected, enforced

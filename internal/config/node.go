@@ -196,7 +196,7 @@ func Parse(name string, data []byte) (*Config, error) {
 		return nil, err
 	}
 	if err := c.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, placed(name, root, err)
 	}
 	return c, nil
 }

@@ -23,10 +23,16 @@ type Aggregate struct {
 // EVE writes events to a file.
 type EVE struct {
 	Enabled bool `yaml:"enabled"`
-	// Filetype is regular: other transports are the log shipper's trade.
-	Filetype string `yaml:"filetype" enum:"regular"`
+	// Filetype is a regular file, a unix socket on which another program listens
+	// (filename is its path), or the system's log. What such a program does not take
+	// at once is lost, and counted; files and NATS do not lose.
+	Filetype string `yaml:"filetype" enum:"regular|unix_stream|unix_dgram|syslog"`
 	// Filename is relative to default-log-dir; "-" is standard output.
 	Filename string `yaml:"filename"`
+	// Identity, Facility and Level are the system log's.
+	Identity string `yaml:"identity"`
+	Facility string `yaml:"facility" enum:"auth|authpriv|daemon|user|local0|local1|local2|local3|local4|local5|local6|local7"`
+	Level    string `yaml:"level" enum:"emergency|alert|critical|error|warning|notice|info|debug"`
 	// Types says which events are written, and how.
 	Types EVETypes `yaml:"types"`
 	// CommunityID adds community_id, hashed with CommunityIDSeed.
@@ -161,8 +167,11 @@ type NATS struct {
 	Types []string `yaml:"types"`
 	// Embedded is for URL "embedded".
 	Embedded Embedded `yaml:"embedded"`
-	// Control answers requests on sluice.ctl.<sensor>.<verb>.
-	Control bool `yaml:"control"`
+	// Control answers requests on sluice.ctl.<sensor>.<verb>: status, block, unblock,
+	// blocks, quarantine, release and quarantined. Each must be signed with the key
+	// in ControlKeyFile, of 32 characters or more; see docs/events.md.
+	Control        bool   `yaml:"control"`
+	ControlKeyFile string `yaml:"control-key-file"`
 }
 
 // Embedded is the server inside of the program, on a loopback address.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sluice/internal/near"
 )
 
 // Size is a number of bytes, written as a number with kb, mb or gb (powers of
@@ -141,8 +143,8 @@ func parseBool(s string) (bool, error) {
 // notOneOf is the error for a value outside of a list.
 func notOneOf(got string, allowed []string) error {
 	msg := fmt.Sprintf("%q is not one of %s", got, strings.Join(allowed, ", "))
-	if near := nearest(got, allowed, 1); len(near) > 0 {
-		return fmt.Errorf("%s; did you mean %q?", msg, near[0])
+	if names := near.Names(got, allowed, 1); len(names) > 0 {
+		return fmt.Errorf("%s; did you mean %q?", msg, names[0])
 	}
 	return fmt.Errorf("%s", msg)
 }

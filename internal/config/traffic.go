@@ -148,8 +148,6 @@ type Protocol struct {
 	// LibHTP has this name for habit's sake: it tunes our own HTTP parser.
 	LibHTP LibHTP `yaml:"libhtp" only:"http"`
 	MIME   MIME   `yaml:"mime" only:"smtp"`
-	// RawExtraction stores mails as sent.
-	RawExtraction bool `yaml:"raw-extraction" only:"smtp"`
 	// InspectedTracker bounds what rules see of mail attachments.
 	InspectedTracker InspectedTracker `yaml:"inspected-tracker" only:"smtp"`
 	// MaxMsgLength bounds the messages whose content rules and records see; 0 is
@@ -161,8 +159,6 @@ type Protocol struct {
 	MaxStreams        int  `yaml:"max-streams" min:"0" only:"http2"`
 	MaxTableSize      Size `yaml:"max-table-size" only:"http2"`
 	MaxReassemblySize Size `yaml:"max-reassembly-size" only:"http2"`
-	// MaxSize bounds WebSocket payload that is kept.
-	MaxPayloadSize Size `yaml:"max-payload-size" only:"websocket"`
 	// MaxReadSize and MaxWriteSize are the longest reads and writes of SMB that are
 	// no anomaly; 0 is no bound.
 	MaxReadSize  Size `yaml:"max-read-size" only:"smb"`
@@ -211,8 +207,6 @@ type HTTPConfig struct {
 	// limits.max-ratio holds; 0 is 64 KiB. What bounds the bytes themselves is
 	// limits.max-decompressed.
 	CompressionBombLimit Size `yaml:"compression-bomb-limit"`
-	// LZMAEnabled decodes LZMA, which no browser takes.
-	LZMAEnabled bool `yaml:"lzma-enabled"`
 }
 
 // MIME tunes the reading of mails, by whatever protocol they come.
@@ -225,7 +219,8 @@ type MIME struct {
 	// LogURLScheme leaves http:// and the like at the URLs, in events and in the
 	// buffer of email.url, unless it is no.
 	LogURLScheme *bool `yaml:"log-url-scheme"`
-	// BodyMD5 puts the body's digest into events.
+	// BodyMD5 puts the digest of a mail's body, as sent, into its event; auto does
+	// so where the option md5 of smtp events has body.
 	BodyMD5 string `yaml:"body-md5" enum:"auto|yes|no"`
 }
 

@@ -113,7 +113,7 @@ func (c *Config) checkOutputs(bad func(key, hint, format string, args ...any)) {
 		for s := range strings.SplitSeq(u, ",") {
 			p, err := url.Parse(strings.TrimSpace(s))
 			if err != nil || p.Host == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, p.Scheme) {
-				bad("outputs.nats.url", `write nats://HOST:PORT, tls://HOST:PORT, "embedded" or "off"`, "an address cannot be read")
+				bad("outputs.nats.url", `write nats://HOST:PORT, tls://HOST:PORT, "embedded" or "off"`, "%q cannot be read", strings.TrimSpace(s))
 			} else if _, has := p.User.Password(); has {
 				bad("outputs.nats.url", "use outputs.nats.user and password-file", "holds a password, which lists of processes would show")
 			}
@@ -121,6 +121,9 @@ func (c *Config) checkOutputs(bad func(key, hint, format string, args ...any)) {
 	}
 	if strings.ContainsAny(o.NATS.Stream, ". *>/\\") || o.NATS.Stream == "" {
 		bad("outputs.nats.stream", "use letters, digits, - and _", "%q is no name of a stream", o.NATS.Stream)
+	}
+	if o.NATS.Control && o.NATS.ControlKeyFile == "" {
+		bad("outputs.nats.control", "name a file with a secret of 32 characters or more under outputs.nats.control-key-file", "requests are answered only where they are signed")
 	}
 	if (o.NATS.CertFile == "") != (o.NATS.KeyFile == "") {
 		bad("outputs.nats.cert-file", "", "cert-file and key-file go together")

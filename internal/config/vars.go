@@ -2,8 +2,12 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"sort"
+	"strconv"
 	"strings"
+
+	"sluice/internal/near"
 )
 
 // Vars are address and port groups by name, as rules spell them: "[10.0.0.0/8,
@@ -118,8 +122,8 @@ func (v Vars) check() []error {
 			switch {
 			case v[r] == "":
 				hint := "define it under vars"
-				if near := nearest(r, names, 1); len(near) > 0 {
-					hint = "did you mean $" + near[0] + "?"
+				if like := near.Names(r, names, 1); len(like) > 0 {
+					hint = "did you mean $" + like[0] + "?"
 				}
 				errs = append(errs, &Error{Key: "vars." + name, Msg: fmt.Sprintf("refers to $%s, which is not defined", r), Hint: hint})
 			case state[r] == 1:
@@ -136,7 +140,47 @@ func (v Vars) check() []error {
 		}
 		if strings.Count(v[n], "[") != strings.Count(v[n], "]") {
 			errs = append(errs, &Error{Key: "vars." + n, Msg: "brackets do not match", Hint: v[n]})
+		} else if bad := badMember(v[n]); bad != "" {
+			errs = append(errs, &Error{Key: "vars." + n, Msg: strconv.Quote(bad) + " is neither an address, a range, a port nor a group", Hint: "write 10.0.0.0/8, 10.0.0.1-10.0.0.9, 80, 1024:65535 or $NAME"})
 		}
 	}
 	return errs
+}
+
+// badMember gives the first member of a group that is none, empty when all are.
+func badMember(text string) string {
+	for m := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune("[], \t!", r) }) {
+		if m[0] == '$' || m == "any" || isPortRange(m) {
+			continue
+		}
+		if first, last, ranged := strings.Cut(m, "-"); ranged {
+			a, err1 := netip.ParseAddr(first)
+			b, err2 := netip.ParseAddr(last)
+			if err1 == nil && err2 == nil && !b.Less(a) {
+				continue
+			}
+		}
+		if _, err := parsePrefix(m); err != nil && !isOldMask(m) {
+			return m
+		}
+	}
+	return ""
+}
+
+// isPortRange reports whether a text is a port, or a range as rules write it.
+func isPortRange(s string) bool {
+	first, last, ranged := strings.Cut(s, ":")
+	ok := func(p string) bool {
+		_, err := strconv.ParseUint(p, 10, 16)
+		return err == nil || ranged && p == ""
+	}
+	return ok(first) && (!ranged || ok(last)) && s != ":"
+}
+
+// isOldMask reports whether a text is an address with its mask spelt out.
+func isOldMask(s string) bool {
+	a, m, _ := strings.Cut(s, "/")
+	_, err1 := netip.ParseAddr(a)
+	_, err2 := netip.ParseAddr(m)
+	return err1 == nil && err2 == nil
 }

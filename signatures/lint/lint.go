@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"sluice/dataplane/protocol"
+	"sluice/internal/near"
 	"sluice/signatures/rule"
 )
 
@@ -96,7 +97,7 @@ func (c *checker) classtype(known map[string]rule.Class) {
 		return
 	}
 	remedy := "correct it, or define it in classification.config"
-	if n := rule.Suggest(name, slices.Sorted(maps.Keys(known))); n != "" {
+	if n := near.Nearest(name, slices.Sorted(maps.Keys(known))); n != "" {
 		remedy = fmt.Sprintf("did you mean %q?", n)
 	}
 	c.warn(Unknown, c.r.ColumnOf("classtype"), remedy, "no class is named %q: the alert has neither category nor its priority", name)

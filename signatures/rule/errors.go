@@ -3,6 +3,8 @@ package rule
 import (
 	"fmt"
 	"strings"
+
+	"sluice/internal/near"
 )
 
 // Error tells what is wrong with a rule, where, and what to do about it.
@@ -66,62 +68,8 @@ func unevaluated(what string) error {
 	return &fault{msg: what + ": known, not evaluated yet", unevaluated: true}
 }
 
-// nearest gives the name most like s among names, empty when none is near
-// enough to be what was meant.
-func nearest(s string, names []string) string {
-	best, dist := "", max(1, len(s)/3)+1
-	for _, n := range names {
-		if d := len(n) - len(s); d > dist || -d > dist {
-			continue
-		}
-		// Of names equally near, the one that begins alike is meant.
-		d := editDistance(s, n, dist)
-		if d < dist || d == dist && best != "" && (alike(s, n) > alike(s, best) || alike(s, n) == alike(s, best) && n < best) {
-			best, dist = n, d
-		}
-	}
-	return best
-}
-
-// alike counts the bytes with which both begin.
-func alike(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
-}
-
-// editDistance counts insertions, deletions, replacements and swaps of
-// neighbours that turn a into b; it gives up at limit.
-func editDistance(a, b string, limit int) int {
-	if len(a) > 64 || len(b) > 64 {
-		return limit
-	}
-	var rows [3][65]int
-	for j := range len(b) + 1 {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur, prev, prev2 := &rows[i%3], &rows[(i+2)%3], &rows[(i+1)%3]
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			d := min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d = min(d, prev2[j-2]+1)
-			}
-			cur[j] = d
-		}
-	}
-	return rows[len(a)%3][len(b)]
-}
-
 func didYouMean(s string, names []string) string {
-	if n := nearest(s, names); n != "" {
+	if n := near.Nearest(s, names); n != "" {
 		return fmt.Sprintf("; did you mean %q?", n)
 	}
 	return ""

@@ -29,7 +29,3 @@ func protocolNames() []string {
 	}
 	return names
 }
-
-// Suggest gives the name most like s among names, empty when none is near
-// enough to be what was meant.
-func Suggest(s string, names []string) string { return nearest(s, names) }

@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -82,6 +84,10 @@ func (p *Parser) ThresholdFile(file, data string) (*Adjustments, []Error) {
 
 func (p *Parser) adjustment(line string) (a adjustment, err error) {
 	word, rest, _ := strings.Cut(line, " ")
+	names, known := adjustmentParts[word]
+	if !known {
+		return a, faultf("no line begins like this%s", cmp.Or(didYouMean(word, slices.Sorted(maps.Keys(adjustmentParts))), ": threshold, event_filter, rate_filter or suppress"))
+	}
 	fields := map[string]string{}
 	parts, err := splitGroup("[" + rest + "]")
 	if err != nil {
@@ -90,6 +96,9 @@ func (p *Parser) adjustment(line string) (a adjustment, err error) {
 	for _, f := range parts {
 		k, v, _ := strings.Cut(f, " ")
 		fields[k] = strings.TrimSpace(v)
+		if !slices.Contains(names, k) {
+			return a, faultf("has no part %q%s", clip(k), cmp.Or(didYouMean(k, names), ": "+strings.Join(names, ", ")))
+		}
 	}
 	num := func(k string) uint32 {
 		n, e := parseUint(fields[k], 1<<32-1)
@@ -107,10 +116,10 @@ func (p *Parser) adjustment(line string) (a adjustment, err error) {
 	case "by_src", "by_dst", "by_both", "by_rule", "by_flow":
 	case "by_either", "":
 		if word != "suppress" {
-			return a, faultf("unknown track %q", clip(track))
+			return a, faultf("lacks track: %s", strings.Join(tracks, ", "))
 		}
 	default:
-		return a, faultf("unknown track %q", clip(track))
+		return a, faultf("unknown track %q%s", clip(track), cmp.Or(didYouMean(track, tracks), ": "+strings.Join(tracks, ", ")))
 	}
 	switch word {
 	case "threshold", "event_filter":
@@ -121,7 +130,7 @@ func (p *Parser) adjustment(line string) (a adjustment, err error) {
 		case "backoff":
 			t.Multiplier = num("multiplier")
 		default:
-			return a, faultf("unknown type %q", clip(t.Type))
+			return a, faultf("unknown type %q%s", clip(t.Type), cmp.Or(didYouMean(t.Type, thresholdTypes), ": "+strings.Join(thresholdTypes, ", ")))
 		}
 		a.threshold = t
 	case "rate_filter":
@@ -133,11 +142,23 @@ func (p *Parser) adjustment(line string) (a adjustment, err error) {
 				return a, err
 			}
 		}
-	default:
-		return a, faultf("unknown line: threshold, rate_filter or suppress")
 	}
 	return a, err
 }
+
+// adjustmentParts are the parts of each kind of line.
+var adjustmentParts = map[string][]string{
+	"threshold":    thresholdParts,
+	"event_filter": thresholdParts,
+	"rate_filter":  rateFields,
+	"suppress":     {"gen_id", "sig_id", "track", "ip"},
+}
+
+var (
+	thresholdParts = []string{"gen_id", "sig_id", "type", "track", "count", "seconds", "multiplier"}
+	thresholdTypes = []string{"limit", "threshold", "both", "backoff"}
+	tracks         = []string{"by_src", "by_dst", "by_both", "by_rule", "by_flow"}
+)
 
 // rateFields are the parts of a rate_filter line.
 var rateFields = []string{"gen_id", "sig_id", "track", "count", "seconds", "new_action", "timeout"}
@@ -148,13 +169,6 @@ func rateFilter(fields map[string]string) (*RateFilter, error) {
 	for _, k := range rateFields {
 		if _, ok := fields[k]; !ok {
 			return nil, faultf("lacks %s: write rate_filter gen_id G, sig_id S, track by_src, count C, seconds T, new_action drop, timeout D", k)
-		}
-	}
-	if len(fields) > len(rateFields) {
-		for k := range fields {
-			if !slices.Contains(rateFields, k) {
-				return nil, faultf("has no part %q%s", clip(k), didYouMean(k, rateFields))
-			}
 		}
 	}
 	r := &RateFilter{Track: fields["track"]}
@@ -176,7 +190,7 @@ func rateFilter(fields map[string]string) (*RateFilter, error) {
 	actions := actionNames[:Config]
 	i := slices.Index(actions, fields["new_action"])
 	if i < 0 {
-		return nil, faultf("new_action: unknown action %q: use drop, alert, pass or reject", clip(fields["new_action"]))
+		return nil, faultf("new_action: unknown action %q%s", clip(fields["new_action"]), cmp.Or(didYouMean(fields["new_action"], actions), ": use drop, alert, pass or reject"))
 	}
 	r.NewAction = Action(i)
 	return r, nil

@@ -38,7 +38,7 @@ func TestThresholdFileErrors(t *testing.T) {
 	f("rate_filter gen_id 1, sig_id 7, track by_port, count 3, seconds 60, new_action drop, timeout 10", `unknown track "by_port"`)
 	f("rate_filter gen_id 1, track by_src, count 3, seconds 60, new_action drop, timeout 10", "sig_id: ")
 	f("suppress gen_id 1, sig_id 7, track by_src, ip 1.2.3.400", "suppress: ")
-	f("ratefilter gen_id 1, sig_id 7, track by_src", "unknown line")
+	f("ratefilter gen_id 1, sig_id 7, track by_src", "no line begins like this")
 }
 
 // A rule that has the line as an option is told where it belongs.

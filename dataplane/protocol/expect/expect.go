@@ -25,6 +25,8 @@ type Transfer struct {
 	Start uint64
 	// Deflated tells that the content is sent as a zlib stream (FTP's MODE Z).
 	Deflated bool
+	// User is who had logged in when it was asked for; empty where that is not known.
+	User string
 }
 
 // Hint links the announcing flow with the expected one, which may be other

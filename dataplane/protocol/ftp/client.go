@@ -72,6 +72,10 @@ func (p *Parser) command(env *protocol.Env, text []byte, cut bool) {
 		p.anon, p.rest, p.deflate = false, 0, false
 		p.withdraw(env)
 	}
+	name := ""
+	if c.verb == cmdUser && !cut {
+		name = protocol.UserName(arg)
+	}
 	tx := p.add(env, c)
 	if tx != nil {
 		tx.Progress[protocol.ToServer] = Commanded
@@ -79,7 +83,7 @@ func (p *Parser) command(env *protocol.Env, text []byte, cut bool) {
 			tx.AddEvent("request_command_too_long")
 		}
 	}
-	w := waiting{verb: c.verb, tx: tx}
+	w := waiting{verb: c.verb, tx: tx, user: name}
 	if ok {
 		p.announce(env, c.data, false)
 	}
@@ -117,7 +121,7 @@ func (p *Parser) drop(n int) {
 // transfer tells the data connection what it will carry. It returns the
 // transfer where its connection is yet to be announced by an answer.
 func (p *Parser) transfer(env *protocol.Env, c *Command, tx *protocol.Tx) *expect.Transfer {
-	t := &expect.Transfer{Command: string(c.Name), File: c.verb != cmdList, Start: p.rest, Deflated: p.deflate}
+	t := &expect.Transfer{Command: string(c.Name), File: c.verb != cmdList, Start: p.rest, Deflated: p.deflate, User: p.user}
 	p.rest = 0
 	if t.File {
 		t.Name = string(bytes.TrimSpace(c.Data))

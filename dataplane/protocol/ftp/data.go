@@ -73,6 +73,14 @@ func (p *DataParser) Hint(hint any) {
 	}
 }
 
+// User implements protocol.Login: who has logged in at the control connection.
+func (p *DataParser) User(tx *protocol.Tx) string {
+	if d, ok := tx.State.(*Data); ok && d.transfer != nil {
+		return d.transfer.User
+	}
+	return ""
+}
+
 // Txs implements protocol.Parser.
 func (p *DataParser) Txs() *protocol.TxList { return &p.txs }
 

@@ -95,6 +95,8 @@ type waiting struct {
 	// transfer: a transfer that uses the connection of the passive command
 	// before it in the queue.
 	transfer *expect.Transfer
+	// user is the name that the command gives.
+	user string
 }
 
 // clientMode says what the client's next bytes are.
@@ -120,7 +122,9 @@ type Parser struct {
 	line line
 	held []byte
 	anon bool
-	rest uint64
+	// user has logged in; claimed is who tries to.
+	user, claimed string
+	rest          uint64
 	// deflate: MODE Z is on.
 	deflate bool
 
@@ -137,6 +141,9 @@ type Parser struct {
 	// hint is what the last announced data connection will be given.
 	hint *expect.Hint
 }
+
+// User implements protocol.Login.
+func (p *Parser) User(*protocol.Tx) string { return p.user }
 
 // line collects a line from pieces.
 type line struct {

@@ -176,6 +176,7 @@ func (p *Parser) answered(env *protocol.Env, code [3]byte, body []byte) (switche
 		}
 	}
 	refused := code[0] == '4' || code[0] == '5'
+	p.login(w, code)
 	switch {
 	case w.verb == cmdRest && refused:
 		p.rest = 0
@@ -201,6 +202,26 @@ func (p *Parser) answered(env *protocol.Env, code [3]byte, body []byte) (switche
 		p.release(env)
 	}
 	return switched
+}
+
+// login follows who has logged in (RFC 959 §5.4): a new name ends the login before,
+// whatever becomes of it. Where replies may not match, nobody has.
+func (p *Parser) login(w waiting, code [3]byte) {
+	switch {
+	case w.verb == cmdUser:
+		p.user, p.claimed = "", w.user
+	case w.verb == cmdRein:
+		p.user, p.claimed = "", ""
+		return
+	case w.verb != cmdSecret:
+		return
+	}
+	switch string(code[:]) {
+	case "230", "232", "202":
+		if !p.lost {
+			p.user = p.claimed
+		}
+	}
 }
 
 // rename learns the name that a server has chosen after STOU, which its answer

@@ -125,9 +125,15 @@ type Parser struct {
 	// tls and deflate are the tags of commands that change what follows.
 	tls, deflate []byte
 	// tag is that of the client's last command.
-	tag     []byte
-	skipped bool
+	tag []byte
+	// user has logged in; claimed is who tries to, with the command login.
+	user, claimed string
+	login         []byte
+	skipped       bool
 }
+
+// User implements protocol.Login.
+func (p *Parser) User(*protocol.Tx) string { return p.user }
 
 // Txs implements protocol.Parser.
 func (p *Parser) Txs() *protocol.TxList { return &p.txs }

@@ -125,6 +125,12 @@ func (p *Parser) ended(env *protocol.Env, dir protocol.Dir) (switched bool) {
 			p.tls = bytes.Clone(words[0])
 		case bytes.EqualFold(words[1], []byte("COMPRESS")):
 			p.deflate = bytes.Clone(words[0])
+		case bytes.EqualFold(words[1], []byte("LOGIN")) && len(words) > 3:
+			// A password follows, so that the name is whole.
+			p.login, p.claimed = bytes.Clone(words[0]), quoted(words[2])
+		case bytes.EqualFold(words[1], []byte("AUTHENTICATE")) && len(words) == 4 && bytes.EqualFold(words[2], []byte("PLAIN")):
+			// With its answer at once (RFC 4959).
+			p.login, p.claimed = bytes.Clone(words[0]), protocol.PlainUser(words[3])
 		}
 		return false
 	}
@@ -139,6 +145,12 @@ func (p *Parser) ended(env *protocol.Env, dir protocol.Dir) (switched bool) {
 		c.left, c.asked = 0, false
 		c.reset()
 	}
+	if p.login != nil && bytes.Equal(words[0], p.login) {
+		if p.login = nil; ok {
+			p.user = p.claimed
+		}
+		p.claimed = ""
+	}
 	switch {
 	case p.tls != nil && bytes.Equal(words[0], p.tls):
 		p.tls = nil
@@ -148,4 +160,16 @@ func (p *Parser) ended(env *protocol.Env, dir protocol.Dir) (switched bool) {
 		p.deflate, p.skipped = nil, ok
 	}
 	return false
+}
+
+// quoted gives a name that is an atom or a short quoted string (RFC 9051 §4.3);
+// empty for a literal, and for what has blanks or escapes.
+func quoted(word []byte) string {
+	if n := len(word); n >= 2 && word[0] == '"' && word[n-1] == '"' {
+		word = word[1 : n-1]
+	}
+	if len(word) == 0 || bytes.ContainsAny(word, "\"\\{") {
+		return ""
+	}
+	return protocol.UserName(word)
 }

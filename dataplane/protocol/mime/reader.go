@@ -10,6 +10,7 @@ package mime
 
 import (
 	"bytes"
+	"hash"
 	"sync"
 
 	"sluice/dataplane/protocol"
@@ -43,6 +44,8 @@ type Options struct {
 	Whole bool
 	Name  string
 	Kind  protocol.ObjectKind
+	// Digest, where one is given, is written what follows the header.
+	Digest hash.Hash
 }
 
 // Reader reads one message. It belongs to one flow. The zero value is not
@@ -110,7 +113,12 @@ func (r *Reader) Write(env *protocol.Env, data []byte) {
 	if r.whole != nil {
 		give(env, r.whole, data)
 	}
+	digest := r.opt.Digest
 	for len(data) > 0 {
+		if digest != nil && r.mode != modeHeader {
+			digest.Write(data) // all that is left of it
+			digest = nil
+		}
 		switch r.mode {
 		case modeHeader:
 			data = r.readHeader(env, data)

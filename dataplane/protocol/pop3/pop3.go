@@ -143,7 +143,12 @@ type Parser struct {
 	serverSeen bool
 	body       body
 	dot        dotState
+	// user has logged in; claimed is who tries to.
+	user, claimed string
 }
+
+// User implements protocol.Login.
+func (p *Parser) User(*protocol.Tx) string { return p.user }
 
 // line collects a line from pieces, at most maxLine bytes of it.
 type line struct {
@@ -346,6 +351,7 @@ func (p *Parser) answer(env *protocol.Env, text []byte) (switched bool) {
 		p.authing, header = true, nil
 	}
 	c.Header = string(header)
+	p.login(c)
 	switch {
 	case !ok:
 	case c.Name == "RETR" || c.Name == "TOP":
@@ -361,6 +367,25 @@ func (p *Parser) answer(env *protocol.Env, text []byte) (switched bool) {
 	}
 	p.done(env)
 	return false
+}
+
+// login follows who has logged in (RFC 1939 §7); only names are kept of it.
+func (p *Parser) login(c *Command) {
+	name := ""
+	if len(c.Args) > 0 {
+		name = protocol.UserName([]byte(c.Args[0]))
+	}
+	switch {
+	case c.Name == "USER" && c.OK:
+		p.claimed = name
+	case c.Name == "PASS":
+		if c.OK {
+			p.user = p.claimed
+		}
+		p.claimed = ""
+	case c.Name == "APOP" && c.OK:
+		p.user = name
+	}
 }
 
 // done ends the command that has been answered.

@@ -6,6 +6,7 @@ import "fmt"
 const (
 	cmdNegotiate    = 0
 	cmdSessionSetup = 1
+	cmdLogoff       = 2
 	cmdTreeConnect  = 3
 	cmdCreate       = 5
 	cmdClose        = 6

@@ -133,6 +133,8 @@ type Parser struct {
 	trees    map[treeKey]*tree
 	files    map[fileID]*file
 	pending  map[uint64]*pending
+	// users have logged in, by session.
+	users map[uint64]string
 	// stray takes content of files whose opening was not seen.
 	stray *file
 	// kept counts the bytes that are held ahead of their place; pipes the files

@@ -307,6 +307,9 @@ func (p *Parser) response1(env *protocol.Env, s *side, words, data []byte, wide,
 			break
 		}
 		t.Session = p.now.session
+		if ok && len(words) >= 6 && le.Uint16(words[4:])&sessionGuest == 0 {
+			p.login(t)
+		}
 		if len(words) >= 8 {
 			data = data[min(int(le.Uint16(words[6:])), len(data)):]
 		} else if len(words) < 6 {

@@ -400,7 +400,15 @@ func (p *Parser) response2(env *protocol.Env, s *side, w *pending) {
 		}
 	case cmdSessionSetup:
 		if w.tx != nil {
-			w.tx.State.(*Transaction).Session = p.now.session
+			t := w.tx.State.(*Transaction)
+			t.Session = p.now.session
+			if b, whole := body(h, 8); whole && ok && le.Uint16(b[2:])&(sessionGuest|sessionNull) == 0 {
+				p.login(t)
+			}
+		}
+	case cmdLogoff:
+		if ok {
+			delete(p.users, p.now.session)
 		}
 	case cmdCreate:
 		p.created2(env, h, w, ok)

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bytes"
+	"crypto/md5"
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/mime"
@@ -68,7 +69,8 @@ func (p *Parser) command(env *protocol.Env, data []byte) (rest []byte) {
 func (p *Parser) execute(env *protocol.Env, line []byte) {
 	line = bytes.TrimRight(line, "\r\n")
 	if p.authing {
-		// A step of the login: not looked at.
+		// A step of the login, of which the name is all that is kept.
+		p.authStep(line)
 		p.push(cmdAuth, nil)
 		return
 	}
@@ -105,6 +107,7 @@ func (p *Parser) execute(env *protocol.Env, line []byte) {
 		p.beginBdat(env, line[4:])
 	case hasFold(line, "AUTH "):
 		p.first(env)
+		p.auth(line[len("AUTH "):])
 		p.push(cmdAuth, p.cur)
 	case hasFold(line, "STARTTLS"), hasFold(line, "X-ANONYMOUSTLS"):
 		p.first(env)
@@ -125,6 +128,32 @@ func (p *Parser) execute(env *protocol.Env, line []byte) {
 		p.first(env)
 		p.push(cmdOther, p.cur)
 	}
+}
+
+// auth begins a login (RFC 4954 §4), which may bring its first step with it.
+func (p *Parser) auth(arg []byte) {
+	name, step, more := bytes.Cut(bytes.TrimSpace(arg), []byte(" "))
+	p.claimed, p.mech = "", mechNone
+	switch {
+	case bytes.EqualFold(name, []byte("PLAIN")):
+		p.mech = mechPlain
+	case bytes.EqualFold(name, []byte("LOGIN")):
+		p.mech = mechLogin
+	}
+	if more {
+		p.authStep(step)
+	}
+}
+
+// authStep takes the name out of the step that has it: the first.
+func (p *Parser) authStep(step []byte) {
+	switch p.mech {
+	case mechPlain:
+		p.claimed = protocol.PlainUser(step)
+	case mechLogin:
+		p.claimed = protocol.LoginUser(step)
+	}
+	p.mech = mechNone
 }
 
 // first makes the flow's first transaction, whatever command comes first.
@@ -159,7 +188,10 @@ func address(arg []byte, key string) []byte {
 func (p *Parser) begin(env *protocol.Env) *Mail {
 	m := p.mail(env)
 	if m.reader == nil {
-		m.reader = mime.NewReader(mime.Options{Tx: p.cur, Dir: protocol.ToServer, Whole: true, Kind: protocol.KindFile})
+		if p.bodyMD5 {
+			m.digest = md5.New()
+		}
+		m.reader = mime.NewReader(mime.Options{Tx: p.cur, Dir: protocol.ToServer, Whole: true, Kind: protocol.KindFile, Digest: m.digest})
 		p.cur.Progress[protocol.ToServer] = max(p.cur.Progress[protocol.ToServer], Envelope)
 	}
 	return m
@@ -228,6 +260,14 @@ func (p *Parser) write(env *protocol.Env, b []byte) {
 	m.reader.Write(env, b)
 	if m.reader.HeaderDone() {
 		p.cur.Progress[protocol.ToServer] = max(p.cur.Progress[protocol.ToServer], Headers)
+	}
+}
+
+// stuffed tells the digest of a dot that is left out of the content: it is of
+// the body as sent.
+func (p *Parser) stuffed() {
+	if m := p.cur.State.(*Mail); m.digest != nil && m.reader.HeaderDone() {
+		m.digest.Write(lfDot[1:])
 	}
 }
 
@@ -309,6 +349,7 @@ func (p *Parser) content(env *protocol.Env, data []byte) (rest []byte) {
 				p.dot = dotBare
 				i++
 			default:
+				p.stuffed()
 				p.dot = dotMid
 			}
 		case dotCR:
@@ -316,6 +357,7 @@ func (p *Parser) content(env *protocol.Env, data []byte) (rest []byte) {
 				p.endMail(env, true)
 				return data[i+1:]
 			}
+			p.stuffed()
 			p.write(env, []byte{'\r'})
 			p.dot = dotMid
 		case dotBare:

@@ -102,6 +102,9 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		sum := md5.Sum([]byte(e.Subject))
 		e.SubjectMD5 = hex.EncodeToString(sum[:])
 	}
+	if m.digest != nil && m.ended && !m.truncated {
+		e.BodyMD5 = hex.EncodeToString(m.digest.Sum(nil))
+	}
 	ev.Email = e
 }
 

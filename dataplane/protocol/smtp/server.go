@@ -124,7 +124,12 @@ func (p *Parser) capability(word []byte, first bool) {
 func (p *Parser) answered(env *protocol.Env, w waiting, code int) (switched bool) {
 	switch w.verb {
 	case cmdAuth:
-		p.authing = code == 334
+		if p.authing = code == 334; !p.authing {
+			if code == 235 && !p.lost {
+				p.user = p.claimed
+			}
+			p.claimed, p.mech = "", mechNone
+		}
 	case cmdData:
 		p.dataAnswered(env, w, code)
 	case cmdDataEnd, cmdBdatLast:

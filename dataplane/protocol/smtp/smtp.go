@@ -1,12 +1,13 @@
 // Package smtp reads SMTP (RFC 5321, RFC 3030, RFC 3207, RFC 4954) from both
 // sides of a connection. It takes ordered bytes and gives one transaction a
 // mail, its envelope as buffers and its content, read by package mime, as
-// objects. It knows nothing of mailboxes or policies. What is sent to log in
-// is passed over and kept nowhere.
+// objects. It knows nothing of mailboxes or policies. Of what is sent to log in
+// only the name is kept.
 package smtp
 
 import (
 	"bytes"
+	"hash"
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/mime"
@@ -49,7 +50,9 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		ID: protocol.SMTP, TCP: true, Ports: []uint16{25, 587, 2525, 465},
 		Probe: probe,
-		New:   func(env *protocol.Env) protocol.Parser { return &Parser{md5: env.Limits.MailMD5} },
+		New: func(env *protocol.Env) protocol.Parser {
+			return &Parser{md5: env.Limits.SubjectMD5, bodyMD5: env.Limits.BodyMD5}
+		},
 		Buffers: []protocol.BufferSpec{
 			spec(slotHelo, "smtp.helo", Envelope, false),
 			spec(slotMailFrom, "smtp.mail_from", Envelope, false),
@@ -158,6 +161,8 @@ type Mail struct {
 	MailFrom []byte
 	RcptTo   [][]byte
 	reader   *mime.Reader
+	// digest is of the body as sent; nil unless wanted.
+	digest hash.Hash
 	// ended: the content is complete or given up; done: the reply came too.
 	ended, done bool
 	truncated   bool
@@ -213,12 +218,13 @@ const (
 
 // Parser is the SMTP of one flow.
 type Parser struct {
-	txs   protocol.TxList
-	cur   *protocol.Tx
-	helo  []byte
-	queue []waiting
-	md5   bool
-	lost  bool // the queue overflowed or bytes are missing: replies may not match
+	txs     protocol.TxList
+	cur     *protocol.Tx
+	helo    []byte
+	queue   []waiting
+	md5     bool
+	bodyMD5 bool
+	lost    bool // the queue overflowed or bytes are missing: replies may not match
 
 	// The client's side.
 	mode     clientMode
@@ -229,6 +235,9 @@ type Parser struct {
 	bdatLeft uint64
 	bdatLast bool
 	authing  bool
+	// user has logged in; claimed is who tries to, and mech by which mechanism.
+	user, claimed string
+	mech          mechanism
 	// spec keeps data sent before the server agreed to take it.
 	spec     []byte
 	guessing bool
@@ -256,6 +265,18 @@ const (
 
 // Capabilities gives the extensions offered last.
 func (p *Parser) Capabilities() Capabilities { return p.caps }
+
+// mechanism is a way to log in of which the name can be told.
+type mechanism uint8
+
+const (
+	mechNone mechanism = iota
+	mechPlain
+	mechLogin
+)
+
+// User implements protocol.Login.
+func (p *Parser) User(*protocol.Tx) string { return p.user }
 
 // Txs implements protocol.Parser.
 func (p *Parser) Txs() *protocol.TxList { return &p.txs }

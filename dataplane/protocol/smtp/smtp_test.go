@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -314,4 +315,28 @@ func TestNoAllocationWithinContent(t *testing.T) {
 	if n := testing.AllocsPerRun(200, func() { p.Parse(env, protocol.ToServer, body) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// TestDigests holds that the body's digest is of the bytes as sent, dots that are
+// doubled included, however they are cut.
+func TestDigests(t *testing.T) {
+	limits := *protocol.DefaultLimits()
+	limits.SubjectMD5, limits.BodyMD5 = true, true
+	f := func(name, body, want string) {
+		t.Helper()
+		d := dialogue("< 220 mx\n", "> EHLO me\n", "< 250 mx\n", "> MAIL FROM:<a@b>\n", "< 250 ok\n", "> RCPT TO:<c@d>\n", "< 250 ok\n",
+			"> DATA\n", "< 354 go\n", "> Subject: hello\n\n"+body+"\n.\n", "< 250 ok\n")
+		d.Limits = &limits
+		r := protocoltest.CheckCuts(t, Definition(), d)
+		if len(r.Txs) != 1 || r.Txs[0].Event.Email == nil {
+			t.Fatalf("%s: %+v", name, r.Txs)
+		}
+		sum := md5.Sum([]byte(strings.ReplaceAll(want, "\n", "\r\n")))
+		if got := r.Txs[0].Event.Email.BodyMD5; got != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	f("plain", "one\ntwo", "one\ntwo\n")
+	f("doubled dots", "..one\n.. \n...\nend", "..one\n.. \n...\nend\n")
+	f("empty", "", "\n")
 }

@@ -117,6 +117,26 @@ func New(cfg Config) (*Sink, error) {
 	return s, nil
 }
 
+// Auth gives how a connection authenticates and what it trusts.
+func (c *Config) Auth() (opts []nats.Option) {
+	if c.User != "" {
+		opts = append(opts, nats.UserInfo(c.User, c.Password))
+	}
+	if c.Token != "" {
+		opts = append(opts, nats.Token(c.Token))
+	}
+	if c.CredsFile != "" {
+		opts = append(opts, nats.UserCredentials(c.CredsFile))
+	}
+	if c.CAFile != "" {
+		opts = append(opts, nats.RootCAs(c.CAFile))
+	}
+	if c.CertFile != "" {
+		opts = append(opts, nats.ClientCert(c.CertFile, c.KeyFile))
+	}
+	return opts
+}
+
 // Token makes a name fit for one token of a subject: what NATS gives a meaning
 // to becomes an underscore, and nothing becomes "unknown".
 func Token(name string) string {
@@ -235,21 +255,7 @@ func (s *Sink) session(ctx context.Context) error {
 		nats.PingInterval(5 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.ClosedHandler(func(*nats.Conn) { close(closed) }),
 	}
-	if s.cfg.User != "" {
-		opts = append(opts, nats.UserInfo(s.cfg.User, s.cfg.Password))
-	}
-	if s.cfg.Token != "" {
-		opts = append(opts, nats.Token(s.cfg.Token))
-	}
-	if s.cfg.CredsFile != "" {
-		opts = append(opts, nats.UserCredentials(s.cfg.CredsFile))
-	}
-	if s.cfg.CAFile != "" {
-		opts = append(opts, nats.RootCAs(s.cfg.CAFile))
-	}
-	if s.cfg.CertFile != "" {
-		opts = append(opts, nats.ClientCert(s.cfg.CertFile, s.cfg.KeyFile))
-	}
+	opts = append(opts, s.cfg.Auth()...)
 	nc, err := nats.Connect(s.cfg.URL, opts...)
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
