@@ -145,6 +145,7 @@ type common struct {
 	policy string
 	eve    string
 	nats   string
+	evid   string
 }
 
 func (f *common) add(c *cobra.Command) {
@@ -185,6 +186,9 @@ func (f *common) load() (*config.Config, error) {
 	}
 	if f.nats != "" {
 		cfg.Outputs.NATS.URL = f.nats
+	}
+	if f.evid != "" {
+		cfg.Outputs.Evidence.Dir = f.evid
 	}
 	return cfg, nil
 }
