@@ -303,7 +303,8 @@ func judgeKubernetes(v *window2, start, end int) (l, r int, value []byte, level 
 }
 
 // engineering tells files of construction and manufacture by their first bytes
-// (ISO 10303-21, IGES 5.3, AutoCAD DXF, Gerber, Excellon, STL, 3MF).
+// (ISO 10303-21, IGES 5.3, AutoCAD DXF, Gerber, Excellon, STL, 3MF, and formats
+// of single programs).
 func engineering(head []byte) string {
 	text := bytes.TrimLeft(head, " \t\r\n")
 	has := func(p string) bool { return bytes.HasPrefix(text, []byte(p)) }
@@ -329,6 +330,8 @@ func engineering(head []byte) string {
 		return "ip.3mf"
 	case contains("END_VAR") && (contains("FUNCTION_BLOCK") || contains("PROGRAM ")):
 		return "ip.plc"
+	case has("#UGC:2"), has("V5_CFV2\x00"), has("**ABCDEFGHIJKLMNOPQRSTUVWXYZ"), has("3D Geometry File Format "):
+		return "ip.cad-native"
 	case gcode(head):
 		return "ip.gcode"
 	}
@@ -372,6 +375,7 @@ var engineeringFiles = []struct{ id, good string }{
 	{"ip.gerber", "G04 board*\n%FSLAX46Y46*%\n%MOMM*%\n%ADD10C,0.1*%\n"},
 	{"ip.excellon", "M48\nMETRIC,TZ\nT1C0.800\n%\n"},
 	{"ip.3mf", "PK\x03\x04\x14\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x003D/3dmodel.model"},
+	{"ip.cad-native", "#UGC:2 PART 1 580 200\n#- VERS 1 0\n"},
 	{"ip.plc", "FUNCTION_BLOCK Motor\nVAR_INPUT\n Start : BOOL;\nEND_VAR\n"},
 	{"ip.gcode", "%\nO1234\n" + "G21\nG90\nG0 X0 Y0\nM3 S1000\nG1 X10 F200\nG1 Y10\nG1 X0\nG1 Y0\nG0 Z5\nX1 Y2\nX3 Y4\nM5\nM30\n%\n"},
 }

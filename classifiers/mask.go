@@ -10,7 +10,14 @@ import (
 // not changed; without a finding it is given back as it is. Cards, account
 // numbers and secrets are masked whatever the confidence, other values from
 // medium on; markings and addresses of machines are left.
-func (s *Scanner) Mask(data []byte) ([]byte, bool) {
+func (s *Scanner) Mask(data []byte) ([]byte, bool) { return s.mask(data, maskable) }
+
+// MaskText is Mask for what events say of a transaction: names, addresses, URLs,
+// subjects. How persons are reached stays, since an event says who sent what to
+// whom.
+func (s *Scanner) MaskText(data []byte) ([]byte, bool) { return s.mask(data, maskableText) }
+
+func (s *Scanner) mask(data []byte, maskable func(*Finding) bool) ([]byte, bool) {
 	if len(data) == 0 {
 		return data, false
 	}
@@ -52,6 +59,8 @@ func (s *Scanner) Mask(data []byte) ([]byte, bool) {
 	}
 	return out, true
 }
+
+func maskableText(f *Finding) bool { return maskable(f) && !strings.HasPrefix(f.Detector, "pii.") }
 
 func maskable(f *Finding) bool {
 	for _, p := range [...]string{"mark.", "label.", "ip.", "file.", "bulk.", "pii.ip", "pii.mac", "pii.url"} {

@@ -35,7 +35,16 @@ type Result struct {
 // Result.Unscannable.
 func Read(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, r io.ReaderAt, size int64, meta classifiers.ObjectMeta, limits extract.Limits) (Result, error) {
 	g := gatherer{m: merger{seen: map[uniqueKey]struct{}{}}}
+	typed := map[string]bool{}
+	// A type that is a finding by itself is told once for each object.
+	tell := func(mime, path string) {
+		if r := s.Engineering(mime, meta.MinConfidence); len(r.Counts) > 0 && !typed[path] {
+			typed[path] = true
+			g.m.add(r, path)
+		}
+	}
 	g.judge = func(p extract.Part, text []byte) {
+		tell(p.Type, p.Path)
 		g.m.add(s.ScanBytes(text, classifiers.ObjectMeta{Name: p.Name, ContentType: p.Type, MinConfidence: meta.MinConfidence, Raw: true}), p.Path)
 	}
 	sum, err := pool.Extract(ctx, r, size, meta.Name, limits, g.part)
@@ -43,6 +52,9 @@ func Read(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, r io.
 		return Result{}, fmt.Errorf("read document: %w", err)
 	}
 	g.flush()
+	if len(typed) == 0 {
+		tell(sum.Type, "")
+	}
 	res := Result{Result: g.m.result()}
 	res.Type, res.Size = sum.Type, uint64(size)
 	res.Path = weightiest(res.Findings)

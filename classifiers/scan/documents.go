@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -19,8 +20,12 @@ const headLen = 16 << 10
 // false where the file is neither: it is then scanned as it is.
 func readDocument(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, f *os.File, meta classifiers.ObjectMeta) (res classifiers.Result, ok bool, err error) {
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil {
 		return res, false, nil
+	}
+	if !info.Mode().IsRegular() {
+		res, err = readStream(ctx, s, pool, f, meta)
+		return res, true, err
 	}
 	head := make([]byte, headLen)
 	n, err := f.ReadAt(head, 0)
@@ -30,12 +35,51 @@ func readDocument(ctx context.Context, s *classifiers.Scanner, pool *extract.Poo
 	if extract.Cheap(extract.TypeOf(head[:n], meta.Name)) {
 		return res, false, nil
 	}
-	doc, err := document.Read(ctx, s, pool, f, info.Size(), meta, extract.Limits{})
+	res, err = readWhole(ctx, s, pool, f, info.Size(), meta)
+	return res, true, err
+}
+
+// readWhole has an object read as a document.
+func readWhole(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, r io.ReaderAt, size int64, meta classifiers.ObjectMeta) (classifiers.Result, error) {
+	doc, err := document.Read(ctx, s, pool, r, size, meta, extract.Limits{})
 	if err != nil {
-		return res, true, err
+		return classifiers.Result{}, err
 	}
 	if doc.Unread != "" && doc.Unread != filepath.Base(meta.Name) {
 		doc.Unscannable += " (" + doc.Unread + ")"
 	}
-	return doc.Result, true, nil
+	return doc.Result, nil
+}
+
+// maxStream bounds a document that comes as a stream: it is kept in memory, since
+// its end may be needed to read its beginning.
+const maxStream = 64 << 20
+
+// readStream classifies what comes from a pipe: text as it comes, in constant
+// memory, documents and archives as a whole.
+func readStream(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, r io.Reader, meta classifiers.ObjectMeta) (classifiers.Result, error) {
+	if pool == nil {
+		return s.ScanReader(r, meta)
+	}
+	head := make([]byte, headLen)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return classifiers.Result{Unscannable: "read-error"}, err
+	}
+	r = io.MultiReader(bytes.NewReader(head[:n]), r)
+	if extract.Cheap(extract.TypeOf(head[:n], meta.Name)) {
+		return s.ScanReader(r, meta)
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxStream+1))
+	if err != nil {
+		return classifiers.Result{Unscannable: "read-error"}, err
+	}
+	if len(b) <= maxStream {
+		return readWhole(ctx, s, pool, bytes.NewReader(b), int64(len(b)), meta)
+	}
+	res, err := s.ScanReader(io.MultiReader(bytes.NewReader(b), r), meta)
+	if res.Unscannable == "" {
+		res.Unscannable = string(extract.TooLarge)
+	}
+	return res, err
 }

@@ -194,7 +194,7 @@ func scanFile(ctx context.Context, s *classifiers.Scanner, path string, o *Optio
 	r.Path = path
 	meta := classifiers.ObjectMeta{Name: filepath.Base(path), MinConfidence: o.MinConfidence}
 	if path == "-" {
-		r.Result, r.Err = s.ScanReader(o.Stdin, meta)
+		r.Result, r.Err = readStream(ctx, s, o.Documents, o.Stdin, meta)
 		return r
 	}
 	f, err := os.Open(path)

@@ -169,7 +169,11 @@ func (p *textPrinter) detector(r *FileResult, c *classifiers.Count) {
 }
 
 func (p *textPrinter) End() error {
-	fmt.Fprintf(p.b, "%d files scanned, %d with findings, %d unscannable, %d not readable\n", p.files, p.found, p.unscannable, p.failed)
+	files := "files"
+	if p.files == 1 {
+		files = "file"
+	}
+	fmt.Fprintf(p.b, "%d %s scanned, %d with findings, %d unscannable, %d not readable\n", p.files, files, p.found, p.unscannable, p.failed)
 	return flush(p.b)
 }
 

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,10 +23,12 @@ import (
 )
 
 // Exit codes: 0 fine, 1 findings or failures where the command is a check, 2
-// wrong usage or unusable input.
+// wrong usage or unusable input; 130, as shells have it, where a signal ended what
+// was under way.
 const (
-	exitFindings = 1
-	exitUsage    = 2
+	exitFindings    = 1
+	exitUsage       = 2
+	exitInterrupted = 130
 )
 
 // exitError carries an exit code; with a nil err nothing is printed.
@@ -72,9 +75,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := execute(ctx, root, args)
 	if err == nil {
 		return 0
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = &exitError{exitInterrupted, errors.New("interrupted")}
 	}
 	var e *exitError
 	if errors.As(err, &e) {
@@ -85,6 +91,31 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stderr, "sluice:", err)
 	return exitUsage
+}
+
+// interruptGrace is how long a command may take to end after a signal.
+const interruptGrace = 2 * time.Second
+
+// execute runs the command. What a signal has not ended after a while is left
+// behind: a read from a terminal or a pipe cannot be called off. The daemon is
+// waited for, since it gives the ports back.
+func execute(ctx context.Context, root *cobra.Command, args []string) error {
+	if c, _, err := root.Find(args); err != nil || c.Name() == "run" {
+		return root.ExecuteContext(ctx)
+	}
+	done := make(chan error, 1)
+	go func() { done <- root.ExecuteContext(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(interruptGrace):
+		return ctx.Err()
+	}
 }
 
 func rootCommand() *cobra.Command {
@@ -114,6 +145,7 @@ type common struct {
 	policy string
 	eve    string
 	nats   string
+	evid   string
 }
 
 func (f *common) add(c *cobra.Command) {
@@ -154,6 +186,9 @@ func (f *common) load() (*config.Config, error) {
 	}
 	if f.nats != "" {
 		cfg.Outputs.NATS.URL = f.nats
+	}
+	if f.evid != "" {
+		cfg.Outputs.Evidence.Dir = f.evid
 	}
 	return cfg, nil
 }

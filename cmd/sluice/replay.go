@@ -62,7 +62,11 @@ privilege and gives the same events every time.`,
 			if err != nil && sum.Seconds == 0 {
 				return &exitError{exitUsage, err}
 			}
-			printReplay(c.OutOrStdout(), sum, asJSON, cfg.Outputs.EVE.Enabled && cfg.Outputs.EVE.Filename == "-")
+			out := c.OutOrStdout()
+			if cfg.Outputs.EVE.Enabled && cfg.Outputs.EVE.Filename == "-" {
+				out = c.ErrOrStderr() // the events are on standard output
+			}
+			printReplay(out, sum, asJSON)
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
@@ -71,6 +75,7 @@ privilege and gives the same events every time.`,
 	}
 	f.add(c)
 	f.addOutputs(c, "off")
+	c.Flags().StringVar(&f.evid, "evidence", "", "keep evidence in `DIR`, encrypted for outputs.evidence.recipients")
 	c.Flags().StringVar(&mode, "mode", "inline", "inline judges as a box in the path does, ids as a listener does")
 	c.Flags().IntVar(&workers, "workers", 0, "worker threads (default 1, or the configuration's)")
 	c.Flags().BoolVar(&noChecksum, "no-checksum", false, "accept wrong checksums")
@@ -79,12 +84,8 @@ privilege and gives the same events every time.`,
 	return c
 }
 
-// printReplay writes the summary; to standard error where standard output holds
-// the events.
-func printReplay(w io.Writer, s app.ReplaySummary, asJSON, eventsOnStdout bool) {
-	if eventsOnStdout {
-		w = os.Stderr
-	}
+// printReplay writes the summary.
+func printReplay(w io.Writer, s app.ReplaySummary, asJSON bool) {
 	if asJSON {
 		json.NewEncoder(w).Encode(s)
 		return

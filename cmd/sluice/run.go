@@ -87,7 +87,7 @@ works with no file at all.`,
 	c.Flags().BoolVar(&force, "force", false, "take a port even if it carries the host's own traffic")
 	c.Flags().StringVar(&fail, "fail", "", "what the kernel does without the daemon: open or closed (default open)")
 	c.Flags().StringVar(&inject, "inject", "", "send resets through interface `IF` where taps cannot send")
-	c.Flags().DurationVar(&confirm, "confirm", 0, "roll back unless `sluice confirm` comes within this time")
+	c.Flags().DurationVar(&confirm, "confirm", 0, "roll back unless 'sluice confirm' comes within this `DURATION`")
 	c.Flags().StringVar(&socket, "socket", "", "control socket `PATH`")
 	return c
 }

@@ -64,7 +64,7 @@ func newInput(fd *os.File, owned bool) (*input, error) {
 		return nil, err
 	}
 	if st.IsDir() {
-		return nil, fmt.Errorf("%s: is a directory", fd.Name())
+		return nil, fmt.Errorf("%s: is a directory; name the captures in it", fd.Name())
 	}
 	// A regular file given as standard input may be positioned anywhere: only a
 	// file that was opened here is mapped.

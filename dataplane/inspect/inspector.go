@@ -255,7 +255,9 @@ func (in *Inspector) PreviewRaw(data []byte, settled bool) (classifiers.Result, 
 }
 
 // split parts the hits of the joint database: those of the signatures, and
-// those of the classifiers with the base taken off.
+// those of the classifiers with the base taken off. Both are copies: the rules
+// may scan the headers before they look at the hits of the body, which ends the
+// life of the scanner's own.
 func (in *Inspector) split(hits []hs.Hit) (rules, class []hs.Hit) {
 	if len(hits) == 0 {
 		return nil, nil
@@ -268,9 +270,6 @@ func (in *Inspector) split(hits []hs.Hit) (rules, class []hs.Hit) {
 		}
 	}
 	n := len(in.hits)
-	if n == 0 {
-		return hits, nil
-	}
 	for _, h := range hits {
 		if h.ID < classifierBase {
 			in.hits = append(in.hits, h)

@@ -273,16 +273,6 @@ func (w *Worker) keepTail(f *flow.Flow, dir protocol.Dir, data []byte) {
 	st.tail[dir] = append(t, data...)
 }
 
-// masked gives a copy of b in which values that a detector finds are masked.
-func (w *Worker) masked(b []byte) []byte {
-	if w.in.Classifier != nil {
-		if m, changed := w.in.Classifier.Mask(b); changed {
-			return m
-		}
-	}
-	return append([]byte(nil), b...)
-}
-
 // printable shows bytes as EVE's payload_printable does.
 func printable(b []byte) string {
 	out := make([]byte, len(b))

@@ -14,8 +14,9 @@ import (
 	"sluice/events"
 )
 
-// emit hands an event over, numbered within its packet.
+// emit hands an event over, masked and numbered within its packet.
 func (w *Worker) emit(e *events.Event) {
+	w.maskTexts(e)
 	e.Seq = w.seq
 	w.seq++
 	w.counters.Events++

@@ -182,6 +182,7 @@ type Worker struct {
 	missed int64
 
 	out        []*events.Event
+	texts      []byte // scratch of maskTexts
 	seq        uint32
 	nextExpiry int64
 

@@ -29,7 +29,27 @@ func Explain(ctx context.Context, cfg *config.Config, gid, sid uint32, attempts 
 	if errors.Is(err, errNoRules) {
 		err = whyNotLoaded(cfg, parts, gid, sid)
 	}
+	if trace != nil {
+		err = errors.Join(err, maskTrace(cfg, trace))
+	}
 	return trace, err
+}
+
+// maskTrace masks what detectors find in the bytes that a trace shows.
+func maskTrace(cfg *config.Config, t *signatures.Trace) error {
+	m, err := newMasker(cfg)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	for i := range t.Attempts {
+		a := &t.Attempts[i]
+		a.Object = m.text(a.Object)
+		for k := range a.Conditions {
+			a.Conditions[k].Detail = m.text(a.Conditions[k].Detail)
+		}
+	}
+	return nil
 }
 
 // whyNotLoaded tells why a rule is not among those that are matched.

@@ -181,17 +181,26 @@ func explainFiles(ctx context.Context, cfg *config.Config, p *policy.Policy, o E
 func explainCaptures(ctx context.Context, cfg *config.Config, p *policy.Policy, paths []string, log *slog.Logger, emit func(*Explained) error) error {
 	quiet := *cfg
 	quiet.Outputs.EVE.Enabled, quiet.Outputs.NATS.URL = false, NATSOff
+	m, err := newMasker(cfg)
+	if err != nil {
+		return err
+	}
+	defer m.close()
 	var stopped error
 	var path string
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	_, err := Replay(ctx, &quiet, ReplayOptions{Files: paths, Workers: 1, Inline: true, Begin: func(f string) { path = f },
+	_, err = Replay(ctx, &quiet, ReplayOptions{Files: paths, Workers: 1, Inline: true, Begin: func(f string) { path = f },
 		Judged: func(j worker.Judged) {
 			if stopped != nil {
 				return
 			}
 			_, steps := p.Explain(j.Input)
 			e := explained(path, j.Input, j.Decision, steps)
+			e.Object.Name, e.Context.Domain, e.Context.Sender = m.text(e.Object.Name), m.text(e.Context.Domain), m.text(e.Context.Sender)
+			for i := range e.Context.Recipients {
+				e.Context.Recipients[i] = m.text(e.Context.Recipients[i])
+			}
 			e.Context.FlowID, e.Context.Packet = j.FlowID, j.Packet
 			e.Context.Source = netip.AddrPortFrom(j.Input.Src, j.Input.SrcPort).String()
 			if stopped = emit(e); stopped != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Error tells what is wrong with a setting, where, and what to do.
@@ -130,7 +131,7 @@ func (a *assigner) structure(v reflect.Value, n *node, path string) {
 			a.value(f, n, join(path, "enabled"), "")
 			return
 		}
-		a.fail(n.pos, path, "write its settings below it, indented", "expected a section, found %q", n.text)
+		a.fail(n.pos, path, "write its settings below it, indented", "expected a section, found %q", clip(n.text))
 		return
 	case sequence:
 		// Suricata writes some sections as lists of sections ("- eve-log:").
@@ -438,3 +439,17 @@ func inEnum(text string, allowed []string) (string, error) {
 
 // reflectElem gives the first element of a slice as an addressable value.
 func reflectElem[T any](s []T) reflect.Value { return reflect.ValueOf(s).Index(0) }
+
+// clip cuts a value short for a message: what stands where a section should may
+// be anything, such as the content of another file.
+func clip(s string) string {
+	const limit = 16
+	if len(s) <= limit {
+		return s
+	}
+	n := limit
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}

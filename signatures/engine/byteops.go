@@ -10,14 +10,21 @@ import (
 // the position after it.
 func (c *confirm) number(b *rule.ByteOp, at int) (v uint64, next int, ok bool) {
 	n := c.num(b.NBytes)
-	if n < 0 || n > 23 || at < 0 || at > len(c.buf) || n > len(c.buf)-at {
+	if n < 0 || n > maxDigits || at < 0 || at > len(c.buf) || n > len(c.buf)-at {
 		return 0, 0, false
 	}
 	p := c.buf[at : at+n]
 	if b.String {
-		v, ok = digits(p, b.Base)
-		if !ok {
+		// A length of 0 means as long as the number is.
+		if n == 0 {
+			p = c.buf[at:min(at+maxDigits, len(c.buf))]
+		}
+		var read int
+		if v, read, ok = digits(p, b.Base); !ok {
 			return 0, 0, false
+		}
+		if n == 0 {
+			n = read
 		}
 	} else {
 		if n > 8 {
@@ -39,10 +46,12 @@ func (c *confirm) number(b *rule.ByteOp, at int) (v uint64, next int, ok bool) {
 	return v, at + n, true
 }
 
-// digits reads a number written in a base: spaces, a sign, 0x and what follows
-// the digits are tolerated, as strtoul would.
-func digits(p []byte, base int) (uint64, bool) {
-	i := 0
+// maxDigits is as many as a number of 64 bits has in any base.
+const maxDigits = 23
+
+// digits reads a number written in a base, and tells how many bytes it took:
+// spaces, a sign, 0x and what follows the digits are tolerated, as strtoul would.
+func digits(p []byte, base int) (v uint64, i int, some bool) {
 	for i < len(p) && (p[i] == ' ' || p[i] >= '\t' && p[i] <= '\r') {
 		i++
 	}
@@ -54,8 +63,6 @@ func digits(p []byte, base int) (uint64, bool) {
 	if base == 16 && i+2 < len(p) && p[i] == '0' && lower(p[i+1]) == 'x' {
 		i += 2
 	}
-	var v uint64
-	some := false
 	for ; i < len(p); i++ {
 		d := 99
 		switch ch := lower(p[i]); {
@@ -68,7 +75,7 @@ func digits(p []byte, base int) (uint64, bool) {
 			break
 		}
 		if v > (math.MaxUint64-uint64(d))/uint64(base) {
-			return 0, false
+			return 0, 0, false
 		}
 		v = v*uint64(base) + uint64(d)
 		some = true
@@ -76,7 +83,7 @@ func digits(p []byte, base int) (uint64, bool) {
 	if neg {
 		v = -v
 	}
-	return v, some
+	return v, i, some
 }
 
 // place gives where a byte keyword reads.

@@ -56,6 +56,8 @@ func Check(rules []*rule.Rule, opt Options) []rule.Error {
 		c.carrier(opt.Definition)
 		c.sizes()
 		c.contents()
+		c.alphabets()
+		c.transport()
 		c.numbers()
 		c.directions()
 		c.bits(bits)

@@ -73,6 +73,18 @@ func TestWarnings(t *testing.T) {
 	f("one begins the other", "", http+`content:"/abcd"; startswith; content:"/ab"; depth:3;`)
 	f("two ends", "1 never-matches content:69", http+`content:"/abcd"; endswith; content:"/abce"; endswith;`)
 	// Numbers of packets.
+	// Bytes that the buffer never has.
+	f("capitals", "1 never-matches content:56", http+`to_lowercase; content:"/Abc";`)
+	f("capitals, letters folded", "", http+`to_lowercase; content:"/Abc"; nocase;`)
+	f("capitals again", "", http+`to_lowercase; to_uppercase; content:"/ABC";`)
+	f("small letters", "1 never-matches content:56", http+`to_uppercase; content:"/abc";`)
+	f("decoded after", "", http+`to_lowercase; url_decode; content:"/Abc";`)
+	f("white space", "1 never-matches content:60", http+`strip_whitespace; content:"a bcd";`)
+	f("white space that must not be", "", http+`content:"abcd"; strip_whitespace; content:!"a bcd";`)
+	f("a hash in digits", "1 never-matches content:50", http+`to_md5; content:"d41d8cd98f00b204e9800998ecf8427e";`)
+	f("a hash", "", http+`to_md5; content:"|d4 1d 8c d9 8f 00 b2 04 e9 80 09 98 ec f8 42 7e|";`)
+	f("host", "1 never-matches content:43", `alert http any any -> any any (http.host; content:"Example.com";`)
+	f("flags of datagrams", "1 never-matches flags:32", `alert udp any any -> any 7777 (flags:S; content:"abcd";`)
 	f("ttl", "1 never-matches ttl:41", tcp+`ttl:>64; ttl:<10; content:"abcd";`)
 	f("ttl that fits", "", tcp+`ttl:<64; ttl:>10; content:"abcd";`)
 	// Bits.

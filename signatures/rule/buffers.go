@@ -150,6 +150,9 @@ func (c *context) buffer(name string) (protocol.BufferSpec, bool) {
 }
 
 func (c *context) setBuffer(name string, spec protocol.BufferSpec, l Local) {
+	if c.idle == nil && name != "" {
+		c.idle = c.untested()
+	}
 	c.name, c.spec, c.local, c.transforms, c.list, c.base64 = name, spec, l, nil, -1, nil
 	c.last = ref{-1, -1}
 	c.lastSet = c.col

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -34,8 +35,11 @@ func (c *context) finish() error {
 		}
 	}
 	r.Lists = keep
-	if c.name != "" && c.list < 0 && c.base64 == nil && !slices.ContainsFunc(r.Lists, func(l List) bool { return l.Name == c.name }) {
-		return &fault{col: c.lastSet, keyword: c.name, msg: noTest}
+	if c.idle == nil {
+		c.idle = c.untested()
+	}
+	if c.idle != nil {
+		return c.idle
 	}
 	for i := range r.Lists {
 		if err := c.finishList(&r.Lists[i]); err != nil {
@@ -48,7 +52,41 @@ func (c *context) finish() error {
 	return c.finishProto()
 }
 
+// untested is the error of a sticky buffer or a transformation after which nothing
+// is tested; nil where something is.
+func (c *context) untested() error {
+	switch {
+	case c.name == "" || c.list >= 0 || c.base64 != nil:
+	case len(c.transforms) > 0:
+		return &fault{col: c.lastSet, keyword: c.transforms[len(c.transforms)-1].Name, msg: "no test follows this transformation"}
+	case !slices.ContainsFunc(c.r.Lists, func(l List) bool { return l.Name == c.name }):
+		return &fault{col: c.lastSet, keyword: c.name, msg: noTest}
+	}
+	return nil
+}
+
+// hashForm brings contents into the form in which their buffer holds hashes and
+// numbers, as Suricata does: rules write them in either case.
+func hashForm(l *List) {
+	if len(l.Transforms) > 0 {
+		return
+	}
+	for i := range l.Items {
+		it := &l.Items[i]
+		if it.Op != OpContent {
+			continue
+		}
+		switch l.Name {
+		case "ja3.hash", "ja3s.hash", "ssh.hassh", "ssh.hassh.server", "tls.cert_fingerprint":
+			it.Pattern = bytes.ToLower(it.Pattern)
+		case "tls.cert_serial":
+			it.Pattern = bytes.ToUpper(it.Pattern)
+		}
+	}
+}
+
 func (c *context) finishList(l *List) error {
+	hashForm(l)
 	if err := finishItems(l.Items); err != nil {
 		return err
 	}

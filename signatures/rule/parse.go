@@ -106,7 +106,9 @@ type context struct {
 	transforms []Transform
 	list       int
 	lastSet    int // column of the sticky buffer
-	bufDir     uint8
+	// idle is the first sticky buffer or transformation without a test.
+	idle   error
+	bufDir uint8
 	// last is the content before, for its modifiers.
 	last ref
 	vars map[string]uint8

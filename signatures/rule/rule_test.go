@@ -166,6 +166,10 @@ func TestErrors(t *testing.T) {
 	o(`flow:to_servr;`, `t.rules:7:31: sid 1: flow: unknown option "to_servr"; did you mean "to_server"?`)
 	o(`flow:to_client; http.uri; content:"x";`, `t.rules:7:57: sid 1: http.uri: is filled by the client's request, and flow asks for to_client: it can never match`)
 	o(`http.uri;`, `t.rules:7:31: sid 1: http.uri: no test follows this buffer`)
+	o(`http.host; http.uri; content:"a";`, `t.rules:7:31: sid 1: http.host: no test follows this buffer`)
+	o(`http.uri; to_lowercase;`, `t.rules:7:31: sid 1: to_lowercase: no test follows this transformation`)
+	o(`http.uri; content:"a"; to_lowercase;`, `t.rules:7:31: sid 1: to_lowercase: no test follows this transformation`)
+	o(`http.uri; content:"a"; to_md5; http.host; content:"b";`, `t.rules:7:31: sid 1: to_md5: no test follows this transformation`)
 	o(`http.uri; content:"a"; content:"b"; http_uri;`, `t.rules:7:67: sid 1: http_uri: cannot follow the sticky buffer http.uri: use `+"`http.uri;`"+` before the content`)
 	o(`content:"a"; to_lowercase; content:"b";`, `t.rules:7:44: sid 1: to_lowercase: needs a sticky buffer before it`)
 	o(`http.uri; content:"a"; tls.sni; content:"b";`, `t.rules:7:7: sid 1: the rule is for tcp, and its keywords for tls: it can never match`)
@@ -299,4 +303,21 @@ func FuzzRule(f *testing.F) {
 		}
 		p.Parse("f", 1, text)
 	})
+}
+
+// TestHashForm holds that hashes and serial numbers may be written in either case.
+func TestHashForm(t *testing.T) {
+	f := func(options, want string) {
+		t.Helper()
+		r, err := NewParser(testEnv()).Parse("t.rules", 1, "alert tls any any -> any any ("+options+" sid:1;)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(r.Lists[0].Items[0].Pattern); got != want {
+			t.Errorf("%s: looks for %q, want %q", options, got, want)
+		}
+	}
+	f(`tls.cert_fingerprint; content:"32:56:AB";`, "32:56:ab")
+	f(`tls.cert_serial; content:"0f:ab";`, "0F:AB")
+	f(`tls.sni; content:"Example";`, "Example")
 }
