@@ -37,6 +37,8 @@ type (
 	Match = engine.Match
 	// Kind says what a rule matched on.
 	Kind = engine.Kind
+	// Rewrite is what a rule puts in place of a packet's bytes.
+	Rewrite = engine.Rewrite
 	// Context is what a dataset knows of a value.
 	Context = engine.Context
 	// Window is what is at hand of a stream or an object.

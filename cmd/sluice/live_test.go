@@ -46,6 +46,7 @@ func TestLive(t *testing.T) {
 		{"marked file", liveMarked},
 		{"alert", liveAlert},
 		{"drop rule", liveDropRule},
+		{"replace", liveReplace},
 		{"block list", liveBlockList},
 		{"mail", liveMail},
 		{"files", liveFiles},

@@ -40,6 +40,8 @@ func (w *Worker) matches(m *signatures.Matcher) {
 	for i := range ms {
 		x := &ms[i]
 		act := verdict.None
+		asked := len(w.asked)
+		w.ask(x)
 		if x.Rule.Action == signatures.Pass {
 			if !w.drop {
 				w.passed = true
@@ -71,6 +73,10 @@ func (w *Worker) matches(m *signatures.Matcher) {
 			continue
 		}
 		e := w.alertEvent(m, x, act)
+		if len(w.asked) > asked {
+			e.Alert.Replace = new(events.Replace)
+			w.asked[asked].told = e.Alert.Replace
+		}
 		if drops {
 			w.dropAlert = e.Alert
 		}

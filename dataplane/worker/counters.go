@@ -52,6 +52,11 @@ type Counters struct {
 	// came again meanwhile, HeldOverflow found no room.
 	HeldFrames, HeldReleased, HeldAbsorbed, HeldOverflow uint64
 
+	// Replaced counts packets that were rewritten, ReplaceFailed the matches whose
+	// rewriting was not possible, ReplaceForgotten the rewritten bytes' ranges that
+	// made room for others before they were acknowledged.
+	Replaced, ReplaceFailed, ReplaceForgotten uint64
+
 	// Accepted, Blocked and Rejected count packets by what was decided, Drops
 	// those blocked by reason, Exceptions the uses of exception policies.
 	Accepted, Blocked, Rejected uint64
@@ -131,6 +136,9 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("ips.accepted", c.Accepted)
 	fn("ips.blocked", c.Blocked)
 	fn("ips.rejected", c.Rejected)
+	fn("ips.replaced", c.Replaced)
+	fn("ips.replace_failed", c.ReplaceFailed)
+	fn("ips.replace_forgotten", c.ReplaceForgotten)
 	for i, v := range c.Drops {
 		fn("ips.drop_reason."+strings.ReplaceAll(dropReasons[i], " ", "_"), v)
 	}

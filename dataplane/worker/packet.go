@@ -18,6 +18,9 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	if w.parked {
 		return false
 	}
+	if len(w.asked) > 0 || w.rewriting > 0 && forward {
+		w.rewritePacket(p, forward)
+	}
 	if w.f != nil && forward {
 		if w.trails > 0 {
 			w.trail(w.f, w.dir, p)

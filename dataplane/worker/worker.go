@@ -202,6 +202,15 @@ type Worker struct {
 	keep                 *hold
 	later, parked, again bool
 
+	// asked are the matches that replace bytes of the frame in work, wanted these
+	// bytes, patches what is put into it; rewriting counts the rewrites kept of all flows. copies is
+	// where frames that were rewritten are until the next batch.
+	asked     []askedRewrite
+	wanted    []signatures.Rewrite
+	patches   []patch
+	rewriting int
+	copies    []byte
+
 	crafter    enforce.Crafter
 	frames     [][]byte
 	injections []enforce.Injection
@@ -283,6 +292,9 @@ func (w *Worker) judgeFrame(f *capture.Frame) bool {
 		if !w.packet(&pkts[i]) {
 			forward = false
 		}
+	}
+	if len(w.asked)+len(w.patches) > 0 {
+		w.rewriteFrame(f, forward)
 	}
 	return w.park(f, forward)
 }

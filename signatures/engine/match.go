@@ -50,6 +50,8 @@ type Match struct {
 	Changed bool
 	// Context is what datasets know of the values that were found in them.
 	Context []Context
+	// Rewrites are the bytes of the packet's payload that the rule replaces.
+	Rewrites []Rewrite
 
 	idx uint32
 }
@@ -57,6 +59,12 @@ type Match struct {
 // Context is the JSON object that a member of a dataset came with, under the
 // name that the rule gives it.
 type Context struct{ Key, JSON string }
+
+// Rewrite puts With at an offset of the packet's payload. With is the rule's.
+type Rewrite struct {
+	At   uint32
+	With []byte
+}
 
 // Window is what is at hand of a stream's direction or of an object.
 type Window struct {
@@ -141,6 +149,8 @@ type Matcher struct {
 	captured []captured
 	// contexts are what datasets gave to the rule at hand.
 	contexts []Context
+	// rewrites are what the matches since Reset replace.
+	rewrites []Rewrite
 
 	// watch is told what becomes of rules while they are profiled or explained;
 	// nil otherwise.
@@ -159,7 +169,7 @@ func (m *Matcher) Close() { m.pcre.Close() }
 func (m *Matcher) Reset() {
 	clear(m.matches)
 	m.matches = m.matches[:0]
-	m.events = m.events[:0]
+	m.events, m.rewrites = m.events[:0], m.rewrites[:0]
 	m.win, m.winFlow = Window{}, nil
 	if m.round++; m.round == 0 {
 		clear(m.fired)
@@ -197,17 +207,17 @@ func (m *Matcher) Matches() []Match {
 	n, loud := 0, 0
 	for i := range m.matches {
 		x := &m.matches[i]
-		if !x.Silent {
-			if loud == m.e.opt.MaxAlerts {
-				m.Counters.Overflow++
-				if m.watch != nil {
-					m.watch.overtaken(x, "the limit of alerts of a packet is reached: rules that are evaluated before it took all places")
-				}
-				if x.Rule.Action == rule.Alert {
-					continue
-				}
-				x.Silent = true
+		if !x.Silent && loud == m.e.opt.MaxAlerts {
+			m.Counters.Overflow++
+			if m.watch != nil {
+				m.watch.overtaken(x, "the limit of alerts of a packet is reached: rules that are evaluated before it took all places")
 			}
+			if x.Rule.Action == rule.Alert && !m.e.rules[x.idx].acts() {
+				continue
+			}
+			x.Silent = true
+		}
+		if !x.Silent {
 			loud++
 		}
 		m.matches[n] = *x
@@ -379,7 +389,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 	if len(r.Suppress) > 0 && m.suppressed(r) {
 		m.Counters.Suppressed++
 		m.tell(KeptSuppressed)
-		if r.Action == rule.Alert {
+		if r.Action == rule.Alert && !r.acts() {
 			return
 		}
 		x.Silent = true
@@ -400,7 +410,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 	if !within {
 		m.Counters.Suppressed++
 		m.tell(KeptThreshold)
-		if x.Rule.Action == rule.Alert {
+		if x.Rule.Action == rule.Alert && !r.acts() {
 			return
 		}
 		x.Silent = true
@@ -411,7 +421,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 		} else {
 			m.tell(KeptConfig)
 		}
-		if (x.Rule.Action == rule.Alert || x.Rule.Action == rule.Config) && !r.Filestore && !r.Bypass {
+		if (x.Rule.Action == rule.Alert || x.Rule.Action == rule.Config) && !r.acts() {
 			return
 		}
 		x.Silent = true
@@ -441,6 +451,10 @@ func (m *Matcher) fire(r *crule, x Match) {
 	}
 	m.Counters.Suppressed++
 }
+
+// acts reports whether a match of the rule does something beside its action,
+// whether or not it is told of.
+func (r *crule) acts() bool { return r.Filestore || r.Bypass || r.Replaces }
 
 // hush keeps from being logged what the rule names: of its transaction, of all
 // transactions of the flow that are not logged yet, or of the flow.

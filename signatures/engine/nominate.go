@@ -12,7 +12,7 @@ import (
 // packetOnly reports whether the rule's tests need the packet at hand, so that
 // its payload is matched packet by packet.
 func (r *crule) packetOnly() bool {
-	if r.Proto.PacketOnly || r.Flow.NoStream || len(r.locals) > 0 {
+	if r.Proto.PacketOnly || r.Flow.NoStream || r.Replaces || len(r.locals) > 0 {
 		return true
 	}
 	for i := range r.tests {

@@ -194,10 +194,11 @@ func (m *Matcher) judgePacket(r *crule) {
 	}
 	x := Match{Kind: KindPacket, Dir: m.dir}
 	if r.payload != nil {
+		mark := len(m.rewrites)
 		if m.p.Flags&decode.FlagFragment != 0 || !m.list(r.payload, m.p.PayloadBytes(), 0) {
 			return
 		}
-		x.Start, x.End = 0, uint64(m.c.end)
+		x.Start, x.End, x.Rewrites = 0, uint64(m.c.end), m.rewrites[mark:]
 	}
 	if r.once && m.f != nil {
 		fs := m.flowState(true)

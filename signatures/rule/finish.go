@@ -45,6 +45,9 @@ func (c *context) finish() error {
 	if err := c.finishConfig(); err != nil {
 		return err
 	}
+	if err := c.finishReplace(); err != nil {
+		return err
+	}
 	return c.finishProto()
 }
 

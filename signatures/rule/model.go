@@ -216,6 +216,8 @@ type Item struct {
 	FastPattern, FastOnly, HasFastRange bool
 	FastOffset, FastLen                 int
 	Rawbytes                            bool
+	// Replace takes the place of the content's first bytes in the packet.
+	Replace []byte
 
 	PCRE   *PCRE
 	Byte   *ByteOp
@@ -603,6 +605,8 @@ type Rule struct {
 	Suppress          []Suppress
 	Tags              []Tag
 	Filestore, Bypass bool
+	// Replaces tells that a match rewrites the packet: an Item has a Replace.
+	Replaces bool
 	// Quiet is what a match keeps from being logged.
 	Quiet Quiet
 	// Vars counts the variables of byte_extract and byte_math.

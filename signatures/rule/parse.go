@@ -116,8 +116,9 @@ type context struct {
 	needApps []protocol.ID
 	col      int
 	protoCol int
-	// quietCol is where a config keyword of scope tx is.
-	quietCol int
+	// quietCol is where a config keyword of scope tx is, replaceCol the last
+	// replace.
+	quietCol, replaceCol int
 	// missing is the first thing known and not evaluated: reported only when
 	// the rest of the rule is sound.
 	missing    error
