@@ -57,6 +57,10 @@ type Counters struct {
 	// made room for others before they were acknowledged.
 	Replaced, ReplaceFailed, ReplaceForgotten uint64
 
+	// FilesStored were given to the store of files, FilesCut lacked their end or
+	// reached the bound of one file, FilesLost found no room on their way there.
+	FilesStored, FilesCut, FilesLost uint64
+
 	// Accepted, Blocked and Rejected count packets by what was decided, Drops
 	// those blocked by reason, Exceptions the uses of exception policies.
 	Accepted, Blocked, Rejected uint64
@@ -125,6 +129,9 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("sctp.associations", c.Associations)
 	fn("app_layer.transactions", c.Transactions)
 	fn("app_layer.files", c.Files)
+	fn("file_store.stored", c.FilesStored)
+	fn("file_store.cut", c.FilesCut)
+	fn("file_store.lost", c.FilesLost)
 	fn("app_layer.unread.encrypted_bytes", c.UnreadEncrypted)
 	fn("app_layer.unread.other_bytes", c.UnreadOther)
 	fn("detect.alert", c.Alerts)

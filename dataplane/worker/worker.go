@@ -51,6 +51,8 @@ type Config struct {
 	// Evidence takes an object that a policy wants kept and gives a name for its
 	// event; nil keeps none. Data is the callee's.
 	Evidence func(Evidence) string
+	// Files keeps the files that rules ask for.
+	Files Files
 
 	// Inline tells that traffic is judged before it is forwarded; otherwise
 	// data is inspected once acknowledged and actions are only reported.
@@ -162,6 +164,10 @@ type Worker struct {
 	excepted, limited bool
 	// sums are the hashes of open objects.
 	sums map[*protocol.Object]*sums
+	// storing are the files that are stored, or may yet be; piece is room for what
+	// was kept of one.
+	storing map[*protocol.Object]*storing
+	piece   []byte
 	// newTags are the packet's matches with tags, which begin with the next.
 	newTags []signatures.Match
 	// hostTags are the tags of hosts, for all their packets.

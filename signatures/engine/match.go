@@ -401,6 +401,9 @@ func (m *Matcher) fire(r *crule, x Match) {
 		m.tell(KeptThreshold)
 		return
 	}
+	if r.Filestore != nil {
+		m.store(r, &x)
+	}
 	// What is suppressed or filtered does not count against the rate; what a
 	// threshold only keeps from being told of does, and the new action holds for
 	// it as well.
@@ -454,7 +457,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 
 // acts reports whether a match of the rule does something beside its action,
 // whether or not it is told of.
-func (r *crule) acts() bool { return r.Filestore || r.Bypass || r.Replaces }
+func (r *crule) acts() bool { return r.Bypass || r.Replaces }
 
 // hush keeps from being logged what the rule names: of its transaction, of all
 // transactions of the flow that are not logged yet, or of the flow.

@@ -48,7 +48,10 @@ func (c *context) finish() error {
 	if err := c.finishReplace(); err != nil {
 		return err
 	}
-	return c.finishProto()
+	if err := c.finishProto(); err != nil {
+		return err
+	}
+	return c.finishFilestore()
 }
 
 func (c *context) finishList(l *List) error {

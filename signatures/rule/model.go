@@ -563,6 +563,15 @@ type FileTest struct {
 	Int  IntTest
 }
 
+// Filestore is the filestore keyword.
+type Filestore struct {
+	// Dirs are the directions whose files are meant; 0 is that of the match.
+	Dirs protocol.Dirs
+	// Scope is ScopeDefault for the file that matched, ScopeTx or ScopeFlow for all
+	// files of the transaction or the flow.
+	Scope Scope
+}
+
 // Rule is one parsed rule.
 type Rule struct {
 	File string
@@ -601,10 +610,12 @@ type Rule struct {
 	Threshold        *Threshold
 	DetectionFilter  *Threshold
 	// Rate and Suppress come from threshold.config.
-	Rate              *RateFilter
-	Suppress          []Suppress
-	Tags              []Tag
-	Filestore, Bypass bool
+	Rate     *RateFilter
+	Suppress []Suppress
+	Tags     []Tag
+	Bypass   bool
+	// Filestore says which files a match has stored; nil none.
+	Filestore *Filestore
 	// Replaces tells that a match rewrites the packet: an Item has a Replace.
 	Replaces bool
 	// Quiet is what a match keeps from being logged.

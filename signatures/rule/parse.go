@@ -119,6 +119,8 @@ type context struct {
 	// quietCol is where a config keyword of scope tx is, replaceCol the last
 	// replace.
 	quietCol, replaceCol int
+	// storeCol is where filestore is.
+	storeCol int
 	// missing is the first thing known and not evaluated: reported only when
 	// the rest of the rule is sound.
 	missing    error
