@@ -22,8 +22,6 @@ type Env struct {
 	Field func(keyword string) bool
 	// Event resolves decoder and stream events by their names without prefix.
 	Event func(name string) (decode.Event, bool)
-	// AppEvent tells whether a protocol's parser raises an event.
-	AppEvent func(id protocol.ID, name string) bool
 	// FileFacts tells that the worker finds out magic and hashes of files.
 	FileFacts bool
 	// Category tells whether iprep knows a category; nil means none.

@@ -47,7 +47,7 @@ func testEnv() Env {
 		}
 		return 0, false
 	}
-	def := &protocol.Definition{}
+	def := &protocol.Definition{Events: []string{"x", "double_encoded_uri"}}
 	return Env{
 		Vars: map[string]string{"HOME_NET": "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]", "EXTERNAL_NET": "!$HOME_NET", "HTTP_SERVERS": "$HOME_NET",
 			"SMTP_SERVERS": "$HOME_NET", "SQL_SERVERS": "$HOME_NET", "DNS_SERVERS": "$HOME_NET", "TELNET_SERVERS": "$HOME_NET", "AIM_SERVERS": "$EXTERNAL_NET",
