@@ -71,8 +71,9 @@ type Counters struct {
 	AlertOverflow, AlertsSuppressed uint64
 	// RulesLimited counts confirmations that detect.inspection-recursion-limit cut
 	// short, DatasetsFull members for which a dataset had no room, ThresholdsFull
-	// thresholds and rate filters of an address that made room for another's.
-	RulesLimited, DatasetsFull, ThresholdsFull uint64
+	// thresholds and rate filters of an address that made room for another's,
+	// BitsFull hostbits and xbits that did.
+	RulesLimited, DatasetsFull, ThresholdsFull, BitsFull uint64
 	// AppFlows, AppTx and AppErrors count by protocol: flows recognised,
 	// transactions, and parsers that gave up. The second index is the transport
 	// where a protocol has two: 0 for TCP, 1 for UDP.
@@ -140,6 +141,7 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("detect.rules_limited", c.RulesLimited)
 	fn("detect.datasets_full", c.DatasetsFull)
 	fn("detect.thresholds_full", c.ThresholdsFull)
+	fn("detect.bits_full", c.BitsFull)
 	fn("ips.accepted", c.Accepted)
 	fn("ips.blocked", c.Blocked)
 	fn("ips.rejected", c.Rejected)

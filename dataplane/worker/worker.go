@@ -172,9 +172,9 @@ type Worker struct {
 	newTags []signatures.Match
 	// hostTags are the tags of hosts, for all their packets.
 	hostTags map[decode.Addr][]tag
-	// suppressed, overflow, shortened, setsFull and limitsFull are the Matcher's
-	// counters at the last look.
-	suppressed, overflow, shortened, setsFull, limitsFull uint64
+	// suppressed, overflow, shortened, setsFull, limitsFull and bitsFull are the
+	// Matcher's counters at the last look.
+	suppressed, overflow, shortened, setsFull, limitsFull, bitsFull uint64
 	// touched lists objects that got bytes from the packet in work.
 	touched []*inspect.Object
 	closing bool
@@ -360,7 +360,7 @@ func (w *Worker) Swap(set *inspect.Set, pol *policy.Policy) error {
 		return err
 	}
 	w.old = append(w.old, w.in)
-	w.suppressed, w.overflow, w.shortened, w.setsFull, w.limitsFull = 0, 0, 0, 0, 0
+	w.suppressed, w.overflow, w.shortened, w.setsFull, w.limitsFull, w.bitsFull = 0, 0, 0, 0, 0, 0
 	w.in, w.cfg.Set, w.cfg.Policy = in, set, pol
 	w.retire()
 	return nil

@@ -89,6 +89,8 @@ type Counters struct {
 	// LimitsFull counts thresholds and rate filters of an address that were
 	// forgotten to make room for another.
 	LimitsFull uint64
+	// BitsFull counts bits of hosts that were forgotten to make room for another.
+	BitsFull uint64
 	// ScanFailures counts scans that Hyperscan did not finish: what they would
 	// have nominated is unknown.
 	ScanFailures uint64
@@ -511,12 +513,9 @@ func (m *Matcher) withinLimit(r *crule, l *limit) bool {
 	if l.track == "by_flow" && m.f != nil {
 		fs := m.flowState(true)
 		if fs.limits == nil {
-			fs.limits = map[uint64]limitEntry{}
+			fs.limits = map[flowLimit]limitEntry{}
 		}
-		k := uint64(r.SID)
-		if l.kind == "rate" {
-			k |= 1 << 32
-		}
+		k := flowLimit{gid: r.GID, sid: r.SID, rate: l.kind == "rate"}
 		e := fs.limits[k]
 		var ok bool
 		if l.kind == "rate" {
