@@ -15,10 +15,12 @@ import (
 type Counters struct {
 	Frames, Bytes            uint64
 	Packets, Invalid, NoFlow uint64
-	Flows, FlowsEnded        uint64
-	InvalidSegments          uint64
-	Gaps, GapBytes           uint64
-	BypassedPackets          uint64
+	// Untracked are packets that rules keep out of flows.
+	Untracked         uint64
+	Flows, FlowsEnded uint64
+	InvalidSegments   uint64
+	Gaps, GapBytes    uint64
+	BypassedPackets   uint64
 	// OffloadedFlows were handed to the kernel, which forwarded packets and bytes
 	// of them past the worker.
 	OffloadedFlows, OffloadedPackets, OffloadedBytes uint64
@@ -125,6 +127,7 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("capture.frames", c.Frames)
 	fn("flow.ended", c.FlowsEnded)
 	fn("flow.none", c.NoFlow)
+	fn("flow.untracked", c.Untracked)
 	fn("tcp.invalid_segments", c.InvalidSegments)
 	fn("tcp.renewed_after_gap", c.Renewed)
 	fn("sctp.associations", c.Associations)

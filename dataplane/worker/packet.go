@@ -71,6 +71,12 @@ func (w *Worker) decide(p *decode.Packet) bool {
 		}
 		return !w.drop
 	}
+	if m := w.in.Matcher; m != nil && m.Untracked(p) {
+		w.counters.Untracked++
+		m.Packet(p, nil, protocol.ToServer)
+		w.alerts()
+		return !w.drop
+	}
 	f, dir, fresh := w.flows.Get(p)
 	if f == nil {
 		// An ICMP error about some flow: paths need them (RFC 1191), so they pass

@@ -126,6 +126,8 @@ type Engine struct {
 	streamRules bool
 	// hashKinds are the kinds of hashes that rules compare files by, as bits.
 	hashKinds uint8
+	// untracked are the rules that keep packets out of flows.
+	untracked []uint32
 	// stores: a rule has files stored.
 	stores bool
 	// absentBodies: a rule asks whether a transaction had no body.

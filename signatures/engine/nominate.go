@@ -45,6 +45,10 @@ func (r *crule) classes() []class {
 
 // index puts the rule where it will be nominated.
 func (b *builder) index(c *crule) {
+	if c.Untracked {
+		b.e.untracked = append(b.e.untracked, c.idx)
+		return
+	}
 	if c.inTx {
 		b.indexTx(c)
 		return

@@ -52,6 +52,22 @@ func (m *Matcher) Packet(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 	}
 }
 
+// Untracked reports whether a rule keeps a packet out of any flow (config:tracking).
+// It is asked before the packet's flow is looked up.
+func (m *Matcher) Untracked(p *decode.Packet) bool {
+	if len(m.e.untracked) == 0 {
+		return false
+	}
+	m.begin(p, nil, protocol.ToServer, false)
+	for _, r := range m.e.untracked {
+		if r := &m.e.rules[r]; m.testsHold(r) && m.header(r) {
+			m.Counters.Confirmed++
+			return true
+		}
+	}
+	return false
+}
+
 func (m *Matcher) nominateEvent(ev decode.Event) {
 	for _, r := range m.e.onPacketEvent[uint16(ev)] {
 		m.nominate(r)

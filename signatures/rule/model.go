@@ -149,6 +149,8 @@ type Proto struct {
 	// PacketOnly (tcp-pkt) keeps the rule off the stream, StreamOnly
 	// (tcp-stream) off packets.
 	PacketOnly, StreamOnly bool
+	// PreFlow (tcp:pre_flow) asks for packets before their flow is looked up.
+	PreFlow bool
 	// Apps are the application protocols any of which satisfies the rule.
 	Apps []protocol.ID
 	// Hook names the transaction state after the colon (http1:request_line);
@@ -618,6 +620,8 @@ type Rule struct {
 	Filestore *Filestore
 	// Replaces tells that a match rewrites the packet: an Item has a Replace.
 	Replaces bool
+	// Untracked keeps the packets that match out of any flow (config:tracking).
+	Untracked bool
 	// Quiet is what a match keeps from being logged.
 	Quiet Quiet
 	// Vars counts the variables of byte_extract and byte_math.
