@@ -223,6 +223,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			data = data[n:]
 			h.nhead = 0
 			if !p.record(h, dir) {
+				p.tx.AddEvent("invalid_ssl_record")
 				return protocol.Error
 			}
 			if h.ssl2 && !h.began {
