@@ -15,15 +15,30 @@ import (
 // sender. Where they are finished, the server's kernel drops a segment whose
 // checksum is wrong.
 func liveReplace(r *rig) {
-	rules := r.write("replace.rules", `alert tcp any any -> any 7007 (msg:"word"; flow:to_server; content:"confidential"; replace:"unclassified"; sid:1;)
+	r.start("--rules", r.replaceRules(), "--policy", "none")
+	r.replaced(netlab.Server4, "["+netlab.Server6+"]")
+}
+
+// liveGatewayReplace is the same through a host that routes and masquerades.
+func liveGatewayReplace(r *rig) {
+	r.route()
+	r.startGateway("--rules", r.replaceRules(), "--policy", "none")
+	r.replaced(netlab.Server4)
+}
+
+func (r *rig) replaceRules() string {
+	return r.write("replace.rules", `alert tcp any any -> any 7007 (msg:"word"; flow:to_server; content:"confidential"; replace:"unclassified"; sid:1;)
 alert udp any any -> any 7007 (msg:"datagram"; content:"confidential"; replace:"un"; sid:2;)
 `)
-	r.start("--rules", rules, "--policy", "none")
+}
+
+func (r *rig) replaced(hosts ...string) {
+	r.Helper()
 	for _, offload := range []string{"on", "off"} {
 		if out, err := r.lab.Client.Run(r.ctx, "ethtool", "-K", netlab.ClientIf, "tx", offload); err != nil {
 			r.Fatalf("switch checksum offload %s: %v\n%s", offload, err, out)
 		}
-		for _, host := range []string{netlab.Server4, "[" + netlab.Server6 + "]"} {
+		for _, host := range hosts {
 			r.replaceStream(host+":7007", offload)
 			r.replaceDatagram(host+":7007", offload)
 		}
@@ -36,7 +51,7 @@ alert udp any any -> any 7007 (msg:"datagram"; content:"confidential"; replace:"
 	if err != nil {
 		r.Fatal(err)
 	}
-	if n := st.Counters["ips.replaced"]; n < 8 {
+	if n := st.Counters["ips.replaced"]; n < uint64(8*len(hosts)) {
 		r.Errorf("%d packets were counted as rewritten", n)
 	}
 }

@@ -88,6 +88,7 @@ func TestLive(t *testing.T) {
 		{"drop counts", liveDropCounts},
 		{"gateway", liveGateway},
 		{"gateway killed", liveGatewayKilled},
+		{"gateway replace", liveGatewayReplace},
 		{"documents", liveDocuments},
 		{"document mail", liveDocumentMail},
 		{"document ftp", liveDocumentFTP},
