@@ -23,6 +23,8 @@ type FilesConfig struct {
 	Dir string
 	// MaxBytes bounds the folder: the oldest files go first. 10 GiB when 0.
 	MaxBytes int64
+	// MaxFiles bounds their number, records included; a million when 0.
+	MaxFiles int
 	// QueueBytes bounds what waits to be written; 64 MiB when 0.
 	QueueBytes int64
 	// MaxOpen bounds the files that are open at a time; 128 when 0.
@@ -108,6 +110,9 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = 10 << 30
 	}
+	if cfg.MaxFiles <= 0 {
+		cfg.MaxFiles = 1_000_000
+	}
 	if cfg.QueueBytes <= 0 {
 		cfg.QueueBytes = 64 << 20
 	}
@@ -117,7 +122,7 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	s := &Files{cfg: cfg, folder: folder{dir: cfg.Dir, max: cfg.MaxBytes}, wake: make(chan struct{}, 1), done: make(chan struct{}), parts: map[uint32]*part{}}
+	s := &Files{cfg: cfg, folder: folder{dir: cfg.Dir, max: cfg.MaxBytes, maxFiles: cfg.MaxFiles}, wake: make(chan struct{}, 1), done: make(chan struct{}), parts: map[uint32]*part{}}
 	s.room.L = &s.mu
 	// What a crash left half written is of no use.
 	if err := os.RemoveAll(filepath.Join(cfg.Dir, partDir)); err != nil {
@@ -368,7 +373,7 @@ func (s *Files) finish(p *part, x *piece) error {
 		s.stored.Add(1)
 	}
 	if len(x.data) == 0 {
-		return nil
+		return s.folder.expire(name)
 	}
 	record := fmt.Sprintf("%s.%d.%d.json", name, x.time/1e9, x.id)
 	tmp := p.path + ".json"

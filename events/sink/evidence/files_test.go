@@ -156,6 +156,21 @@ func TestFilesBounded(t *testing.T) {
 	}
 }
 
+// TestFilesMany bounds the number of files, however small they are.
+func TestFilesMany(t *testing.T) {
+	dir := t.TempDir()
+	s := openFiles(t, FilesConfig{Dir: dir, MaxFiles: 3, Lossless: true})
+	for i := range 10 {
+		id := s.Begin()
+		s.Write(id, []byte{byte('a' + i)})
+		s.End(id, 1e18, nil)
+	}
+	st := closeFiles(t, s)
+	if got := stored(t, dir); len(got) != 3 || got[nameOf("j")] != "j" || st.Expired != 7 || st.Bytes != 3 {
+		t.Errorf("%v, %+v", got, st)
+	}
+}
+
 func TestFilesQueueFull(t *testing.T) {
 	dir := t.TempDir()
 	s := openFiles(t, FilesConfig{Dir: dir, QueueBytes: 4000})

@@ -12,6 +12,8 @@ import (
 type folder struct {
 	dir string
 	max int64
+	// maxFiles bounds their number; 0 is no bound.
+	maxFiles int
 	// files are those that may go to make room, oldest first.
 	files   []file
 	bytes   atomic.Int64
@@ -30,26 +32,30 @@ func (f *folder) add(name string, size int64) {
 	f.bytes.Add(size)
 }
 
-// expire removes the oldest files above the bound, but never the one named.
+// expire removes the oldest files above the bounds, but never the one named. Its cost
+// is that of what it removes.
 func (f *folder) expire(newest string) error {
-	if f.bytes.Load() <= f.max {
-		return nil
-	}
+	n := 0
+	var kept []file
 	var errs []error
-	keep := f.files[:0]
-	for _, x := range f.files {
-		if f.bytes.Load() <= f.max || x.name == newest {
-			keep = append(keep, x)
+	for n < len(f.files) && (f.bytes.Load() > f.max || f.maxFiles > 0 && len(f.files)-n+len(kept) > f.maxFiles) {
+		x := f.files[n]
+		n++
+		if x.name == newest {
+			kept = append(kept, x)
 			continue
 		}
 		if err := os.Remove(filepath.Join(f.dir, x.name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
-			keep = append(keep, x)
+			kept = append(kept, x)
 			continue
 		}
 		f.expired.Add(1)
 		f.bytes.Add(-x.size)
 	}
-	f.files = keep
+	f.files = f.files[n:]
+	if len(kept) > 0 {
+		f.files = append(kept, f.files...)
+	}
 	return errors.Join(errs...)
 }
