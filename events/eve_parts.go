@@ -36,6 +36,13 @@ func appendAlert(dst []byte, a *Alert) []byte {
 	if a.Enforced != nil {
 		dst = appendBool(dst, "enforced", *a.Enforced)
 	}
+	if r := a.Replace; r != nil {
+		dst = append(appendKey(dst, "replace"), '{')
+		dst = appendInt(dst, "bytes", int64(r.Bytes))
+		dst = appendBool(dst, "enforced", r.Enforced)
+		dst = appendStrOmit(dst, "reason", r.Reason)
+		dst = append(dst, '}')
+	}
 	return append(dst, '}')
 }
 

@@ -45,7 +45,8 @@ func samples() map[string]Event {
 			Category: "Attempted Information Leak", Severity: 2, References: []string{"https://example.com/a"},
 			Metadata: map[string][]string{"z_last": {"b", "a"}, "attack_target": {"Client"}},
 			Source:   &Endpoint{IP: "192.0.2.1", Port: 40000}, Target: &Endpoint{IP: "2001:db8::1"},
-			Rule: "alert …", Context: map[string]json.RawMessage{"bad_host": json.RawMessage(`{"year":2005}`)}, XFF: "203.0.113.8", Enforced: ptr(false)}
+			Rule: "alert …", Context: map[string]json.RawMessage{"bad_host": json.RawMessage(`{"year":2005}`)}, XFF: "203.0.113.8", Enforced: ptr(false),
+			Replace: &Replace{Bytes: 3, Reason: "not inline"}}
 		e.Metadata = &Metadata{Flowbits: []string{"a", "b"}, Flowints: map[string]uint32{"n": 7},
 			Flowvars: []map[string]any{{"k": "v"}}, Pktvars: []map[string]any{{"k": "v"}}}
 		e.HTTP = &HTTP{Hostname: "example.com", URL: "/\xff\xfe\x01é", Method: "GET", Length: 0}

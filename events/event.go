@@ -153,6 +153,16 @@ type Alert struct {
 	// Enforced is ours: false in monitor and ids modes for actions that would
 	// have withheld the packet.
 	Enforced *bool `json:"enforced,omitempty"`
+	// Replace is ours: what became of the bytes that the rule replaces.
+	Replace *Replace `json:"replace,omitempty"`
+}
+
+// Replace tells of a rule that replaces bytes of the packet.
+type Replace struct {
+	// Bytes were to be replaced; Enforced tells whether they were, Reason why not.
+	Bytes    int    `json:"bytes"`
+	Enforced bool   `json:"enforced"`
+	Reason   string `json:"reason,omitempty"`
 }
 
 // Endpoint is one side of an alert's target keyword.

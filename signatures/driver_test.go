@@ -68,7 +68,7 @@ func probe(first byte) func(protocol.Dir, []byte) protocol.Certainty {
 func fakeRegistry(t testing.TB) *protocol.Registry {
 	t.Helper()
 	def := func(id protocol.ID, first byte, specs ...protocol.BufferSpec) *protocol.Definition {
-		d := &protocol.Definition{ID: id, TCP: true, UDP: id == protocol.DNS, Probe: probe(first), Complete: [2]uint8{atDone, atDone},
+		d := &protocol.Definition{ID: id, TCP: true, Events: fakeEvents, UDP: id == protocol.DNS, Probe: probe(first), Complete: [2]uint8{atDone, atDone},
 			New: func(*protocol.Env) protocol.Parser { return &fakeParser{names: fakeNames} }}
 		for i, s := range specs {
 			s.ID = protocol.Buffer(id, uint8(i))
@@ -358,3 +358,8 @@ func (r *rig) speakUDP(f *flow.Flow, first byte) *fakeParser {
 	}
 	return p
 }
+
+// fakeEvents are the anomalies that the tests' parsers raise: what bundled rules ask
+// for.
+var fakeEvents = []string{"invalid_transfer_encoding_value_in_request", "host_header_ambiguous", "compression_bomb", "overflow_heartbeat_message",
+	"multiple_sni_extensions"}

@@ -359,3 +359,15 @@ alert http any any -> any any (flow:to_client; file.data; content:"tail"; isdata
 	r.body(f, &protocol.Object{Kind: protocol.KindBody, Dir: protocol.ToClient, Tx: tx}, "the fi", "rst tail", " x sec", "ond", " tail")
 	r.want(1, 2)
 }
+
+// TestLimitByFlowOfGroups counts rules of one sid and two gids apart.
+func TestLimitByFlowOfGroups(t *testing.T) {
+	r := newRig(t, `alert udp any any -> any any (content:"abcd"; threshold:type limit, track by_flow, count 1, seconds 60; sid:1;)
+alert udp any any -> any any (content:"abcd"; threshold:type limit, track by_flow, count 1, seconds 60; gid:2; sid:1;)`)
+	f := r.flow(decode.ProtoUDP, 5000, 6000)
+	for _, want := range [][]uint32{{1, 1}, nil} {
+		r.m.Packet(r.packet(decode.ProtoUDP, f.Client, f.Server, 5000, 6000, []byte("xx abcd")), f, protocol.ToServer)
+		r.take()
+		r.want(want...)
+	}
+}

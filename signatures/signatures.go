@@ -35,6 +35,8 @@ type (
 	Match = engine.Match
 	// Kind says what a rule matched on.
 	Kind = engine.Kind
+	// Rewrite is what a rule puts in place of a packet's bytes.
+	Rewrite = engine.Rewrite
 	// Context is what a dataset knows of a value.
 	Context = engine.Context
 	// Window is what is at hand of a stream or an object.
@@ -122,9 +124,6 @@ type Config struct {
 	State *State
 	// Fields are the numbers of protocols by keyword.
 	Fields map[string]FieldFunc
-	// AppEvents tells whether a parser raises an event; nil accepts every name
-	// of a protocol that has a parser.
-	AppEvents func(id protocol.ID, event string) bool
 	// FileFacts tells that objects' sinks implement FileFacts.
 	FileFacts bool
 	// Select switches rules on and off by id; nil leaves them as their files say.
@@ -376,7 +375,7 @@ func DefaultVars() map[string]string {
 // env wires the parser to the configuration.
 func (rs *Ruleset) env(dirs []string, fail func(path, format string, args ...any)) rule.Env {
 	cfg := &rs.cfg
-	env := rule.Env{Vars: map[string]string{}, Event: decode.EventByName, AppEvent: cfg.AppEvents, FileFacts: cfg.FileFacts,
+	env := rule.Env{Vars: map[string]string{}, Event: decode.EventByName, FileFacts: cfg.FileFacts,
 		Classes: map[string]rule.Class{}, References: map[string]string{}}
 	if !cfg.OnlyVars {
 		env.Vars = DefaultVars()

@@ -89,6 +89,8 @@ type Flow struct {
 	// Quiet tells that a rule keeps the flow's record from being written,
 	// QuietTxs those of its transactions.
 	Quiet, QuietTxs bool
+	// Store tells the directions of which a rule wants all files stored.
+	Store [2]bool
 	// Detect, Inspect and Enforce are the states that the rule engine, the
 	// worker and enforcement keep with a flow; nil until needed.
 	Detect, Inspect, Enforce any

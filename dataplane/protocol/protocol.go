@@ -210,6 +210,9 @@ type Definition struct {
 	// States names progress values for rule hooks (http1:request_headers) and
 	// explanations.
 	States [2][]string
+	// Events are all the anomalies that the parser may add to a transaction: rules
+	// can ask for these and no others.
+	Events []string
 }
 
 // ProbeDepth is how many bytes of a direction recognition looks at, at most.

@@ -20,6 +20,8 @@ type Tx struct {
 	Logged bool
 	// Quiet is set by the rule engine: no record of the transaction is written.
 	Quiet bool
+	// Store is set by the rule engine: the files of a direction are to be stored.
+	Store [2]bool
 	// Created is the time of the transaction's first byte.
 	Created int64
 	// Detect is the rule engine's state of the transaction, by direction.
@@ -172,6 +174,11 @@ type Object struct {
 	// RuleLimit bounds the bytes that rules see; 0 is no bound. It bounds neither
 	// classification nor what is reported of the file. Set before OpenObject.
 	RuleLimit uint64
+
+	// Store is set by the rule engine: the file is to be stored, since the rules
+	// with the ids in StoreSIDs (a bounded number) ask for it.
+	Store     bool
+	StoreSIDs []uint32
 
 	// Hashes are the sums of the content where they were asked for, filled in by
 	// the sink before the object's inspection ends; nil otherwise.

@@ -145,6 +145,10 @@ type Config struct {
 	// given by that. nil leaves one depth for all. It is not changed
 	// once an engine has it.
 	Depths *[protocol.NumIDs]uint64
+	// RaisesDepth has StoreDepth, 0 for none, be the depth of connections whose
+	// files are stored where that is more (outputs.file-store.stream-depth).
+	RaisesDepth bool
+	StoreDepth  uint64
 	// Memcap (stream.reassembly.memcap) bounds the bytes of buffers in use by
 	// this engine. Default 256 MiB.
 	Memcap int64

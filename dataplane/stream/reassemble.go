@@ -353,6 +353,9 @@ func (e *Engine) depth(s *Session, h *half, at, n uint64) uint64 {
 	if e.cfg.Depths != nil {
 		depth = e.cfg.Depths[s.app]
 	}
+	if depth > 0 && s.flags&sStores != 0 && e.cfg.RaisesDepth && (e.cfg.StoreDepth == 0 || e.cfg.StoreDepth > depth) {
+		depth = e.cfg.StoreDepth
+	}
 	if depth == 0 || at+n < depth {
 		return n
 	}

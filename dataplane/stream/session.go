@@ -31,6 +31,7 @@ const (
 	sClosing                            // being closed: gaps are no longer events
 	sClosed                             // Engine.Close was called
 	sInject                             // a forged RST was reported
+	sStores                             // files of it are stored: Config.StoreDepth holds
 )
 
 // half is what is known of one direction: what its sender sent, and what the
@@ -96,6 +97,10 @@ func (s *Session) Async() bool { return s.flags&sAsync != 0 }
 
 // Reset reports whether a RST ended the connection, and the RST's direction.
 func (s *Session) Reset() (protocol.Dir, bool) { return s.resetter, s.flags&sReset != 0 }
+
+// Stores tells that files of the connection are stored, so that Config.StoreDepth
+// holds where it is the greater one.
+func (s *Session) Stores() { s.flags |= sStores }
 
 // SetApp tells which protocol the connection speaks, for Config.Depths. A
 // direction that has reached its depth stays as it is.

@@ -27,11 +27,12 @@ func (w *Worker) matches(m *signatures.Matcher) {
 		return
 	}
 	ms := m.Matches()
-	if m == w.in.Matcher && (m.Counters.Limited != w.shortened || m.Counters.SetsFull != w.setsFull || m.Counters.LimitsFull != w.limitsFull) {
+	if m == w.in.Matcher && (m.Counters.Limited != w.shortened || m.Counters.SetsFull != w.setsFull || m.Counters.LimitsFull != w.limitsFull || m.Counters.BitsFull != w.bitsFull) {
 		w.counters.RulesLimited += m.Counters.Limited - w.shortened
 		w.counters.DatasetsFull += m.Counters.SetsFull - w.setsFull
 		w.counters.ThresholdsFull += m.Counters.LimitsFull - w.limitsFull
-		w.shortened, w.setsFull, w.limitsFull = m.Counters.Limited, m.Counters.SetsFull, m.Counters.LimitsFull
+		w.counters.BitsFull += m.Counters.BitsFull - w.bitsFull
+		w.shortened, w.setsFull, w.limitsFull, w.bitsFull = m.Counters.Limited, m.Counters.SetsFull, m.Counters.LimitsFull, m.Counters.BitsFull
 	}
 	if len(ms) == 0 {
 		m.Reset()
@@ -40,6 +41,8 @@ func (w *Worker) matches(m *signatures.Matcher) {
 	for i := range ms {
 		x := &ms[i]
 		act := verdict.None
+		asked := len(w.asked)
+		w.ask(x)
 		if x.Rule.Action == signatures.Pass {
 			if !w.drop {
 				w.passed = true
@@ -71,6 +74,10 @@ func (w *Worker) matches(m *signatures.Matcher) {
 			continue
 		}
 		e := w.alertEvent(m, x, act)
+		if len(w.asked) > asked {
+			e.Alert.Replace = new(events.Replace)
+			w.asked[asked].told = e.Alert.Replace
+		}
 		if drops {
 			w.dropAlert = e.Alert
 		}

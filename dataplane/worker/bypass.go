@@ -52,7 +52,7 @@ func (w *Worker) SetOffload(o Offload) {
 func (w *Worker) handOver(f *flow.Flow) {
 	o := w.offload
 	switch {
-	case f == nil || w.held(f) || f.Verdict.Action.EndsFlow() || w.now < o.full || f.State == flow.StateBypassed && o.flows[f] != nil:
+	case f == nil || w.held(f) || w.rewritten(f) || f.Verdict.Action.EndsFlow() || w.now < o.full || f.State == flow.StateBypassed && o.flows[f] != nil:
 		return
 	case f.Key.Tunnel != 0 || f.Proto != decode.ProtoTCP && f.Proto != decode.ProtoUDP:
 		return

@@ -15,10 +15,12 @@ import (
 type Counters struct {
 	Frames, Bytes            uint64
 	Packets, Invalid, NoFlow uint64
-	Flows, FlowsEnded        uint64
-	InvalidSegments          uint64
-	Gaps, GapBytes           uint64
-	BypassedPackets          uint64
+	// Untracked are packets that rules keep out of flows.
+	Untracked         uint64
+	Flows, FlowsEnded uint64
+	InvalidSegments   uint64
+	Gaps, GapBytes    uint64
+	BypassedPackets   uint64
 	// OffloadedFlows were handed to the kernel, which forwarded packets and bytes
 	// of them past the worker.
 	OffloadedFlows, OffloadedPackets, OffloadedBytes uint64
@@ -57,6 +59,15 @@ type Counters struct {
 	// came again meanwhile, HeldOverflow found no room.
 	HeldFrames, HeldReleased, HeldAbsorbed, HeldOverflow uint64
 
+	// Replaced counts packets that were rewritten, ReplaceFailed the matches whose
+	// rewriting was not possible, ReplaceForgotten the rewritten bytes' ranges that
+	// made room for others before they were acknowledged.
+	Replaced, ReplaceFailed, ReplaceForgotten uint64
+
+	// FilesStored were given to the store of files, FilesCut lacked their end or
+	// reached the bound of one file, FilesLost found no room on their way there.
+	FilesStored, FilesCut, FilesLost uint64
+
 	// Accepted, Blocked and Rejected count packets by what was decided, Drops
 	// those blocked by reason, Exceptions the uses of exception policies.
 	Accepted, Blocked, Rejected uint64
@@ -67,8 +78,9 @@ type Counters struct {
 	AlertOverflow, AlertsSuppressed uint64
 	// RulesLimited counts confirmations that detect.inspection-recursion-limit cut
 	// short, DatasetsFull members for which a dataset had no room, ThresholdsFull
-	// thresholds and rate filters of an address that made room for another's.
-	RulesLimited, DatasetsFull, ThresholdsFull uint64
+	// thresholds and rate filters of an address that made room for another's,
+	// BitsFull hostbits and xbits that did.
+	RulesLimited, DatasetsFull, ThresholdsFull, BitsFull uint64
 	// AppFlows, AppTx and AppErrors count by protocol: flows recognised,
 	// transactions, and parsers that gave up. The second index is the transport
 	// where a protocol has two: 0 for TCP, 1 for UDP.
@@ -120,11 +132,15 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("capture.frames", c.Frames)
 	fn("flow.ended", c.FlowsEnded)
 	fn("flow.none", c.NoFlow)
+	fn("flow.untracked", c.Untracked)
 	fn("tcp.invalid_segments", c.InvalidSegments)
 	fn("tcp.renewed_after_gap", c.Renewed)
 	fn("sctp.associations", c.Associations)
 	fn("app_layer.transactions", c.Transactions)
 	fn("app_layer.files", c.Files)
+	fn("file_store.stored", c.FilesStored)
+	fn("file_store.cut", c.FilesCut)
+	fn("file_store.lost", c.FilesLost)
 	fn("app_layer.unread.encrypted_bytes", c.UnreadEncrypted)
 	fn("app_layer.unread.other_bytes", c.UnreadOther)
 	fn("detect.alert", c.Alerts)
@@ -133,9 +149,13 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("detect.rules_limited", c.RulesLimited)
 	fn("detect.datasets_full", c.DatasetsFull)
 	fn("detect.thresholds_full", c.ThresholdsFull)
+	fn("detect.bits_full", c.BitsFull)
 	fn("ips.accepted", c.Accepted)
 	fn("ips.blocked", c.Blocked)
 	fn("ips.rejected", c.Rejected)
+	fn("ips.replaced", c.Replaced)
+	fn("ips.replace_failed", c.ReplaceFailed)
+	fn("ips.replace_forgotten", c.ReplaceForgotten)
 	for i, v := range c.Drops {
 		fn("ips.drop_reason."+strings.ReplaceAll(dropReasons[i], " ", "_"), v)
 	}

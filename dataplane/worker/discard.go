@@ -31,6 +31,7 @@ func (s *discard) CloseObject(o *protocol.Object, state protocol.ObjectState) {
 		o.Tx.OpenObjects--
 	}
 	(*Worker)(s).closeSums(o)
+	(*Worker)(s).endStoring((*Worker)(s).closeStoring(o), nil)
 	if ob, ok := o.Sink.(*inspect.Object); ok {
 		o.Sink = nil
 		spool, _ := (*Worker)(s).takeSpool(ob)

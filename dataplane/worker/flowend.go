@@ -18,6 +18,7 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	if len(w.holds)+w.trails > 0 {
 		w.endHolds(f)
 	}
+	w.endRewrites(f)
 	p, saved, dir, drop, touched := w.p, w.f, w.dir, w.drop, w.touched
 	why, passed, rejected, dropAlert, pending := w.why, w.passed, w.rejected, w.dropAlert, w.pendingAlerts
 	w.pendingAlerts, w.drop = nil, false

@@ -365,6 +365,7 @@ func (w *Worker) recycle() {
 		w.sent[i] = nil
 	}
 	w.sent = w.sent[:0]
+	w.copies = w.copies[:0]
 }
 
 // frameSizes are the sizes in which memory for frames is kept: a frame of

@@ -22,6 +22,7 @@ func (s *objectSink) OpenObject(o *protocol.Object) {
 	w := (*Worker)(s)
 	if o.File {
 		w.openSums(o)
+		w.openStoring(o)
 	}
 	app := w.f.App.Proto()
 	c := w.concern(w.f, app, o)
@@ -50,11 +51,13 @@ func (s *objectSink) ObjectData(o *protocol.Object, data []byte) {
 		w.spool(ob, data)
 	}
 	ob.Data(w.p, w.packetNum(), data)
+	w.store(o, data)
 }
 
 // ObjectGap implements protocol.ObjectSink.
 func (s *objectSink) ObjectGap(o *protocol.Object, n uint64) {
 	o.Gaps = true
+	(*Worker)(s).gapStoring(o)
 	if ob, ok := o.Sink.(*inspect.Object); ok {
 		if ob.Spooling != spoolOff {
 			(*Worker)(s).gapSpool(ob)
@@ -113,8 +116,10 @@ func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState)
 	if w.leaves(f, o.Dir) {
 		w.covered(f, fate)
 	}
-	if o.File && size > 0 {
-		w.fileEvent(f, o, size, res.Type, sum)
+	if stored := w.closeStoring(o); o.File && size > 0 {
+		w.fileEvent(f, o, size, res.Type, sum, stored)
+	} else if stored != 0 {
+		w.cfg.Files.Store.Discard(stored)
 	}
 	if !classified || w.cfg.Policy == nil {
 		spool.Free()
@@ -140,10 +145,13 @@ func (w *Worker) packetNum() uint64 {
 	return w.num
 }
 
-// fileEvent reports a file that was seen to its end.
-func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, mime string, sum []byte) {
+// fileEvent reports a file that was seen to its end, and ends it in the store where
+// it is stored, under a number that is not 0.
+func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, mime string, sum []byte, stored uint32) {
 	w.counters.Files++
-	if !w.cfg.Report.wants("fileinfo") {
+	wanted := w.cfg.Report.wants("fileinfo")
+	if !wanted && (stored == 0 || !w.cfg.Files.Record) {
+		w.endStoring(stored, nil)
 		return
 	}
 	e := w.event("fileinfo", f, o.Dir)
@@ -165,8 +173,14 @@ func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, mime s
 			w.record(f, parser, o.Tx, e)
 		}
 	}
+	if stored != 0 {
+		info.Stored, info.FileID, info.SID = true, stored, o.StoreSIDs
+	}
 	e.FileInfo = info
-	w.emit(e)
+	w.endStoring(stored, e)
+	if wanted {
+		w.emit(e)
+	}
 }
 
 // decision is what was last decided about an object.

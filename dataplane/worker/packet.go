@@ -21,6 +21,9 @@ func (w *Worker) packet(p *decode.Packet) bool {
 	if w.parked {
 		return false
 	}
+	if len(w.asked) > 0 || w.rewriting > 0 && forward {
+		w.rewritePacket(p, forward)
+	}
 	if w.f != nil && forward {
 		if w.trails > 0 {
 			w.trail(w.f, w.dir, p)
@@ -69,6 +72,12 @@ func (w *Worker) decide(p *decode.Packet) bool {
 				w.drop = true
 			}
 		}
+		return !w.drop
+	}
+	if m := w.in.Matcher; m != nil && m.Untracked(p) {
+		w.counters.Untracked++
+		m.Packet(p, nil, protocol.ToServer)
+		w.alerts()
 		return !w.drop
 	}
 	f, dir, fresh := w.flows.Get(p)

@@ -43,6 +43,9 @@ type flowState struct {
 	// tags are the packets still to be told after an alert.
 	tags     []tag
 	coverage coverage
+	// rewrites are the bytes of each direction that rules have replaced and that
+	// may come again.
+	rewrites [2][]rewrite
 	// below is when the kernel was last asked to drop the flow, 0 never.
 	below int64
 }

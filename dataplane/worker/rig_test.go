@@ -161,7 +161,7 @@ func (r *rig) send(f capture.Frame) bool {
 	forward := []bool{false}
 	r.w.Process(&b, forward)
 	if forward[0] {
-		r.out[1-f.Port] = append(r.out[1-f.Port], bytes.Clone(f.Data))
+		r.out[1-f.Port] = append(r.out[1-f.Port], bytes.Clone(b.Frames[0].Data))
 	}
 	r.take()
 	clear(f.Data)

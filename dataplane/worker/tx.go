@@ -82,7 +82,7 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 		w.counters.Transactions++
 		w.counters.AppTx[def.ID][transportOf(f)]++
 		w.appAnomalies(f, tx.Events, tx)
-		if tx.Quiet || f.QuietTxs {
+		if tx.Quiet || f.QuietTxs || w.withheldTx(f) {
 			continue
 		}
 		for _, typ := range parser.Log(tx) {
@@ -106,6 +106,13 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 	if done > 0 {
 		txs.Prune(func(tx *protocol.Tx) bool { return tx.Logged })
 	}
+}
+
+// withheldTx reports whether what is not told yet of a flow's transactions was
+// withheld: it did not happen for the other side, and the verdict's own event tells
+// of it.
+func (w *Worker) withheldTx(f *flow.Flow) bool {
+	return f.Verdict.Action.EndsFlow() && w.judging()
 }
 
 // record fills in the protocol's part of an event about tx.

@@ -51,6 +51,8 @@ type Config struct {
 	// Evidence takes an object that a policy wants kept and gives a name for its
 	// event; nil keeps none. Data is the callee's.
 	Evidence func(Evidence) string
+	// Files keeps the files that rules ask for.
+	Files Files
 
 	// Inline tells that traffic is judged before it is forwarded; otherwise
 	// data is inspected once acknowledged and actions are only reported.
@@ -164,13 +166,17 @@ type Worker struct {
 	excepted, limited bool
 	// sums are the hashes of open objects.
 	sums map[*protocol.Object]*sums
+	// storing are the files that are stored, or may yet be; piece is room for what
+	// was kept of one.
+	storing map[*protocol.Object]*storing
+	piece   []byte
 	// newTags are the packet's matches with tags, which begin with the next.
 	newTags []signatures.Match
 	// hostTags are the tags of hosts, for all their packets.
 	hostTags map[decode.Addr][]tag
-	// suppressed, overflow, shortened, setsFull and limitsFull are the Matcher's
-	// counters at the last look.
-	suppressed, overflow, shortened, setsFull, limitsFull uint64
+	// suppressed, overflow, shortened, setsFull, limitsFull and bitsFull are the
+	// Matcher's counters at the last look.
+	suppressed, overflow, shortened, setsFull, limitsFull, bitsFull uint64
 	// touched lists objects that got bytes from the packet in work.
 	touched []*inspect.Object
 	closing bool
@@ -206,6 +212,15 @@ type Worker struct {
 	// it was withheld before.
 	keep                 *hold
 	later, parked, again bool
+
+	// asked are the matches that replace bytes of the frame in work, wanted these
+	// bytes, patches what is put into it; rewriting counts the rewrites kept of all flows. copies is
+	// where frames that were rewritten are until the next batch.
+	asked     []askedRewrite
+	wanted    []signatures.Rewrite
+	patches   []patch
+	rewriting int
+	copies    []byte
 
 	crafter    enforce.Crafter
 	frames     [][]byte
@@ -295,6 +310,9 @@ func (w *Worker) judgeFrame(f *capture.Frame) bool {
 			forward = false
 		}
 	}
+	if len(w.asked)+len(w.patches) > 0 {
+		w.rewriteFrame(f, forward)
+	}
 	return w.park(f, forward)
 }
 
@@ -355,7 +373,7 @@ func (w *Worker) Swap(set *inspect.Set, pol *policy.Policy) error {
 		return err
 	}
 	w.old = append(w.old, w.in)
-	w.suppressed, w.overflow, w.shortened, w.setsFull, w.limitsFull = 0, 0, 0, 0, 0
+	w.suppressed, w.overflow, w.shortened, w.setsFull, w.limitsFull, w.bitsFull = 0, 0, 0, 0, 0, 0
 	w.in, w.cfg.Set, w.cfg.Policy = in, set, pol
 	w.retire()
 	return nil

@@ -253,6 +253,8 @@ type Mode struct {
 	Documents *document.Reader
 	// Evidence takes objects that the policy wants kept; nil keeps none.
 	Evidence func(worker.Evidence) string
+	// Files keeps files that rules ask for.
+	Files worker.Files
 }
 
 // Worker gives the configuration of one worker.
@@ -265,7 +267,7 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	}
 	wc := worker.Config{Set: p.Set, Policy: p.Policy, Registry: p.Registry, Limits: p.Limits, Expect: p.Expect,
 		Inline: m.Inline, Live: m.Live, Monitor: m.Monitor, Ifaces: m.Ifaces,
-		Documents: m.Documents, Evidence: m.Evidence, HeldTime: cfg.Limits.HeldTime.D(), HeldBytes: int(cfg.Limits.HeldBytes),
+		Documents: m.Documents, Evidence: m.Evidence, Files: m.Files, HeldTime: cfg.Limits.HeldTime.D(), HeldBytes: int(cfg.Limits.HeldBytes),
 		PassInvalid: !cfg.Stream.DropInvalid}
 	switch cfg.Stream.Inline {
 	case "yes":
@@ -304,6 +306,9 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	wc.Stream.OnArrival = m.Live && !wc.Inline && !m.Monitor && cfg.Stream.Inline == "auto"
 	if m.NoChecksum {
 		wc.Stream.ChecksumValidation = false
+	}
+	if d := cfg.Outputs.FileStore.StreamDepth; d != nil && m.Files.Store != nil {
+		wc.Stream.RaisesDepth, wc.Stream.StoreDepth = true, uint64(*d)
 	}
 	wc.Exceptions = exceptions(cfg, wc.Inline)
 	if cfg.Ports.Fail != "closed" && cfg.Stream.MidstreamPolicy == config.Auto && cfg.ExceptionPolicy == config.Auto {

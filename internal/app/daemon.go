@@ -19,7 +19,6 @@ import (
 	"sluice/dataplane/live"
 	"sluice/dataplane/worker"
 	"sluice/events"
-	"sluice/events/sink/evidence"
 	"sluice/events/sink/metrics"
 	"sluice/internal/config"
 	"sluice/internal/control"
@@ -42,7 +41,7 @@ type Daemon struct {
 	http    *metrics.Server
 	state   *signatures.State
 	docs    *document.Reader
-	kept    *evidence.Store
+	kept    *keeping
 
 	mu        sync.Mutex
 	parts     *Parts
@@ -213,7 +212,8 @@ func lockState(dir string) (*os.File, error) {
 }
 
 func (d *Daemon) processors(m Mode) ([]*processor, error) {
-	m.Documents, m.Evidence = d.docs, keeper(d.kept)
+	m.Documents = d.docs
+	d.kept.fill(&m)
 	wc, err := d.parts.Worker(m)
 	if err != nil {
 		return nil, err

@@ -260,6 +260,7 @@ func (d *Daemon) samples(emit func(metrics.Sample)) {
 		emit(metrics.Sample{Name: "dlp.document_memory_peak", Value: float64(st.Peak), Gauge: true, Help: "The most that was ever kept of them."})
 		emit(metrics.Sample{Name: "dlp.documents_waiting", Value: float64(st.Waiting), Gauge: true, Help: "Documents being read or waiting for it."})
 	}
+	d.kept.samples(emit)
 	emit(metrics.Sample{Name: "events.published", Value: float64(ps.Published), Help: "Events given to the sinks."})
 	emit(metrics.Sample{Name: "events.dropped", Value: float64(ps.Dropped), Help: "Events lost to a full queue."})
 	emit(metrics.Sample{Name: "events.queued", Value: float64(ps.Queued), Gauge: true, Help: "Events waiting for the sinks."})

@@ -73,14 +73,14 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions, log *slog.
 	if err != nil {
 		return sum, err
 	}
-	if kept != nil {
-		defer func() {
-			c, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-			defer cancel()
-			err = errors.Join(err, kept.Close(c))
-		}()
-	}
-	wc, err := parts.Worker(Mode{Inline: o.Inline, NoChecksum: o.NoChecksum, Workers: o.Workers, Types: wants(cfg), Documents: docs, Evidence: keeper(kept)})
+	defer func() {
+		c, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		err = errors.Join(err, kept.Close(c))
+	}()
+	mode := Mode{Inline: o.Inline, NoChecksum: o.NoChecksum, Workers: o.Workers, Types: wants(cfg), Documents: docs}
+	kept.fill(&mode)
+	wc, err := parts.Worker(mode)
 	if err != nil {
 		return sum, err
 	}

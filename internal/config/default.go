@@ -48,6 +48,7 @@ func Default() *Config {
 				StreamMaxAge: sec(7 * 24 * 3600), SpoolMaxSize: 256 * mib, Embedded: Embedded{MaxSize: 2 << 30}},
 			Metrics:   Metrics{Enabled: true, Listen: "127.0.0.1:9469"},
 			Evidence:  Evidence{MaxSize: 10 << 30},
+			FileStore: FileStore{Version: 2, Dir: "filestore", MaxOpenFiles: 128, MaxSize: 10 << 30, MaxFileSize: 1 << 30, PendingSize: 16 << 20, PendingMemory: 128 << 20},
 			Queue:     65536,
 			Aggregate: Aggregate{Burst: 10, Window: sec(10)},
 		},

@@ -7,6 +7,8 @@ type Outputs struct {
 	NATS     NATS     `yaml:"nats"`
 	Metrics  Metrics  `yaml:"metrics"`
 	Evidence Evidence `yaml:"evidence"`
+	// FileStore keeps the files that rules ask for.
+	FileStore FileStore `yaml:"file-store"`
 	// Queue bounds events that wait for the sinks; a full one drops and counts.
 	Queue int `yaml:"queue" min:"16"`
 	// Aggregate tells storms by first events and counts.
@@ -188,6 +190,34 @@ type Metrics struct {
 	Enabled bool `yaml:"enabled"`
 	// Listen is a loopback address and port.
 	Listen string `yaml:"listen"`
+}
+
+// FileStore keeps files in the clear under the hash of their content, as
+// DIR/ab/abcdef…, readable by the daemon's user alone.
+type FileStore struct {
+	Enabled bool `yaml:"enabled"`
+	// Version is the layout of the folder: 2.
+	Version int `yaml:"version" min:"2" max:"2"`
+	// Dir is relative to default-log-dir, in replay to the current folder.
+	Dir string `yaml:"dir"`
+	// WriteFileinfo writes the fileinfo event beside each file.
+	WriteFileinfo bool `yaml:"write-fileinfo"`
+	// ForceFilestore stores every file, not just those that rules with filestore
+	// match.
+	ForceFilestore bool `yaml:"force-filestore"`
+	// StreamDepth replaces stream.reassembly.depth, where it is set and more, for
+	// connections whose files are stored; 0 is no bound.
+	StreamDepth *Size `yaml:"stream-depth"`
+	// MaxOpenFiles bounds the files that are open at a time.
+	MaxOpenFiles int `yaml:"max-open-files" min:"0"`
+	// MaxSize bounds the folder: the oldest files go first.
+	MaxSize Size `yaml:"max-size"`
+	// MaxFileSize bounds what is stored of a file; 0 is no bound but MaxSize.
+	MaxFileSize Size `yaml:"max-file-size"`
+	// PendingSize bounds what is kept in memory of a file about which no rule has
+	// decided yet, PendingMemory of all of them.
+	PendingSize   Size `yaml:"pending-size"`
+	PendingMemory Size `yaml:"pending-memory"`
 }
 
 // Evidence keeps what a dlp event was about, encrypted.

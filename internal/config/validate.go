@@ -134,6 +134,9 @@ func (c *Config) checkOutputs(bad func(key, hint, format string, args ...any)) {
 			bad("outputs.metrics.listen", "write 127.0.0.1:PORT; put a proxy with authentication before it for others", "%q is no loopback address with a port", o.Metrics.Listen)
 		}
 	}
+	if s := &o.FileStore; s.Enabled && (s.Dir == "" || s.MaxSize == 0) {
+		bad("outputs.file-store", "set dir and max-size", "has no folder or no room")
+	}
 	if o.Evidence.Dir != "" && len(o.Evidence.Recipients) == 0 {
 		bad("outputs.evidence.recipients", "name at least one age public key", "evidence is only kept encrypted")
 	}

@@ -126,6 +126,10 @@ type Engine struct {
 	streamRules bool
 	// hashKinds are the kinds of hashes that rules compare files by, as bits.
 	hashKinds uint8
+	// untracked are the rules that keep packets out of flows.
+	untracked []uint32
+	// stores: a rule has files stored.
+	stores bool
 	// absentBodies: a rule asks whether a transaction had no body.
 	absentBodies bool
 }
@@ -341,6 +345,7 @@ func (b *builder) rule(c *crule) error {
 		c.apps |= 1 << a
 	}
 	c.tests = r.Tests
+	b.e.stores = b.e.stores || r.Filestore != nil
 	for i := range r.Lists {
 		l := &r.Lists[i]
 		items, err := b.items(r, l.Items)
@@ -450,6 +455,9 @@ func (e *Engine) NeedsStream() bool { return e.streamRules }
 func (e *Engine) NeedsObjects() bool {
 	return e.object != nil || len(e.objectAll[0])+len(e.objectAll[1]) > 0
 }
+
+// StoresFiles reports whether any rule has files stored.
+func (e *Engine) StoresFiles() bool { return e.stores }
 
 // Rules counts the rules that can match.
 func (e *Engine) Rules() int { return len(e.rules) }

@@ -87,6 +87,9 @@ func (c *confirm) run(items []item, pos int) bool {
 				end := at + len(it.Pattern)
 				c.end = max(c.end, end)
 				if i == len(items)-1 || c.run(items[i+1:], end) {
+					if len(it.Replace) > 0 {
+						c.m.rewrites = append(c.m.rewrites, Rewrite{At: uint32(at), With: it.Replace})
+					}
 					return true
 				}
 				if !it.RelativeNext || c.steps <= 0 {

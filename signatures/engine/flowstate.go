@@ -17,7 +17,7 @@ type flowState struct {
 	bits   []uint32
 	ints   []intVar
 	vars   []FlowVar
-	limits map[uint64]limitEntry
+	limits map[flowLimit]limitEntry
 
 	// once are rules that match once per direction: index × 2 + direction.
 	once []uint32
@@ -27,6 +27,12 @@ type flowState struct {
 	last [2][]streamNote
 	// parts are rules of transactions whose payload tests have held.
 	parts [2][]uint32
+}
+
+// flowLimit is what a threshold or a rate filter counts of a flow.
+type flowLimit struct {
+	gid, sid uint32
+	rate     bool
 }
 
 type intVar struct{ id, v uint32 }
@@ -280,9 +286,9 @@ func (m *Matcher) effects(r *crule) {
 		k := m.hostKey(b, id)
 		st := m.e.opt.State
 		if b.op == "set" || b.op == "toggle" && !st.isSet(k, m.now) {
-			st.put(k, m.now, m.now+b.expire)
+			st.put(k, m.now, m.now+b.expire, &m.Counters.BitsFull)
 		} else {
-			st.put(k, m.now, 0)
+			st.put(k, m.now, 0, &m.Counters.BitsFull)
 		}
 	}
 	for i := range r.intSets {

@@ -50,6 +50,8 @@ type Match struct {
 	Changed bool
 	// Context is what datasets know of the values that were found in them.
 	Context []Context
+	// Rewrites are the bytes of the packet's payload that the rule replaces.
+	Rewrites []Rewrite
 
 	idx uint32
 }
@@ -57,6 +59,12 @@ type Match struct {
 // Context is the JSON object that a member of a dataset came with, under the
 // name that the rule gives it.
 type Context struct{ Key, JSON string }
+
+// Rewrite puts With at an offset of the packet's payload. With is the rule's.
+type Rewrite struct {
+	At   uint32
+	With []byte
+}
 
 // Window is what is at hand of a stream's direction or of an object.
 type Window struct {
@@ -81,6 +89,8 @@ type Counters struct {
 	// LimitsFull counts thresholds and rate filters of an address that were
 	// forgotten to make room for another.
 	LimitsFull uint64
+	// BitsFull counts bits of hosts that were forgotten to make room for another.
+	BitsFull uint64
 	// ScanFailures counts scans that Hyperscan did not finish: what they would
 	// have nominated is unknown.
 	ScanFailures uint64
@@ -141,6 +151,8 @@ type Matcher struct {
 	captured []captured
 	// contexts are what datasets gave to the rule at hand.
 	contexts []Context
+	// rewrites are what the matches since Reset replace.
+	rewrites []Rewrite
 
 	// watch is told what becomes of rules while they are profiled or explained;
 	// nil otherwise.
@@ -159,7 +171,7 @@ func (m *Matcher) Close() { m.pcre.Close() }
 func (m *Matcher) Reset() {
 	clear(m.matches)
 	m.matches = m.matches[:0]
-	m.events = m.events[:0]
+	m.events, m.rewrites = m.events[:0], m.rewrites[:0]
 	m.win, m.winFlow = Window{}, nil
 	if m.round++; m.round == 0 {
 		clear(m.fired)
@@ -197,17 +209,17 @@ func (m *Matcher) Matches() []Match {
 	n, loud := 0, 0
 	for i := range m.matches {
 		x := &m.matches[i]
-		if !x.Silent {
-			if loud == m.e.opt.MaxAlerts {
-				m.Counters.Overflow++
-				if m.watch != nil {
-					m.watch.overtaken(x, "the limit of alerts of a packet is reached: rules that are evaluated before it took all places")
-				}
-				if x.Rule.Action == rule.Alert {
-					continue
-				}
-				x.Silent = true
+		if !x.Silent && loud == m.e.opt.MaxAlerts {
+			m.Counters.Overflow++
+			if m.watch != nil {
+				m.watch.overtaken(x, "the limit of alerts of a packet is reached: rules that are evaluated before it took all places")
 			}
+			if x.Rule.Action == rule.Alert && !m.e.rules[x.idx].acts() {
+				continue
+			}
+			x.Silent = true
+		}
+		if !x.Silent {
 			loud++
 		}
 		m.matches[n] = *x
@@ -379,7 +391,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 	if len(r.Suppress) > 0 && m.suppressed(r) {
 		m.Counters.Suppressed++
 		m.tell(KeptSuppressed)
-		if r.Action == rule.Alert {
+		if r.Action == rule.Alert && !r.acts() {
 			return
 		}
 		x.Silent = true
@@ -391,6 +403,9 @@ func (m *Matcher) fire(r *crule, x Match) {
 		m.tell(KeptThreshold)
 		return
 	}
+	if r.Filestore != nil {
+		m.store(r, &x)
+	}
 	// What is suppressed or filtered does not count against the rate; what a
 	// threshold only keeps from being told of does, and the new action holds for
 	// it as well.
@@ -400,7 +415,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 	if !within {
 		m.Counters.Suppressed++
 		m.tell(KeptThreshold)
-		if x.Rule.Action == rule.Alert {
+		if x.Rule.Action == rule.Alert && !r.acts() {
 			return
 		}
 		x.Silent = true
@@ -411,7 +426,7 @@ func (m *Matcher) fire(r *crule, x Match) {
 		} else {
 			m.tell(KeptConfig)
 		}
-		if (x.Rule.Action == rule.Alert || x.Rule.Action == rule.Config) && !r.Filestore && !r.Bypass {
+		if (x.Rule.Action == rule.Alert || x.Rule.Action == rule.Config) && !r.acts() {
 			return
 		}
 		x.Silent = true
@@ -441,6 +456,10 @@ func (m *Matcher) fire(r *crule, x Match) {
 	}
 	m.Counters.Suppressed++
 }
+
+// acts reports whether a match of the rule does something beside its action,
+// whether or not it is told of.
+func (r *crule) acts() bool { return r.Bypass || r.Replaces }
 
 // hush keeps from being logged what the rule names: of its transaction, of all
 // transactions of the flow that are not logged yet, or of the flow.
@@ -494,12 +513,9 @@ func (m *Matcher) withinLimit(r *crule, l *limit) bool {
 	if l.track == "by_flow" && m.f != nil {
 		fs := m.flowState(true)
 		if fs.limits == nil {
-			fs.limits = map[uint64]limitEntry{}
+			fs.limits = map[flowLimit]limitEntry{}
 		}
-		k := uint64(r.SID)
-		if l.kind == "rate" {
-			k |= 1 << 32
-		}
+		k := flowLimit{gid: r.GID, sid: r.SID, rate: l.kind == "rate"}
 		e := fs.limits[k]
 		var ok bool
 		if l.kind == "rate" {

@@ -12,7 +12,7 @@ import (
 // packetOnly reports whether the rule's tests need the packet at hand, so that
 // its payload is matched packet by packet.
 func (r *crule) packetOnly() bool {
-	if r.Proto.PacketOnly || r.Flow.NoStream || len(r.locals) > 0 {
+	if r.Proto.PacketOnly || r.Flow.NoStream || r.Replaces || len(r.locals) > 0 {
 		return true
 	}
 	for i := range r.tests {
@@ -45,6 +45,10 @@ func (r *crule) classes() []class {
 
 // index puts the rule where it will be nominated.
 func (b *builder) index(c *crule) {
+	if c.Untracked {
+		b.e.untracked = append(b.e.untracked, c.idx)
+		return
+	}
 	if c.inTx {
 		b.indexTx(c)
 		return

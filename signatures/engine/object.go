@@ -334,6 +334,8 @@ func (m *Matcher) filesHold(r *crule, dir protocol.Dir, o *protocol.Object, fina
 				res = waits
 				continue
 			}
+		case "filestore":
+			hit = true // any file will do
 		case "filemagic":
 			facts, ok := o.Sink.(FileFacts)
 			var b []byte

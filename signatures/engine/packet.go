@@ -52,6 +52,22 @@ func (m *Matcher) Packet(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 	}
 }
 
+// Untracked reports whether a rule keeps a packet out of any flow (config:tracking).
+// It is asked before the packet's flow is looked up.
+func (m *Matcher) Untracked(p *decode.Packet) bool {
+	if len(m.e.untracked) == 0 {
+		return false
+	}
+	m.begin(p, nil, protocol.ToServer, false)
+	for _, r := range m.e.untracked {
+		if r := &m.e.rules[r]; m.testsHold(r) && m.header(r) {
+			m.Counters.Confirmed++
+			return true
+		}
+	}
+	return false
+}
+
 func (m *Matcher) nominateEvent(ev decode.Event) {
 	for _, r := range m.e.onPacketEvent[uint16(ev)] {
 		m.nominate(r)
@@ -194,10 +210,11 @@ func (m *Matcher) judgePacket(r *crule) {
 	}
 	x := Match{Kind: KindPacket, Dir: m.dir}
 	if r.payload != nil {
+		mark := len(m.rewrites)
 		if m.p.Flags&decode.FlagFragment != 0 || !m.list(r.payload, m.p.PayloadBytes(), 0) {
 			return
 		}
-		x.Start, x.End = 0, uint64(m.c.end)
+		x.Start, x.End, x.Rewrites = 0, uint64(m.c.end), m.rewrites[mark:]
 	}
 	if r.once && m.f != nil {
 		fs := m.flowState(true)

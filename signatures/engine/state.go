@@ -89,8 +89,9 @@ func (s *State) isSet(k bitKey, now int64) bool {
 	return ok
 }
 
-// put sets (expires > 0) or unsets a bit.
-func (s *State) put(k bitKey, now, expires int64) {
+// put sets (expires > 0) or unsets a bit. A table that is full forgets one bit for
+// each that it takes, and counts it in full.
+func (s *State) put(k bitKey, now, expires int64, full *uint64) {
 	sh := &s.bits[shardOf(&k.a, &k.b)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -99,20 +100,27 @@ func (s *State) put(k bitKey, now, expires int64) {
 		return
 	}
 	if _, ok := sh.m[k]; !ok && len(sh.m) >= maxShard {
-		for o, exp := range sh.m {
-			if exp <= now {
-				delete(sh.m, o)
-			}
-		}
-		if len(sh.m) >= maxShard {
-			// Full of live bits: any one makes room.
-			for o := range sh.m {
-				delete(sh.m, o)
-				break
-			}
-		}
+		sh.forget()
+		*full++
 	}
 	sh.m[k] = expires
+}
+
+// forget makes room for one bit: of a few taken at random the one that expires
+// first goes.
+func (sh *bitShard) forget() {
+	var victim bitKey
+	var first int64
+	seen := 0
+	for k, expires := range sh.m {
+		if seen == 0 || expires < first {
+			victim, first = k, expires
+		}
+		if seen++; seen == forgetAmong {
+			break
+		}
+	}
+	delete(sh.m, victim)
 }
 
 // limitKey is what a threshold counts: a rule and the addresses tracked.

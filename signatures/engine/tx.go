@@ -16,6 +16,9 @@ type txState struct {
 	pend []txPend
 	done []uint32
 	objs []objState
+	// doneFiles are the files that rules with filestore matched: the next file of
+	// the transaction is judged by them, too.
+	doneFiles []fileDone
 	// seen: an object came by.
 	seen bool
 }
@@ -25,6 +28,12 @@ type txPend struct {
 	mask uint64
 	// contexts are what datasets gave to the lists that have held.
 	contexts []Context
+}
+
+// fileDone is a file that a rule has matched.
+type fileDone struct {
+	rule uint32
+	o    *protocol.Object
 }
 
 // maxTxPend bounds the rules pending in a transaction.
@@ -239,7 +248,7 @@ func (m *Matcher) judgeTx(r *crule, def *protocol.Definition, tx *protocol.Tx, d
 	var mask uint64
 	pend := -1
 	if st != nil {
-		if r.stateful && slices.Contains(st.done, r.idx) {
+		if r.stateful && slices.Contains(st.done, r.idx) && (r.Filestore == nil || o == nil || slices.Contains(st.doneFiles, fileDone{r.idx, o})) {
 			m.tell(FailedDone)
 			return fails
 		}
@@ -287,13 +296,16 @@ func (m *Matcher) judgeTx(r *crule, def *protocol.Definition, tx *protocol.Tx, d
 	}
 	switch res {
 	case holds:
-		if pend >= 0 {
+		if pend >= 0 && r.Filestore == nil {
 			st.pend = append(st.pend[:pend], st.pend[pend+1:]...)
 		}
 		if r.stateful {
 			st = m.txState(tx, at, true)
 			if len(st.done) < 4*maxTxPend {
 				st.done = append(st.done, r.idx)
+			}
+			if r.Filestore != nil {
+				st.fileDone(r, mask, o, pend)
 			}
 		}
 		x := Match{Tx: tx, Dir: dir, Kind: KindTx}

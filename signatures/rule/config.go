@@ -21,9 +21,10 @@ const (
 	QuietFlow
 )
 
-const configUsage = "write config:logging disable, type tx, scope tx; (or type tx, scope flow, or type flow, scope flow)"
+const configUsage = "write config:logging disable, type tx, scope tx; (or type tx, scope flow, or type flow, scope flow), or config:tracking disable, type flow, scope packet;"
 
-// config parses `logging disable, type tx|flow, scope tx|flow`.
+// config parses `logging disable, type tx|flow, scope tx|flow` and `tracking
+// disable, type flow, scope packet`.
 func (c *context) config(_, val string) error {
 	parts := fieldsOf(val)
 	if len(parts) != 3 {
@@ -49,7 +50,11 @@ func (c *context) config(_, val string) error {
 		return err
 	}
 	if of[0] == "tracking" {
-		return unevaluated("config tracking")
+		if typ != "flow" || scope != "packet" {
+			return faultf("tracking has the type flow and the scope packet; %s", configUsage)
+		}
+		c.r.Untracked, c.quietCol = true, c.col
+		return nil
 	}
 	switch typ + " " + scope {
 	case "tx tx":
@@ -71,9 +76,41 @@ func (c *context) config(_, val string) error {
 // transactions: a packet or the stream does not tell which one is meant.
 func (c *context) finishConfig() error {
 	r := c.r
+	if r.Untracked || r.Proto.PreFlow {
+		return c.finishTracking()
+	}
 	if r.Quiet&QuietTx == 0 || len(r.Fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0 || r.Proto.Hook != "" ||
 		slices.ContainsFunc(r.Lists, func(l List) bool { return l.Name != "" && l.Local == NotLocal }) {
 		return nil
 	}
 	return &fault{col: c.quietCol, keyword: "config", msg: "scope tx needs a test of the transaction (a buffer such as http.host, or app-layer-event); for all transactions of a flow, write scope flow"}
+}
+
+// finishTracking holds rules that keep packets out of flows to what is known of a
+// packet by itself.
+func (c *context) finishTracking() error {
+	r := c.r
+	if !r.Untracked {
+		c.lack("hook pre_flow")
+		return nil
+	}
+	at := func(msg string) error { return &fault{col: c.quietCol, keyword: "config", msg: msg} }
+	switch {
+	case !r.Proto.PreFlow:
+		return at("tracking is decided before a flow is looked up: write " + r.Proto.Name + ":pre_flow as the protocol")
+	case r.Action != Config:
+		return at("tracking needs the action config: nothing is told of")
+	case r.Quiet != 0 || r.Bypass || r.Replaces || r.Filestore != nil || len(r.Tags) > 0:
+		return at("tracking cannot be combined with other effects of a match")
+	case len(r.Lists) > 0 || len(r.Fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0 || len(r.Bits) > 0 || len(r.FlowInts) > 0 ||
+		r.Flow.Set || r.Transactional || r.Threshold != nil || r.DetectionFilter != nil:
+		return at("before a flow is looked up a rule can test addresses, ports and header fields only")
+	}
+	for i := range r.Tests {
+		switch r.Tests[i].Kind {
+		case TestStreamSize, TestFlowAge, TestFlowPkts, TestFlowBytes, TestAppProto, TestAppEvent, TestStreamEvent:
+			return at("before a flow is looked up nothing of it can be tested")
+		}
+	}
+	return nil
 }

@@ -14,6 +14,8 @@ func TestConfigKeyword(t *testing.T) {
 			t.Errorf("%s: %v, want %s", options, err, problem)
 		case problem == "" && err != nil:
 			t.Errorf("%s: %v", options, err)
+		case problem == "" && r.Untracked != strings.Contains(options, "tracking"):
+			t.Errorf("%s: untracked %v", options, r.Untracked)
 		case problem == "" && (r.Quiet != want || r.Action != Config && r.Action != Alert):
 			t.Errorf("%s: %d of action %s, want %d", options, r.Quiet, r.Action, want)
 		}
@@ -33,5 +35,18 @@ func TestConfigKeyword(t *testing.T) {
 	f("config http", host+`config:logging disable, scope tx, type tx;`, 0, `"scope tx" is not type and its value`)
 	f("config http", host+`config:logging disable, type packet, scope tx;`, 0, `unknown type "packet"`)
 	f("config http", host+`config:logging disable, type, scope tx;`, 0, `"type" is not type`)
-	f("config tcp", `config:tracking disable, type flow, scope packet;`, 0, "config tracking: known, not evaluated yet")
+
+	const tracking = `config:tracking disable, type flow, scope packet;`
+	f("config tcp:pre_flow", tracking, 0, "")
+	f("config udp:pre_flow", `ttl:>9; `+tracking, 0, "")
+	f("config tcp", tracking, 0, "t.rules:1:32: sid 1: config: tracking is decided before a flow is looked up: write tcp:pre_flow")
+	f("config http", tracking, 0, "write http:pre_flow as the protocol")
+	f("alert tcp:pre_flow", tracking, 0, "needs the action config")
+	f("config tcp:pre_flow", `content:"abcd"; `+tracking, 0, "addresses, ports and header fields only")
+	f("config tcp:pre_flow", `flow:established; `+tracking, 0, "addresses, ports and header fields only")
+	f("config tcp:pre_flow", `flow.age:>9; `+tracking, 0, "nothing of it can be tested")
+	f("config tcp:pre_flow", `bypass; `+tracking, 0, "other effects")
+	f("config tcp:pre_flow", `config:tracking disable, type tx, scope packet;`, 0, "tracking has the type flow and the scope packet")
+	f("drop tcp:pre_flow", `ttl:3;`, 0, "hook pre_flow: known, not evaluated yet")
+	f("alert tcp:flow_start", `ttl:3;`, 0, "hook flow_start: known, not evaluated yet")
 }

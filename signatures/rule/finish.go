@@ -49,7 +49,13 @@ func (c *context) finish() error {
 	if err := c.finishConfig(); err != nil {
 		return err
 	}
-	return c.finishProto()
+	if err := c.finishReplace(); err != nil {
+		return err
+	}
+	if err := c.finishProto(); err != nil {
+		return err
+	}
+	return c.finishFilestore()
 }
 
 // untested is the error of a sticky buffer or a transformation after which nothing

@@ -338,14 +338,6 @@ func (c *context) tag(_, val string) error {
 	return nil
 }
 
-// filestore needs a store of files in the clear, which there is none of:
-// evidence is kept encrypted, by policy.
-func (c *context) filestore(string, string) error {
-	c.r.Filestore = true
-	c.lack("keyword filestore")
-	return nil
-}
-
 func (c *context) streamSize(_, val string) error {
 	parts := fieldsOf(val)
 	if len(parts) != 3 {

@@ -46,7 +46,7 @@ func init() {
 		"alert":   none(func(c *context, _, _ string) error { c.r.AlertToo = true; return nil }),
 
 		"content": need((*context).content), "uricontent": need((*context).uricontent),
-		"nocase": none((*context).nocase), "rawbytes": none((*context).rawbytes), "fast_pattern": opt((*context).fastPattern),
+		"nocase": none((*context).nocase), "replace": need((*context).replace), "rawbytes": none((*context).rawbytes), "fast_pattern": opt((*context).fastPattern),
 		"depth": need((*context).position), "offset": need((*context).position), "distance": need((*context).position),
 		"within": need((*context).position), "startswith": none((*context).anchored), "endswith": none((*context).anchored),
 		"isdataat": need((*context).isdataat), "bsize": need((*context).bsize), "dsize": test(TestDsize, 65535, nil),
@@ -99,7 +99,7 @@ func init() {
 // knownKeywords are keywords of the language that are not evaluated yet.
 var knownKeywords = func() map[string]string {
 	m := map[string]string{}
-	for _, n := range strings.Fields(`lua luaxform replace frame template2 geneve
+	for _, n := range strings.Fields(`lua luaxform frame template2 geneve
 		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption
 		nfs_procedure nfs_version rfb.secresult rfb.sectype snmp.version snmp.pdu_type

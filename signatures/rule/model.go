@@ -149,6 +149,8 @@ type Proto struct {
 	// PacketOnly (tcp-pkt) keeps the rule off the stream, StreamOnly
 	// (tcp-stream) off packets.
 	PacketOnly, StreamOnly bool
+	// PreFlow (tcp:pre_flow) asks for packets before their flow is looked up.
+	PreFlow bool
 	// Apps are the application protocols any of which satisfies the rule.
 	Apps []protocol.ID
 	// Hook names the transaction state after the colon (http1:request_line);
@@ -216,6 +218,8 @@ type Item struct {
 	FastPattern, FastOnly, HasFastRange bool
 	FastOffset, FastLen                 int
 	Rawbytes                            bool
+	// Replace takes the place of the content's first bytes in the packet.
+	Replace []byte
 
 	PCRE   *PCRE
 	Byte   *ByteOp
@@ -561,6 +565,15 @@ type FileTest struct {
 	Int  IntTest
 }
 
+// Filestore is the filestore keyword.
+type Filestore struct {
+	// Dirs are the directions whose files are meant; 0 is that of the match.
+	Dirs protocol.Dirs
+	// Scope is ScopeDefault for the file that matched, ScopeTx or ScopeFlow for all
+	// files of the transaction or the flow.
+	Scope Scope
+}
+
 // Rule is one parsed rule.
 type Rule struct {
 	File string
@@ -599,10 +612,16 @@ type Rule struct {
 	Threshold        *Threshold
 	DetectionFilter  *Threshold
 	// Rate and Suppress come from threshold.config.
-	Rate              *RateFilter
-	Suppress          []Suppress
-	Tags              []Tag
-	Filestore, Bypass bool
+	Rate     *RateFilter
+	Suppress []Suppress
+	Tags     []Tag
+	Bypass   bool
+	// Filestore says which files a match has stored; nil none.
+	Filestore *Filestore
+	// Replaces tells that a match rewrites the packet: an Item has a Replace.
+	Replaces bool
+	// Untracked keeps the packets that match out of any flow (config:tracking).
+	Untracked bool
 	// Quiet is what a match keeps from being logged.
 	Quiet Quiet
 	// Vars counts the variables of byte_extract and byte_math.

@@ -240,46 +240,6 @@ func (c *context) appProto(_, val string) error {
 	return c.test(t)
 }
 
-func (c *context) appEvent(_, val string) error {
-	proto, event, has := strings.Cut(val, ".")
-	if !has {
-		for i := range uint8(8) {
-			if n := protocol.SessionEvents(1 << i).Names(); len(n) == 1 && strings.EqualFold(n[0], val) {
-				return c.test(Test{Kind: TestAppEvent, Option: i})
-			}
-		}
-		return unevaluated("event " + clip(val))
-	}
-	if i := strings.IndexByte(event, ','); i >= 0 {
-		return unevaluated("options of app-layer-event")
-	}
-	proto = strings.ToLower(strings.TrimSpace(proto))
-	var id protocol.ID
-	ok := false
-	if c.env.Proto != nil {
-		id, ok = c.env.Proto(proto)
-	}
-	if !ok {
-		if hint := didYouMean(proto, protocolNames()); hint != "" {
-			return faultf("unknown protocol %q%s", clip(proto), hint)
-		}
-		return unevaluated("events of " + clip(proto))
-	}
-	if !c.parsed([]protocol.ID{id}) {
-		return unevaluated("events of " + clip(proto))
-	}
-	event = strings.ToLower(strings.TrimSpace(event))
-	if event == "" {
-		return faultf("names no event")
-	}
-	if c.env.AppEvent != nil && !c.env.AppEvent(id, event) {
-		return unevaluated("event " + proto + "." + clip(event))
-	}
-	c.needApps = append(c.needApps, id)
-	c.r.AppEvents = append(c.r.AppEvents, AppEvent{Proto: id, Name: event})
-	return nil
-}
-
 func (c *context) event(name, val string) error {
 	kind := TestDecodeEvent
 	if name == "stream-event" || strings.HasPrefix(val, "stream.") {

@@ -22,8 +22,6 @@ type Env struct {
 	Field func(keyword string) bool
 	// Event resolves decoder and stream events by their names without prefix.
 	Event func(name string) (decode.Event, bool)
-	// AppEvent tells whether a protocol's parser raises an event.
-	AppEvent func(id protocol.ID, name string) bool
 	// FileFacts tells that the worker finds out magic and hashes of files.
 	FileFacts bool
 	// Category tells whether iprep knows a category; nil means none.
@@ -118,8 +116,11 @@ type context struct {
 	needApps []protocol.ID
 	col      int
 	protoCol int
-	// quietCol is where a config keyword of scope tx is.
-	quietCol int
+	// quietCol is where a config keyword of scope tx is, replaceCol the last
+	// replace.
+	quietCol, replaceCol int
+	// storeCol is where filestore is.
+	storeCol int
 	// missing is the first thing known and not evaluated: reported only when
 	// the rest of the rule is sound.
 	missing    error

@@ -30,9 +30,11 @@ func (c *context) proto(s string) error {
 	if t, ok := transports[name]; ok {
 		t.Name = name
 		if hook != "" {
-			if name == "tcp" && hook == "flow_start" || name == "udp" && hook == "flow_start" {
-				c.lack("hook " + hook)
-			} else if hook != "all" {
+			switch hook {
+			case "all":
+			case "pre_flow":
+				t.PreFlow = true
+			default:
 				c.lack("hook " + hook)
 			}
 		}

@@ -47,7 +47,7 @@ func testEnv() Env {
 		}
 		return 0, false
 	}
-	def := &protocol.Definition{}
+	def := &protocol.Definition{Events: []string{"x", "double_encoded_uri"}}
 	return Env{
 		Vars: map[string]string{"HOME_NET": "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]", "EXTERNAL_NET": "!$HOME_NET", "HTTP_SERVERS": "$HOME_NET",
 			"SMTP_SERVERS": "$HOME_NET", "SQL_SERVERS": "$HOME_NET", "DNS_SERVERS": "$HOME_NET", "TELNET_SERVERS": "$HOME_NET", "AIM_SERVERS": "$EXTERNAL_NET",
@@ -179,7 +179,7 @@ func TestErrors(t *testing.T) {
 	o(`lua:x.lua;`, `t.rules:7:31: sid 1: lua: keyword lua: known, not evaluated yet`)
 	o(`geoip:src,DE;`, `t.rules:7:31: sid 1: geoip: needs a database of countries: set geoip-database in the configuration`)
 	o(`geoip:src,Germany;`, `t.rules:7:31: sid 1: geoip: "Germany" is no country: two letters of ISO 3166, after any, src, dst or both`)
-	o(`replace:"x"; badword;`, `t.rules:7:44: sid 1: badword: unknown keyword`)
+	o(`frame:x; badword;`, `t.rules:7:40: sid 1: badword: unknown keyword`)
 	o(`dce_iface:1ff70682-0a51-30e8-076d-740be8cee98b,=1,any_frag; dce_opnum:0,3-5; content:"x"; byte_test:2,=,1,0,dce;`, ``)
 	o(`dcerpc.iface:1ff70682;`, `t.rules:7:31: sid 1: dcerpc.iface: "1ff70682" is no UUID`)
 	o(`dcerpc.iface:1ff70682-0a51-30e8-076d-740be8cee98b,1;`, `t.rules:7:31: sid 1: dcerpc.iface: "1" is no version test: write it as =1, <2, >0 or !1`)

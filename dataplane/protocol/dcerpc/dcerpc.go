@@ -21,7 +21,8 @@ const (
 // Definition describes DCE/RPC.
 func Definition() *protocol.Definition {
 	return &protocol.Definition{
-		ID: protocol.DCERPC, TCP: true, UDP: true, Ports: []uint16{135},
+		Events: eventNames,
+		ID:     protocol.DCERPC, TCP: true, UDP: true, Ports: []uint16{135},
 		Probe: probe, ProbeDatagram: probeDatagram,
 		New: func(*protocol.Env) protocol.Parser { return &Parser{assoc: Association{Headed: true}} },
 		Buffers: []protocol.BufferSpec{

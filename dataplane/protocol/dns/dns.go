@@ -27,7 +27,8 @@ const Done = 1
 // Definition describes DNS over UDP and TCP.
 func Definition() *protocol.Definition {
 	return &protocol.Definition{
-		ID: protocol.DNS, TCP: true, UDP: true, Ports: []uint16{53},
+		Events: faultNames[:],
+		ID:     protocol.DNS, TCP: true, UDP: true, Ports: []uint16{53},
 		Probe: probeTCP, ProbeDatagram: probeUDP,
 		Reversed: Reversed,
 		New:      func(env *protocol.Env) protocol.Parser { return &Parser{proto: protocol.DNS} },
@@ -47,7 +48,8 @@ var states = [2][]string{{"request_started", "request_complete"}, {"response_sta
 
 func link(id protocol.ID, prefix string, port uint16) *protocol.Definition {
 	return &protocol.Definition{
-		ID: id, UDP: true, Ports: []uint16{port},
+		Events: faultNames[:],
+		ID:     id, UDP: true, Ports: []uint16{port},
 		// The messages are like DNS; the port decides.
 		Probe: func(dir protocol.Dir, data []byte) protocol.Certainty {
 			if id == protocol.MDNS {

@@ -40,7 +40,8 @@ func Definition() *protocol.Definition {
 		return protocol.BufferSpec{ID: protocol.Buffer(protocol.FTP, slot), Name: name, Dirs: dirs, Progress: progress, Multi: multi}
 	}
 	return &protocol.Definition{
-		ID: protocol.FTP, TCP: true, Ports: []uint16{21, 2121},
+		Events: eventNames,
+		ID:     protocol.FTP, TCP: true, Ports: []uint16{21, 2121},
 		Probe: probe,
 		New:   func(*protocol.Env) protocol.Parser { return &Parser{} },
 		Buffers: []protocol.BufferSpec{

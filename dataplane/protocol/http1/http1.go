@@ -71,12 +71,13 @@ func Definition() *protocol.Definition {
 		line, head   = ProgressLine, ProgressHeaders
 	)
 	return &protocol.Definition{
-		ID:    protocol.HTTP1,
-		TCP:   true,
-		Ports: []uint16{80, 8080, 8000, 3128, 8888, 8081, 8008, 5985, 631},
-		Probe: Probe,
-		New:   func(*protocol.Env) protocol.Parser { return newParser() },
-		First: ts,
+		Events: eventNames,
+		ID:     protocol.HTTP1,
+		TCP:    true,
+		Ports:  []uint16{80, 8080, 8000, 3128, 8888, 8081, 8008, 5985, 631},
+		Probe:  Probe,
+		New:    func(*protocol.Env) protocol.Parser { return newParser() },
+		First:  ts,
 		Buffers: []protocol.BufferSpec{
 			spec(slotMethod, "http.method", ts, line),
 			spec(slotURI, "http.uri", ts, line),

@@ -38,6 +38,7 @@ func Definition() *protocol.Definition {
 		return protocol.BufferSpec{ID: protocol.Buffer(protocol.HTTP2, slot), Name: name, Dirs: protocol.DirsBoth, Progress: ProgressHeaders, Multi: true}
 	}
 	return &protocol.Definition{
+		Events:   eventNames,
 		ID:       protocol.HTTP2,
 		TCP:      true,
 		Ports:    []uint16{50051},

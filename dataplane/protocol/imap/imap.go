@@ -19,7 +19,8 @@ const Complete = 1
 // Definition describes IMAP.
 func Definition() *protocol.Definition {
 	return &protocol.Definition{
-		ID: protocol.IMAP, TCP: true, Ports: []uint16{143},
+		Events: eventNames,
+		ID:     protocol.IMAP, TCP: true, Ports: []uint16{143},
 		Probe:    probe,
 		New:      func(*protocol.Env) protocol.Parser { return &Parser{} },
 		Complete: [2]uint8{Complete, Complete},

@@ -21,7 +21,8 @@ const (
 // Definition describes POP3.
 func Definition() *protocol.Definition {
 	return &protocol.Definition{
-		ID: protocol.POP3, TCP: true, Ports: []uint16{110},
+		Events: eventNames,
+		ID:     protocol.POP3, TCP: true, Ports: []uint16{110},
 		Probe:    probe,
 		New:      func(*protocol.Env) protocol.Parser { return &Parser{} },
 		Complete: [2]uint8{Sent, Replied},

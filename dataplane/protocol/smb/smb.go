@@ -39,7 +39,8 @@ func Definition() *protocol.Definition {
 		return protocol.BufferSpec{ID: protocol.Buffer(protocol.SMB, slot), Name: name, Dirs: protocol.DirsToServer, Progress: progress}
 	}
 	return &protocol.Definition{
-		ID: protocol.SMB, TCP: true, Ports: []uint16{445, 139},
+		Events: eventNames,
+		ID:     protocol.SMB, TCP: true, Ports: []uint16{445, 139},
 		Probe: probe,
 		New:   func(env *protocol.Env) protocol.Parser { return newParser(env.Limits) },
 		Buffers: []protocol.BufferSpec{

@@ -48,7 +48,8 @@ func Definition() *protocol.Definition {
 		return protocol.BufferSpec{ID: protocol.Buffer(protocol.SMTP, slot), Name: name, Dirs: protocol.DirsToServer, Progress: progress, Multi: multi}
 	}
 	return &protocol.Definition{
-		ID: protocol.SMTP, TCP: true, Ports: []uint16{25, 587, 2525, 465},
+		Events: eventNames,
+		ID:     protocol.SMTP, TCP: true, Ports: []uint16{25, 587, 2525, 465},
 		Probe: probe,
 		New: func(env *protocol.Env) protocol.Parser {
 			return &Parser{md5: env.Limits.SubjectMD5, bodyMD5: env.Limits.BodyMD5}

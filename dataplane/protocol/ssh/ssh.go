@@ -36,7 +36,8 @@ func Definition() *protocol.Definition {
 		return protocol.BufferSpec{ID: protocol.Buffer(protocol.SSH, slot), Name: name, Dirs: dirs, Progress: progress}
 	}
 	return &protocol.Definition{
-		ID: protocol.SSH, TCP: true, Ports: []uint16{22, 2222},
+		Events: eventNames,
+		ID:     protocol.SSH, TCP: true, Ports: []uint16{22, 2222},
 		Probe: probe,
 		New:   func(*protocol.Env) protocol.Parser { return &Parser{} },
 		Buffers: []protocol.BufferSpec{

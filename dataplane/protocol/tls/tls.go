@@ -57,7 +57,8 @@ func Definition() *protocol.Definition {
 	}
 	ts, tc, both := protocol.DirsToServer, protocol.DirsToClient, protocol.DirsBoth
 	return &protocol.Definition{
-		ID: protocol.TLS, TCP: true, Ports: []uint16{443, 465, 636, 853, 989, 990, 992, 993, 994, 995, 5061, 8443},
+		Events: eventNames,
+		ID:     protocol.TLS, TCP: true, Ports: []uint16{443, 465, 636, 853, 989, 990, 992, 993, 994, 995, 5061, 8443},
 		Probe: probe, First: protocol.DirsToServer,
 		New: func(env *protocol.Env) protocol.Parser {
 			return &Parser{noJA3: env.Limits.NoJA3, noJA4: env.Limits.NoJA4}
@@ -222,6 +223,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			data = data[n:]
 			h.nhead = 0
 			if !p.record(h, dir) {
+				p.tx.AddEvent("invalid_ssl_record")
 				return protocol.Error
 			}
 			if h.ssl2 && !h.began {

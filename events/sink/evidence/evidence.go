@@ -78,19 +78,14 @@ type Store struct {
 	done    chan struct{}
 	n       uint64
 
-	written, dropped, failed, expired atomic.Uint64
-	bytes                             atomic.Int64
-	files                             []file // oldest first; the writing goroutine's
+	written, dropped, failed atomic.Uint64
+	// folder is the writing goroutine's.
+	folder folder
 }
 
 type item struct {
 	ref string
 	o   Object
-}
-
-type file struct {
-	name string
-	size int64
 }
 
 const suffix = ".age"
@@ -109,7 +104,7 @@ func Open(cfg Config) (*Store, error) {
 	if len(cfg.Recipients) == 0 {
 		return nil, errors.New("evidence needs at least one age recipient; make a key with age-keygen")
 	}
-	s := &Store{cfg: cfg, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	s := &Store{cfg: cfg, folder: folder{dir: cfg.Dir, max: cfg.MaxBytes}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	s.room.L = &s.mu
 	for _, r := range cfg.Recipients {
 		if strings.HasPrefix(strings.ToUpper(strings.TrimSpace(r)), "AGE-SECRET-KEY") {
@@ -136,8 +131,7 @@ func Open(cfg Config) (*Store, error) {
 		if err != nil || !info.Mode().IsRegular() || !strings.HasSuffix(e.Name(), suffix) {
 			continue
 		}
-		s.files = append(s.files, file{e.Name(), info.Size()})
-		s.bytes.Add(info.Size())
+		s.folder.add(e.Name(), info.Size())
 	}
 	go s.run()
 	return s, nil
@@ -219,9 +213,10 @@ func (s *Store) write(it *item) error {
 		return fmt.Errorf("write evidence: %w", err)
 	}
 	s.written.Add(1)
-	s.files = append(s.files, file{it.ref, size})
-	s.bytes.Add(size)
-	return s.expire()
+	// Names begin with the packets' time, by which a queue is not sorted.
+	s.folder.add(it.ref, size)
+	sort.SliceStable(s.folder.files, func(i, j int) bool { return s.folder.files[i].name < s.folder.files[j].name })
+	return s.folder.expire(it.ref)
 }
 
 func (s *Store) encrypt(dst io.Writer, head, data []byte) error {
@@ -238,36 +233,10 @@ func (s *Store) encrypt(dst io.Writer, head, data []byte) error {
 	return w.Close()
 }
 
-// expire removes the oldest files above the bound, but never the newest.
-func (s *Store) expire() error {
-	if s.bytes.Load() <= s.cfg.MaxBytes {
-		return nil
-	}
-	newest := s.files[len(s.files)-1]
-	sort.SliceStable(s.files, func(i, j int) bool { return s.files[i].name < s.files[j].name })
-	var errs []error
-	keep := s.files[:0]
-	for _, f := range s.files {
-		if s.bytes.Load() <= s.cfg.MaxBytes || f == newest {
-			keep = append(keep, f)
-			continue
-		}
-		if err := os.Remove(filepath.Join(s.cfg.Dir, f.name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-			keep = append(keep, f)
-			continue
-		}
-		s.expired.Add(1)
-		s.bytes.Add(-f.size)
-	}
-	s.files = keep
-	return errors.Join(errs...)
-}
-
 // Stats gives the counters.
 func (s *Store) Stats() Stats {
 	return Stats{Written: s.written.Load(), Dropped: s.dropped.Load(), Failed: s.failed.Load(),
-		Expired: s.expired.Load(), Bytes: s.bytes.Load()}
+		Expired: s.folder.expired.Load(), Bytes: s.folder.bytes.Load()}
 }
 
 // Close writes what is queued, as far as ctx allows.
