@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sluice/internal/hs"
+	"sluice/internal/spots"
 )
 
 // pending is a hit that waits for the bytes after it.
@@ -93,6 +94,10 @@ type Scanner struct {
 	// be allocated anew each time otherwise.
 	seen window2
 	out  [flushAt + 4]byte
+	// places are those of the view of each depth.
+	places [maxDepth + 1]spots.Map
+	// slow has the places found the slow way, for tests.
+	slow bool
 	// Counters: objects closed, candidates left out at a bound.
 	Objects, Dropped uint64
 }
@@ -133,8 +138,11 @@ const (
 	// scanner's.
 	window = 8 << 10
 	// keep is how many bytes a stream needs from before a write.
-	keep    = behind + ahead
-	headLen = 512
+	keep = behind + ahead
+	// unsettled is how far before the end of what was written places may not have been
+	// looked at yet.
+	unsettled = ahead + 2*lag
+	headLen   = 512
 	// fieldSize is the size up to which an object may be the value of one field.
 	fieldSize = 64
 	// anchorReach is how far after a word that announces a value it is looked for.
@@ -199,6 +207,7 @@ func (s *Scanner) write(st *Stream, data []byte, hits []hs.Hit) {
 	}
 	st.end += uint64(len(data))
 	base := st.end - uint64(len(view))
+	s.find(st, view, max(0, len(view)-len(data)-unsettled))
 
 	s.nominate(st, view, base, hits)
 	s.settle(st, view, base, st.end, false)
@@ -211,6 +220,18 @@ func (s *Scanner) write(st *Stream, data []byte, hits []hs.Hit) {
 		st.buf = append(st.buf[:0], view[max(0, len(view)-keep):]...)
 	}
 }
+
+// find looks for the places in the view of a stream, from view[from] on.
+func (s *Scanner) find(st *Stream, view []byte, from int) {
+	if s.slow {
+		s.spots(st).FindSlowly(view, from)
+		return
+	}
+	s.spots(st).Find(view, from)
+}
+
+// spots gives the places in the view of a stream that is being written to.
+func (s *Scanner) spots(st *Stream) *spots.Map { return &s.places[st.depth] }
 
 // nominate queues the hits, judging those whose view is complete on the way: so
 // the state in which a hit is judged does not depend on how many came at once.
@@ -377,6 +398,7 @@ func (s *Scanner) finish(st *Stream) {
 func (s *Scanner) flush(st *Stream) {
 	view := st.buf
 	base := st.end - uint64(len(view))
+	s.find(st, view, max(0, len(view)-unsettled))
 	for _, p := range st.pend[st.next:] {
 		s.anchors(st, view, base, p.to)
 		s.judge(st, view, base, p)
