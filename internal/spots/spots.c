@@ -8,10 +8,10 @@ struct classes {
 	uint64_t digit, dot, zero;
 	// b64 are the characters of base64.
 	uint64_t b64;
-	// rare are % & = + < @, second what may follow one of them.
+	// rare are % & = + < @, second what may follow one of them, and some others.
 	uint64_t rare, second;
-	// lead are first bytes of characters that may be odd, more all that are not the first.
-	uint64_t lead, more;
+	// odd are the first bytes of characters that may be odd, and some others.
+	uint64_t odd;
 };
 
 // nothing are the classes of what lies beyond the end.
@@ -99,14 +99,61 @@ static inline void look_close(const uint8_t *b, size_t i, size_t k, size_t len, 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+// The wide sets look up a byte's classes by its halves: those that both have.
+enum {
+	W_DIGIT = 1,
+	W_EVEN = 2, // letters of 0x40 to 0x4f and 0x60 to 0x6f
+	W_ODD = 4,  // and of the rows after them
+	W_B64 = 8,
+	W_RARE2 = 16,
+	W_RARE3 = 32,
+	W_SECOND = 64,
+	W_AT = 128,
+};
+
+#define LOW_HALF \
+	{W_DIGIT | W_ODD | W_AT, W_DIGIT | W_EVEN | W_ODD | W_SECOND, W_DIGIT | W_EVEN | W_ODD, W_DIGIT | W_EVEN | W_ODD | W_SECOND, \
+	 W_DIGIT | W_EVEN | W_ODD, W_DIGIT | W_EVEN | W_ODD | W_RARE2, W_DIGIT | W_EVEN | W_ODD | W_RARE2, W_DIGIT | W_EVEN | W_ODD, \
+	 W_DIGIT | W_EVEN | W_ODD, W_DIGIT | W_EVEN | W_ODD, W_EVEN | W_ODD | W_SECOND, W_EVEN | W_B64 | W_RARE2, \
+	 W_EVEN | W_RARE3, W_EVEN | W_B64 | W_RARE3 | W_SECOND, W_EVEN, W_EVEN | W_B64 | W_SECOND}
+#define HIGH_HALF \
+	{W_SECOND, 0, W_B64 | W_RARE2 | W_SECOND, W_DIGIT | W_RARE3, W_EVEN | W_AT, W_ODD, W_EVEN, W_ODD}
+
+// Likewise the first and the second byte of odd characters, with the bits of odd_first
+// and odd_second; more pairs have one in common than have there.
+#define FIRST_LOW {16 | 128, 32, 1 | 64, 0, 0, 0, 0, 0, 0, 2, 0, 4, 0, 0, 0, 8 | 128}
+#define FIRST_HIGH {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2 | 4 | 8, 16 | 32 | 64 | 128, 128}
+#define SECOND_LOW \
+	{2 | 4 | 8 | 16 | 32 | 64, 2 | 4 | 8 | 16 | 32 | 64, 2 | 4 | 8 | 16, 2 | 4 | 8 | 16, 2 | 4 | 8 | 16, 2 | 4 | 8 | 16, 2 | 4 | 8 | 16, 2 | 4 | 8 | 16, \
+	 2 | 4 | 8 | 16 | 128, 2 | 4 | 8 | 16 | 128, 16 | 128, 16 | 128, 16 | 128, 1 | 16 | 128, 16, 16 | 32}
+#define SECOND_HIGH {0, 0, 0, 0, 0, 0, 0, 0, 8 | 32 | 64, 32 | 128, 1 | 2 | 16 | 32, 4 | 16 | 128}
+
+#define INLINE static inline __attribute__((always_inline))
 #define AVX512 __attribute__((target("avx512f,avx512bw")))
+#define AVX2 __attribute__((target("avx2")))
+
+typedef uint8_t halves[16];
+
+AVX512 INLINE __m512i avx512_low(const halves t, __m512i v)
+{
+	return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)t)), v);
+}
+
+AVX512 INLINE __m512i avx512_high(const halves t, __m512i v)
+{
+	return avx512_low(t, _mm512_and_si512(_mm512_srli_epi16(v, 4), _mm512_set1_epi8(15)));
+}
+
 #define WIDE avx512_classes
 #define TARGET AVX512
 #define VEC __m512i
 #define LOAD(p) _mm512_loadu_si512((const void *)(p))
-#define SMALL(v) _mm512_or_si512(v, _mm512_set1_epi8(0x20))
+#define AND(v, w) _mm512_and_si512(v, w)
+#define BELOW16(v) _mm512_and_si512(v, _mm512_set1_epi8(15))
+#define LOW(t, v) avx512_low(t, v)
+#define UPPER(t, v) avx512_high(t, v)
 #define EQ(v, c) _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8((char)(c)))
-#define RANGE(v, lo, hi) _mm512_cmple_epu8_mask(_mm512_sub_epi8(v, _mm512_set1_epi8((char)(lo))), _mm512_set1_epi8((char)((hi) - (lo))))
+#define HAS(v, c) _mm512_test_epi8_mask(v, _mm512_set1_epi8((char)(c)))
 #define HIGH(v) _mm512_movepi8_mask(v)
 #include "wide.h"
 #define KERNEL avx512
@@ -118,9 +165,6 @@ struct avx2_bytes {
 	__m256i v[2];
 };
 
-#define AVX2 __attribute__((target("avx2")))
-#define INLINE static inline __attribute__((always_inline))
-
 AVX2 INLINE uint64_t avx2_mask(__m256i a, __m256i b)
 {
 	return (uint32_t)_mm256_movemask_epi8(a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
@@ -131,10 +175,27 @@ AVX2 INLINE struct avx2_bytes avx2_load(const uint8_t *p)
 	return (struct avx2_bytes){{_mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + 32))}};
 }
 
-AVX2 INLINE struct avx2_bytes avx2_small(struct avx2_bytes x)
+AVX2 INLINE struct avx2_bytes avx2_and(struct avx2_bytes x, struct avx2_bytes y)
 {
-	__m256i y = _mm256_set1_epi8(0x20);
-	return (struct avx2_bytes){{_mm256_or_si256(x.v[0], y), _mm256_or_si256(x.v[1], y)}};
+	return (struct avx2_bytes){{_mm256_and_si256(x.v[0], y.v[0]), _mm256_and_si256(x.v[1], y.v[1])}};
+}
+
+AVX2 INLINE struct avx2_bytes avx2_all(uint8_t c)
+{
+	__m256i y = _mm256_set1_epi8((char)c);
+	return (struct avx2_bytes){{y, y}};
+}
+
+AVX2 INLINE struct avx2_bytes avx2_low(const halves t, struct avx2_bytes x)
+{
+	__m256i y = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)t));
+	return (struct avx2_bytes){{_mm256_shuffle_epi8(y, x.v[0]), _mm256_shuffle_epi8(y, x.v[1])}};
+}
+
+AVX2 INLINE struct avx2_bytes avx2_high(const halves t, struct avx2_bytes x)
+{
+	struct avx2_bytes y = {{_mm256_srli_epi16(x.v[0], 4), _mm256_srli_epi16(x.v[1], 4)}};
+	return avx2_low(t, avx2_and(y, avx2_all(15)));
 }
 
 AVX2 INLINE uint64_t avx2_eq(struct avx2_bytes x, uint8_t c)
@@ -143,20 +204,16 @@ AVX2 INLINE uint64_t avx2_eq(struct avx2_bytes x, uint8_t c)
 	return avx2_mask(_mm256_cmpeq_epi8(x.v[0], y), _mm256_cmpeq_epi8(x.v[1], y));
 }
 
-AVX2 INLINE uint64_t avx2_range(struct avx2_bytes x, uint8_t lo, uint8_t hi)
-{
-	__m256i from = _mm256_set1_epi8((char)lo), most = _mm256_set1_epi8((char)(hi - lo));
-	__m256i a = _mm256_sub_epi8(x.v[0], from), b = _mm256_sub_epi8(x.v[1], from);
-	return avx2_mask(_mm256_cmpeq_epi8(_mm256_min_epu8(a, most), a), _mm256_cmpeq_epi8(_mm256_min_epu8(b, most), b));
-}
-
 #define WIDE avx2_classes
 #define TARGET AVX2
 #define VEC struct avx2_bytes
 #define LOAD(p) avx2_load(p)
-#define SMALL(v) avx2_small(v)
+#define AND(v, w) avx2_and(v, w)
+#define BELOW16(v) avx2_and(v, avx2_all(15))
+#define LOW(t, v) avx2_low(t, v)
+#define UPPER(t, v) avx2_high(t, v)
 #define EQ(v, c) avx2_eq(v, c)
-#define RANGE(v, lo, hi) avx2_range(v, lo, hi)
+#define HAS(v, c) ~avx2_eq(avx2_and(v, avx2_all(c)), 0)
 #define HIGH(v) avx2_mask(v.v[0], v.v[1])
 #include "wide.h"
 #define KERNEL avx2
@@ -200,8 +257,7 @@ static inline void any_classes(const uint8_t *p, struct classes *m)
 	m->b64 = GATHER(C_B64);
 	m->rare = GATHER(C_RARE);
 	m->second = GATHER(C_SECOND);
-	m->lead = GATHER(C_LEAD);
-	m->more = GATHER(C_MORE);
+	m->odd = GATHER(C_LEAD) & (GATHER(C_MORE) >> 1 | (uint64_t)(*p >> 6 == 2) << 63);
 }
 
 #define KERNEL any

@@ -85,7 +85,9 @@ func (m *Map) find(set int, b []byte, from int) {
 // grow makes room for the places of n bytes.
 func (m *Map) grow(n int) {
 	if n = (n + 63) / 64; n > m.stride {
-		m.stride = max(n, 2*m.stride)
+		// An odd number of cache lines: a power of two would have the kinds' words
+		// displace each other.
+		m.stride = ((max(n, 2*m.stride)+7)/8 | 1) * 8
 		m.words = make([]uint64, int(Kinds)*m.stride)
 	}
 }
