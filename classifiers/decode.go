@@ -33,6 +33,9 @@ type decoders struct {
 	// verbatim marks a stream whose bytes mostly stand unchanged in its parent:
 	// findings that are the same there are not told twice.
 	verbatim bool
+	// marked marks one out of whose parent something vanished: only findings around
+	// that are told.
+	marked bool
 
 	b64     *Stream
 	b64next uint64 // next byte to look at

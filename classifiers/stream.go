@@ -155,6 +155,9 @@ func (s *Scanner) put(st *Stream) {
 		st.buf = make([]byte, 0, window)
 	}
 	*st = Stream{buf: st.buf[:0], head: st.head[:0], pend: st.pend[:0], own: st.own, ctx: contextMarks{m: st.ctx.m[:0]}, pos: offsetMap{p: st.pos.p[:0]}}
+	if cap(st.pos.p) > usualPlaces {
+		st.pos.p = nil
+	}
 	if len(s.free) < maxFreeStreams {
 		s.free = append(s.free, st)
 	}
@@ -352,6 +355,9 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 	st.nrecent++
 	for p := st; p.parent != nil; p = p.parent {
 		n := to - from
+		if p.dec.marked && !p.pos.skipped(from, to) {
+			return // found without
+		}
 		from, to = p.pos.origin(from), p.pos.originEnd(to)
 		if p.dec.verbatim && to-from == n {
 			return // the same bytes stand in the parent

@@ -7,9 +7,9 @@ import (
 	"sluice/internal/spots"
 )
 
-// Ways of writing characters that a reader does not see: entities of HTML,
-// quoted-printable, UTF-7, and Unicode's other digits, letters, spaces and marks
-// without width. Where one that matters stands, the text around it is written out
+// Ways of writing characters that a reader does not see: entities of HTML, markup
+// within a line, quoted-printable, UTF-7, and Unicode's other digits, letters, spaces and
+// marks without width. Where one that matters stands, the text around it is written out
 // plainly and judged once more. What is common and harmless (quotes, dashes) begins
 // nothing.
 
@@ -17,7 +17,7 @@ const (
 	// unfoldReach is how far before the first and after the last folded character
 	// the text is taken with it.
 	unfoldReach = 256
-	nFolds      = 4
+	nFolds      = 5
 )
 
 // folding is one such way.
@@ -37,18 +37,21 @@ var foldings = [nFolds]folding{
 	{"quoted-printable", spots.Quoted, quotedAt, quoted},
 	{"utf-7", spots.UTF7, utf7At, nil},
 	{"unicode", spots.Odd, oddAt, odd},
+	{"markup", spots.Tag, tagAt, nil},
 }
 
 // unfolding is the state of one way in a stream.
 type unfolding struct {
 	c *Stream
 	// next is where to go on, last the last folded character, floor the end of the
-	// text written out last.
-	next, last, floor uint64
+	// text written out last, end that of the last character written out.
+	next, last, floor, end uint64
 	// shifted is UTF-7's state: within base64, the bits left over.
 	shifted bool
 	acc     uint32
 	bits    uint8
+	// within is markup's state.
+	within vanish
 }
 
 func (s *Scanner) unfoldAll(st *Stream, view []byte, base, limit uint64) {
@@ -80,8 +83,9 @@ func (s *Scanner) unfold(st *Stream, kind int, view []byte, base, limit uint64) 
 				u.next = limit
 				return
 			}
-			u.c.dec.verbatim = true
+			u.c.dec.verbatim, u.c.dec.marked = true, f.begins == spots.Tag
 			u.shifted, u.acc, u.bits = false, 0, 0
+			u.within, u.end = vanish{}, u.next
 		}
 		c := u.c
 		out := &s.out
@@ -94,22 +98,28 @@ func (s *Scanner) unfold(st *Stream, kind int, view []byte, base, limit uint64) 
 			var ch [4]byte
 			var m, width int
 			var folded bool
-			if f.unfold != nil {
-				ch, m, width, folded = f.unfold(view[u.next-base:])
-			} else {
-				ch, m, folded = u.utf7(view[u.next-base:])
+			switch b := view[u.next-base:]; {
+			case f.unfold != nil:
+				ch, m, width, folded = f.unfold(b)
+			case c.dec.marked:
+				ch, m, width, folded = u.markup(b)
+			default:
+				ch, m, folded = u.utf7(b)
 				width = 1
 			}
 			if folded {
 				u.last = u.next
 			}
 			if m > 0 {
-				c.pos.note(dec+uint64(n), u.next)
+				c.pos.noteAfter(dec+uint64(n), u.next, u.end)
 			}
 			n += copy(out[n:], ch[:m])
 			u.next += uint64(width)
+			if m > 0 || !folded {
+				u.end = u.next
+			}
 		}
-		c.pos.note(dec+uint64(n), u.next)
+		c.pos.noteAfter(dec+uint64(n), u.next, u.end)
 		s.feed(c, out[:n])
 		if ended {
 			s.endChild(c)

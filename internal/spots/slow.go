@@ -63,7 +63,7 @@ func stands(k Kind, b []byte, i int) bool {
 		}
 		return true
 	case Tag:
-		return c == '<' && in(d, "/!?"+small+large)
+		return c == '<' && in(d, "/!?\\"+small+large)
 	}
 	return false
 }

@@ -46,7 +46,7 @@ static const uint8_t rare_second[256] = {
 	['g' ... 'z'] = IS_ENTITY | IS_AT | IS_TAG,
 	['#'] = IS_ENTITY,
 	['\r'] = IS_LINE, ['\n'] = IS_LINE,
-	['/'] = IS_TAG, ['!'] = IS_TAG, ['?'] = IS_TAG,
+	['/'] = IS_TAG, ['!'] = IS_TAG, ['?'] = IS_TAG, ['\\'] = IS_TAG,
 };
 
 static const uint8_t rare_third[256] = {
@@ -115,9 +115,9 @@ enum {
 	{W_DIGIT | W_ODD | W_AT, W_DIGIT | W_EVEN | W_ODD | W_SECOND, W_DIGIT | W_EVEN | W_ODD, W_DIGIT | W_EVEN | W_ODD | W_SECOND, \
 	 W_DIGIT | W_EVEN | W_ODD, W_DIGIT | W_EVEN | W_ODD | W_RARE2, W_DIGIT | W_EVEN | W_ODD | W_RARE2, W_DIGIT | W_EVEN | W_ODD, \
 	 W_DIGIT | W_EVEN | W_ODD, W_DIGIT | W_EVEN | W_ODD, W_EVEN | W_ODD | W_SECOND, W_EVEN | W_B64 | W_RARE2, \
-	 W_EVEN | W_RARE3, W_EVEN | W_B64 | W_RARE3 | W_SECOND, W_EVEN, W_EVEN | W_B64 | W_SECOND}
+	 W_EVEN | W_RARE3 | W_SECOND, W_EVEN | W_B64 | W_RARE3 | W_SECOND, W_EVEN, W_EVEN | W_B64 | W_SECOND}
 #define HIGH_HALF \
-	{W_SECOND, 0, W_B64 | W_RARE2 | W_SECOND, W_DIGIT | W_RARE3, W_EVEN | W_AT, W_ODD, W_EVEN, W_ODD}
+	{W_SECOND, 0, W_B64 | W_RARE2 | W_SECOND, W_DIGIT | W_RARE3, W_EVEN | W_AT, W_ODD | W_SECOND, W_EVEN, W_ODD}
 
 // Likewise the first and the second byte of odd characters, with the bits of odd_first
 // and odd_second; more pairs have one in common than have there.
@@ -235,7 +235,7 @@ static const uint64_t class_of[256] = {
 	['+'] = IN(C_RARE) | IN(C_B64), ['-'] = IN(C_B64), ['_'] = IN(C_B64),
 	['.'] = IN(C_DOT),
 	['/'] = IN(C_B64) | IN(C_SECOND),
-	['?'] = IN(C_SECOND),
+	['?'] = IN(C_SECOND), ['\\'] = IN(C_SECOND),
 	['0' ... '9'] = IN(C_DIGIT) | IN(C_B64) | IN(C_SECOND),
 	['A' ... 'Z'] = IN(C_B64) | IN(C_SECOND),
 	['a' ... 'z'] = IN(C_B64) | IN(C_SECOND),

@@ -50,7 +50,8 @@ const (
 	// Base64 is where a run of at least Base64Run characters of base64, in either
 	// alphabet and without padding, goes on for that long.
 	Base64
-	// Tag is a less-than sign before a letter, a slash, an exclamation or question mark.
+	// Tag is a less-than sign before a letter, a slash or backslash, an exclamation or
+	// question mark.
 	Tag
 	// Kinds is their number.
 	Kinds

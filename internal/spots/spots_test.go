@@ -55,7 +55,7 @@ func check(t *testing.T, b []byte, from int) {
 }
 
 // likely are bytes of which the places consist.
-const likely = "0123456789..@@__++--//%%&&##==\r\n<<!?AaBCDEFGHfz\x00\x00\x00\xc2\xad\xd9\xa0\xa9\xe2\x80\x8b\x8f\xef\xbc\x90\xf0\x9d\x9f\x8e\xe1\x9f\xa0\xe0\xa5\xdb\xb0\xdf\x80"
+const likely = "\\0123456789..@@__++--//%%&&##==\r\n<<!?AaBCDEFGHfz\x00\x00\x00\xc2\xad\xd9\xa0\xa9\xe2\x80\x8b\x8f\xef\xbc\x90\xf0\x9d\x9f\x8e\xe1\x9f\xa0\xe0\xa5\xdb\xb0\xdf\x80"
 
 func TestEachByteAndSet(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
