@@ -57,9 +57,6 @@ func nextByte(b []byte, i, limit int, c byte) int {
 	return limit
 }
 
-// localByte reports whether the local part of a mail address may end with c.
-func localByte(c byte) bool { return isAlnum(c) || c == '_' || c == '+' || c == '-' }
-
 // around gives the view of a judge whose hit ends before view[at].
 func around(view []byte, base uint64, at int) window2 {
 	lo, hi := max(0, at-behind), min(len(view), at+ahead)

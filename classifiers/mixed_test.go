@@ -21,7 +21,8 @@ func mixture(rnd *rand.Rand, texts []string, n int) []byte {
 			case 0, 1:
 				b.WriteByte(byte(rnd.Uint32()))
 			case 2:
-				b.WriteByte(byte(rnd.Uint32()) & byte(rnd.Uint32()) & byte(rnd.Uint32())) // many zeros
+				x := rnd.Uint32() // many zeros
+				b.WriteByte(byte(x & (x >> 8) & (x >> 16)))
 			case 3:
 				b.WriteByte("0123456789abcdef.@%&=+<\x00\xe2\x80\x8b\xd9\xa0"[rnd.IntN(29)])
 			case 4:
@@ -51,7 +52,7 @@ func mixture(rnd *rand.Rand, texts []string, n int) []byte {
 				}
 			}
 		case 4:
-			b.WriteString(strings.NewReplacer("4", "４", "1", "١", "-", "​").Replace(text))
+			b.WriteString(strings.NewReplacer("4", "４", "1", "١", "-", "\u200b").Replace(text))
 		case 5:
 			b.WriteString(strings.NewReplacer("=", "=3D", "-", "=2D").Replace(text))
 		case 6:

@@ -85,6 +85,29 @@ func denseText(n int) []byte {
 	return b.Bytes()[:n]
 }
 
+// pageText is a page of HTML: rows of a table, paragraphs with words set off, code with
+// each word in an element of its own, links and comments.
+func pageText(n int) []byte {
+	rnd := rand.New(rand.NewPCG(17, 18))
+	words := strings.Fields(string(prose(64 << 10)))
+	var b bytes.Buffer
+	b.WriteString("<!DOCTYPE html><html><body>\n")
+	for b.Len() < n {
+		word := func() string { return words[rnd.IntN(len(words))] }
+		switch rnd.IntN(4) {
+		case 0:
+			fmt.Fprintf(&b, "<tr class=\"row\"><td>%s</td><td align=\"right\"><b>%d</b></td><td>%d.%02d</td></tr>\n", word(), rnd.IntN(10000), rnd.IntN(1000), rnd.IntN(100))
+		case 1:
+			fmt.Fprintf(&b, "<p>%s %s <b>%s</b> %s <i>%s %s</i>, %s <a href=\"/page/%d?x=1&amp;y=2\">%s</a> %s %s &mdash; %s.</p>\n", word(), word(), word(), word(), word(), word(), word(), rnd.IntN(1000), word(), word(), word(), word())
+		case 2:
+			fmt.Fprintf(&b, "<pre><span class=\"kw\">func</span> <span class=\"nf\">%s</span>(<span class=\"nx\">%s</span><span class=\"p\">[</span><span class=\"mi\">%d</span><span class=\"p\">])</span></pre>\n", word(), word(), rnd.IntN(100))
+		case 3:
+			fmt.Fprintf(&b, "<div id=\"b%d\"><!-- block %d --><span style=\"color: #%06x\">%s</span> %s %s %s</div>\n", rnd.IntN(1000), rnd.IntN(1000), rnd.IntN(1<<24), word(), word(), word(), word())
+		}
+	}
+	return b.Bytes()[:n]
+}
+
 // randomBytes are what compressed and encrypted content looks like.
 func randomBytes(n int) []byte {
 	rnd := rand.New(rand.NewPCG(11, 12))
@@ -173,7 +196,7 @@ func BenchmarkScan(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		data []byte
-	}{{"clean/source", cleanText(b, 8<<20)}, {"clean/prose", prose(4 << 20)}, {"dense/log", logText(4 << 20)}, {"dense/records", recordText(4 << 20)}, {"dense/table", denseText(1 << 20)}, {"binary/random", randomBytes(4 << 20)}, {"binary/program", program(b, 4<<20)}, {"binary/utf-8", foreignText(4 << 20)}, {"binary/hidden", hiddenText(4 << 20)}} {
+	}{{"clean/source", cleanText(b, 8<<20)}, {"clean/prose", prose(4 << 20)}, {"dense/log", logText(4 << 20)}, {"dense/records", recordText(4 << 20)}, {"dense/table", denseText(1 << 20)}, {"dense/page", pageText(4 << 20)}, {"binary/random", randomBytes(4 << 20)}, {"binary/program", program(b, 4<<20)}, {"binary/utf-8", foreignText(4 << 20)}, {"binary/hidden", hiddenText(4 << 20)}} {
 		for _, size := range []int{1460, 64 << 10} {
 			b.Run(fmt.Sprintf("%s/%d", c.name, size), func(b *testing.B) {
 				b.SetBytes(int64(len(c.data)))
