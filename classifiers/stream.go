@@ -94,8 +94,8 @@ type Scanner struct {
 	// be allocated anew each time otherwise.
 	seen window2
 	out  [flushAt + 4]byte
-	// places are those of the view of each depth.
-	places [maxDepth + 1]spots.Map
+	// places are those of the view of each depth that was written to last.
+	places [maxDepth + 1]places
 	// slow has the places found the slow way, for tests.
 	slow bool
 	// Counters: objects closed, candidates left out at a bound.
@@ -142,6 +142,8 @@ const (
 	// unsettled is how far before the end of what was written places may not have been
 	// looked at yet.
 	unsettled = ahead + 2*lag
+	// lookAhead is more than what a place depends on after it.
+	lookAhead = 64
 	headLen   = 512
 	// fieldSize is the size up to which an object may be the value of one field.
 	fieldSize = 64
@@ -210,7 +212,7 @@ func (s *Scanner) write(st *Stream, data []byte, hits []hs.Hit) {
 	}
 	st.end += uint64(len(data))
 	base := st.end - uint64(len(view))
-	s.find(st, view, max(0, len(view)-len(data)-unsettled))
+	s.find(st, view, base, len(data))
 
 	s.nominate(st, view, base, hits)
 	s.settle(st, view, base, st.end, false)
@@ -224,17 +226,32 @@ func (s *Scanner) write(st *Stream, data []byte, hits []hs.Hit) {
 	}
 }
 
-// find looks for the places in the view of a stream, from view[from] on.
-func (s *Scanner) find(st *Stream, view []byte, from int) {
+// places are those of one view.
+type places struct {
+	spots.Map
+	// The view is st's, from base to end.
+	st        *Stream
+	base, end uint64
+}
+
+// find looks for the places in the view of a stream, of which the last fresh bytes are
+// new. Where the view is the one of the last time and they, those before are known.
+func (s *Scanner) find(st *Stream, view []byte, base uint64, fresh int) {
+	p := &s.places[st.depth]
+	from := len(view) - fresh - unsettled
+	if p.st == st && p.base == base && p.end == st.end-uint64(fresh) {
+		from = len(view) - fresh - lookAhead
+	}
+	p.st, p.base, p.end = st, base, st.end
 	if s.slow {
-		s.spots(st).FindSlowly(view, from)
+		p.FindSlowly(view, max(0, from))
 		return
 	}
-	s.spots(st).Find(view, from)
+	p.Find(view, max(0, from))
 }
 
 // spots gives the places in the view of a stream that is being written to.
-func (s *Scanner) spots(st *Stream) *spots.Map { return &s.places[st.depth] }
+func (s *Scanner) spots(st *Stream) *spots.Map { return &s.places[st.depth].Map }
 
 // nominate queues the hits, judging those whose view is complete on the way: so
 // the state in which a hit is judged does not depend on how many came at once.
@@ -404,7 +421,7 @@ func (s *Scanner) finish(st *Stream) {
 func (s *Scanner) flush(st *Stream) {
 	view := st.buf
 	base := st.end - uint64(len(view))
-	s.find(st, view, max(0, len(view)-unsettled))
+	s.find(st, view, base, 0)
 	for _, p := range st.pend[st.next:] {
 		s.anchors(st, view, base, p.to)
 		s.judge(st, view, base, p)

@@ -70,7 +70,8 @@ type Map struct {
 // best is the set of instructions that Find uses.
 var best = int(C.sluice_spots_best())
 
-// Find looks through b from the given place on; places before it are not known.
+// Find looks through b from the given place on. Places before it, and before the last
+// multiple of 64 up to it, stay as they were.
 func (m *Map) Find(b []byte, from int) { m.find(best, b, from) }
 
 // find is Find with one of the sets up to best: all give the same.
@@ -88,8 +89,12 @@ func (m *Map) grow(n int) {
 	if n = (n + 63) / 64; n > m.stride {
 		// An odd number of cache lines: a power of two would have the kinds' words
 		// displace each other.
+		old, had := m.words, m.stride
 		m.stride = ((max(n, 2*m.stride)+7)/8 | 1) * 8
 		m.words = make([]uint64, int(Kinds)*m.stride)
+		for k := range int(Kinds) {
+			copy(m.words[k*m.stride:], old[k*had:][:had])
+		}
 	}
 }
 
