@@ -41,6 +41,7 @@ func TestMarkupWithinValues(t *testing.T) {
 	f("pay.card", card, "4<b></b>1<i>1</i>1<b></b>1<b></b>1<b></b>1<b></b>1<b></b>1<b></b>1<b></b>1<b></b>1<b></b>1<b></b>1<b></b>1<b></b>1", cardEnd)
 	f("pay.card", `{"html":"payment card <b class=\"x\">`, `4111<\/b>1111<b class=\"y\">1111<\/b>1111`, ` expires"}`)
 	f("pay.card", strings.Repeat("x<b>y</b> ", 2000)+card, "4111<b>1111</b>11111111", cardEnd+strings.Repeat("x<b>y</b> ", 2000))
+	f("pay.card", strings.Repeat("&#120;<b>&#121;</b>", 1000)+card, "&#52;<b>&#49;</b>&#49;&#49;<i>&#49;</i>&#49;&#49;&#49;&#49;&#49;&#49;&#49;&#49;&#49;&#49;&#49;", cardEnd+strings.Repeat("&#120;<b>&#121;</b>", 1000))
 	f("pii.email", "mail ", "jo.<b>doe</b>@mail.example.com", " for more")
 	f("sec.aws-access-token", "key=<b>", "AKIA</b>QYLPMN5<u>HHHFPZAM2", "</u>;")
 	for name, text := range map[string][]byte{

@@ -14,9 +14,10 @@ type offsetMap struct {
 type place struct{ dec, orig, end uint64 }
 
 const (
-	// maxPlaces bounds the places kept: half of them are one for each byte that a
-	// judgement looks at and waits for. Beyond, offsets would be approximate.
-	maxPlaces = 2 * (behind + ahead)
+	// maxPlaces bounds the places kept: three quarters of them are one for each byte that
+	// a judgement waits for and that its value can have. Beyond, offsets would be
+	// approximate.
+	maxPlaces = 2 * ahead
 	// usualPlaces are kept for the next stream.
 	usualPlaces = 1024
 )
@@ -24,8 +25,8 @@ const (
 // note tells that the decoded byte at dec comes from orig.
 func (m *offsetMap) note(dec, orig uint64) { m.noteAfter(dec, orig, orig) }
 
-// noteAfter tells that the decoded byte at dec comes from orig, and that the one before
-// it ends at end there.
+// noteAfter tells that the decoded byte at dec comes from orig, and that what the one
+// before it comes from ends at end.
 func (m *offsetMap) noteAfter(dec, orig, end uint64) {
 	if n := len(m.p); n > 0 {
 		l := m.p[n-1]
@@ -37,7 +38,7 @@ func (m *offsetMap) noteAfter(dec, orig, end uint64) {
 			return
 		}
 		if n >= maxPlaces {
-			m.p = m.p[:copy(m.p, m.p[n/2:])]
+			m.p = m.p[:copy(m.p, m.p[n/4:])]
 		}
 	}
 	m.p = append(m.p, place{dec, orig, end})

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"sluice/internal/hs"
-	"sluice/internal/spots"
 )
 
 // pending is a hit that waits for the bytes after it.
@@ -138,13 +137,8 @@ const (
 	// scanner's.
 	window = 8 << 10
 	// keep is how many bytes a stream needs from before a write.
-	keep = behind + ahead
-	// unsettled is how far before the end of what was written places may not have been
-	// looked at yet.
-	unsettled = ahead + 2*lag
-	// lookAhead is more than what a place depends on after it.
-	lookAhead = 64
-	headLen   = 512
+	keep    = behind + ahead
+	headLen = 512
 	// fieldSize is the size up to which an object may be the value of one field.
 	fieldSize = 64
 	// anchorReach is how far after a word that announces a value it is looked for.
@@ -225,33 +219,6 @@ func (s *Scanner) write(st *Stream, data []byte, hits []hs.Hit) {
 		st.buf = append(st.buf[:0], view[max(0, len(view)-keep):]...)
 	}
 }
-
-// places are those of one view.
-type places struct {
-	spots.Map
-	// The view is st's, from base to end.
-	st        *Stream
-	base, end uint64
-}
-
-// find looks for the places in the view of a stream, of which the last fresh bytes are
-// new. Where the view is the one of the last time and they, those before are known.
-func (s *Scanner) find(st *Stream, view []byte, base uint64, fresh int) {
-	p := &s.places[st.depth]
-	from := len(view) - fresh - unsettled
-	if p.st == st && p.base == base && p.end == st.end-uint64(fresh) {
-		from = len(view) - fresh - lookAhead
-	}
-	p.st, p.base, p.end = st, base, st.end
-	if s.slow {
-		p.FindSlowly(view, max(0, from))
-		return
-	}
-	p.Find(view, max(0, from))
-}
-
-// spots gives the places in the view of a stream that is being written to.
-func (s *Scanner) spots(st *Stream) *spots.Map { return &s.places[st.depth].Map }
 
 // nominate queues the hits, judging those whose view is complete on the way: so
 // the state in which a hit is judged does not depend on how many came at once.
