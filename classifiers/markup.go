@@ -34,13 +34,20 @@ func vanishing(b []byte) (kind uint8, width int) {
 	if len(b) < 3 {
 		return 0, 0
 	}
-	switch {
-	case bytes.HasPrefix(b, commentStart):
-		return vanishComment, len(commentStart)
-	case bytes.HasPrefix(b, cdataStart):
-		return 0, len(cdataStart)
-	case b[1] == '?' && isAlpha(b[2]):
-		return vanishInstruction, 2
+	switch b[1] {
+	case '!':
+		switch {
+		case bytes.HasPrefix(b, commentStart):
+			return vanishComment, len(commentStart)
+		case bytes.HasPrefix(b, cdataStart):
+			return 0, len(cdataStart)
+		}
+		return 0, 0
+	case '?':
+		if isAlpha(b[2]) {
+			return vanishInstruction, 2
+		}
+		return 0, 0
 	}
 	i := 1
 	if b[i] == '\\' { // before the slash, in a string of JSON

@@ -147,6 +147,20 @@ func TestFoldingsBeginAtPlaces(t *testing.T) {
 	}
 }
 
+func TestOddCharactersArePlaces(t *testing.T) {
+	var m spots.Map
+	for r := rune(0x80); r < 0x20000; r++ {
+		p := plain(r)
+		if p == r || p != 0 && (p < '0' || p > '9') {
+			continue
+		}
+		b := []byte("x" + string(r) + "1")
+		if m.Find(b, 0); m.Next(spots.Odd, 1, 2) != 1 {
+			t.Errorf("%U is no place", r)
+		}
+	}
+}
+
 func TestNeedles(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
 	all := []needles{fillers, codeMarks, innocentNames, secretNames, placeholders}

@@ -35,7 +35,7 @@ TARGET static inline __attribute__((always_inline)) void NAME(tell)(const uint8_
 	uint64_t odd = m.odd;
 	for (uint64_t x = odd; x; x &= x - 1) {
 		size_t k = i + (size_t)__builtin_ctzll(x);
-		if (!(odd_first[b[k]] & odd_second[k + 1 < len ? b[k + 1] : 0]))
+		if (!(odd_first[b[k]] & odd_second[k + 1 < len ? b[k + 1] : 0] & odd_third[k + 2 < len ? b[k + 2] : 0]))
 			odd &= ~(x & -x);
 	}
 	out[SPOTS_ODD * stride] = odd;

@@ -61,16 +61,30 @@ static const uint8_t rare_third[256] = {
 	['g' ... 255] = ANY,
 };
 
-// A character of UTF-8 that may be odd has a bit in the tables of its first two bytes.
+// A character of UTF-8 that may be odd has a bit in the tables of its first three bytes.
 static const uint8_t odd_first[256] = {
 	[0xc2] = 1, [0xd9] = 2, [0xdb] = 4, [0xdf] = 8, [0xe0] = 16, [0xe1] = 32, [0xe2] = 64, [0xef] = 128, [0xf0] = 128,
 };
 
 static const uint8_t odd_second[256] = {
 	[0x80] = 8 | 64, [0x81] = 8 | 32 | 64, [0x82 ... 0x89] = 8, [0x9d] = 128, [0x9f] = 32,
-	[0xa0] = 2 | 32, [0xa1 ... 0xa4] = 2, [0xa5 ... 0xa9] = 2 | 16, [0xaa ... 0xac] = 16, [0xad] = 1 | 16, [0xae ... 0xaf] = 16,
-	[0xb0 ... 0xb7] = 4 | 16, [0xb8 ... 0xb9] = 4 | 16 | 128, [0xba ... 0xbc] = 16 | 128,
+	[0xa0] = 2 | 32, [0xa1 ... 0xa4] = 2, [0xa5] = 2 | 16, [0xa6] = 2, [0xa7] = 2 | 16, [0xa8] = 2, [0xa9] = 2 | 16,
+	[0xab] = 16, [0xad] = 1 | 16, [0xaf] = 16, [0xb0] = 4, [0xb1] = 4 | 16, [0xb2] = 4, [0xb3] = 4 | 16, [0xb4] = 4, [0xb5] = 4 | 16,
+	[0xb6 ... 0xb7] = 4, [0xb8] = 4 | 128, [0xb9] = 4 | 16 | 128, [0xba] = 128, [0xbb ... 0xbc] = 16 | 128,
 };
+
+#define TWO (1 | 2 | 4 | 8)
+
+static const uint8_t odd_third[256] = {
+	[0 ... 0x7f] = TWO,
+	[0x80 ... 0x89] = TWO | 32 | 128, [0x8a] = TWO | 128, [0x8b ... 0x8d] = TWO | 64 | 128, [0x8e] = TWO | 32 | 64 | 128, [0x8f] = TWO | 64 | 128,
+	[0x90 ... 0x99] = TWO | 16 | 128, [0x9a ... 0x9e] = TWO, [0x9f] = TWO | 128,
+	[0xa0 ... 0xa9] = TWO | 16 | 32 | 64, [0xaa ... 0xae] = TWO | 16 | 64, [0xaf] = TWO | 16,
+	[0xb0 ... 0xbe] = TWO, [0xbf] = TWO | 128,
+	[0xc0 ... 0xff] = TWO,
+};
+
+#undef TWO
 
 static inline int alnum(uint8_t c)
 {

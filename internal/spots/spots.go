@@ -43,7 +43,7 @@ const (
 	// UTF7 is a plus sign before an A and one of the letters C to H.
 	UTF7
 	// Odd is the first byte, in UTF-8, of what may be a digit beyond ASCII or a
-	// character without width.
+	// character without width, if all of it is there.
 	Odd
 	// Zeros is a zero with another one two bytes after it.
 	Zeros
