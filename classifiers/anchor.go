@@ -2,59 +2,15 @@ package classifiers
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
+
+	"sluice/internal/spots"
 )
 
-// Where digits, at signs and dotted numbers stand is found here, eight bytes at a
-// time: as patterns they would cost Hyperscan more than all literals together,
-// for they match everywhere. The places are looked for when the bytes around them
-// are all there, so that most are dismissed on the spot.
-
-const (
-	eachByte = 0x0101010101010101
-	highBits = 0x8080808080808080
-	lowBits  = 0x7f7f7f7f7f7f7f7f
-)
-
-// digitBytes sets the high bit of each byte of w that is a digit.
-func digitBytes(w uint64) uint64 {
-	w ^= '0' * eachByte
-	return ^((w & lowBits) + (0x7f-9)*eachByte | w) & highBits
-}
-
-// dotBytes sets the high bit of each byte of w that is a dot.
-func dotBytes(w uint64) uint64 {
-	w ^= '.' * eachByte
-	return ^((w&lowBits + lowBits) | w) & highBits
-}
-
-// nextDigits gives the first place at or after i, before limit, where a digit or a
-// dot stands after a digit; limit when there is none. i is at least one.
-func nextDigits(b []byte, i, limit int) int {
-	b = b[:limit]
-	for ; i+16 <= len(b); i += 16 {
-		v, w := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])
-		x, y := digitBytes(v), digitBytes(w)
-		if x|y == 0 && !isDigit(b[i-1]) {
-			continue
-		}
-		before := uint64(b[i-1]) << 56
-		p := (x<<8 | digitBytes(before)>>56) & (x | dotBytes(v))
-		if p != 0 {
-			return i + bits.TrailingZeros64(p)/8
-		}
-		if p = (y<<8 | x>>56) & (y | dotBytes(w)); p != 0 {
-			return i + 8 + bits.TrailingZeros64(p)/8
-		}
-	}
-	for ; i < len(b); i++ {
-		if c := b[i]; (isDigit(c) || c == '.') && isDigit(b[i-1]) {
-			return i
-		}
-	}
-	return limit
-}
+// Where digits, at signs and dotted numbers stand is not asked of Hyperscan: as patterns
+// they would cost more than all literals together, for they match everywhere. The places
+// are looked at when the bytes around them are all there, so that most are dismissed on
+// the spot.
 
 // anchors judges what stands at the anchors from where the last call ended, before
 // offset upto: the bytes up to ahead after it have come, or all.
@@ -67,18 +23,17 @@ func (s *Scanner) anchors(st *Stream, view []byte, base, upto uint64) {
 	if st.meta.MinConfidence < Medium {
 		s.colons(st, view, base, i-1, limit)
 	}
+	places := s.spots(st)
 	at := limit
 	if s.c.email != none {
-		at = nextByte(view, i, limit, '@')
+		at = places.Next(spots.At, i, limit)
 	}
-	d := nextDigits(view, i, limit)
+	d := places.Next(spots.Digits, i, limit)
 	for min(at, d) < limit {
 		if at < d {
-			if at+1 < len(view) && isAlnum(view[at+1]) && localByte(view[at-1]) {
-				v := around(view, base, at+1)
-				s.judgeEmail(st, &v)
-			}
-			at = nextByte(view, at+1, limit, '@')
+			v := around(view, base, at+1)
+			s.judgeEmail(st, &v)
+			at = places.Next(spots.At, at+1, limit)
 			continue
 		}
 		i = d + 1
@@ -90,10 +45,7 @@ func (s *Scanner) anchors(st *Stream, view []byte, base, upto uint64) {
 			end, _ := s.judgeIPv4(st, &v)
 			st.dotted = v.base + uint64(end)
 		}
-		d = limit
-		if i < limit {
-			d = nextDigits(view, i, limit)
-		}
+		d = places.Next(spots.Digits, i, limit)
 	}
 	st.scanned = max(st.scanned, base+uint64(max(i, limit)))
 }
@@ -104,9 +56,6 @@ func nextByte(b []byte, i, limit int, c byte) int {
 	}
 	return limit
 }
-
-// localByte reports whether the local part of a mail address may end with c.
-func localByte(c byte) bool { return isAlnum(c) || c == '_' || c == '+' || c == '-' }
 
 // around gives the view of a judge whose hit ends before view[at].
 func around(view []byte, base uint64, at int) window2 {

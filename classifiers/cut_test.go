@@ -90,6 +90,7 @@ func samples(t testing.TB) [][]byte {
 		append([]byte("\xff\xfe"), encode16(secret+strings.Repeat(" filler", 40)+secret)...),
 		[]byte("a=1&b=" + url.QueryEscape(secret) + "&c=" + url.PathEscape(secret) + " HTTP/1.1\r\n" + strings.Repeat("filler ", 100)),
 		[]byte(strings.Repeat("wörter ", 70) + "card ４０１２ ８８８８ ８８８８ １８８１ and 4012\u200b88888888\u200b1881, " + strings.Repeat("＋－ ٤٠ ", 90) + "card &#52;012&#56888888881&#56;81 " + strings.Repeat("a line that goes on and on without any end in sight for the reader, card =\r\n4012=2D8888=\r\n-88881881=3D=\r\n", 9) + "+ADQAMAAxADI-888888881881 card " + strings.Repeat("x +AD", 200)),
+		[]byte("<p>card <b>4111</b>11<i>11</i>11<!-- " + strings.Repeat("nothing ", 40) + "-->111111</p><td>4111</td><td>1111</td> jo.<span style=\"" + strings.Repeat("color:red;", 30) + "\">doe</span>@mail.example.com &#52;0<wbr>12888888<u\n>88</u>1881 j<i + 1; TOP <B>SECRET</B> 12<b unended " + strings.Repeat("x='>' ", 900)),
 		[]byte("name,card_number,iban\n" + strings.Repeat("jo,4111111111111111,DE89370400440532013000\n", 50)),
 	}
 	return out

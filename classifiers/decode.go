@@ -3,6 +3,8 @@ package classifiers
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"sluice/internal/spots"
 )
 
 // What is hidden in an encoding is decoded on the fly and judged as a stream of
@@ -31,6 +33,9 @@ type decoders struct {
 	// verbatim marks a stream whose bytes mostly stand unchanged in its parent:
 	// findings that are the same there are not told twice.
 	verbatim bool
+	// marked marks one out of whose parent something vanished: only findings around
+	// that are told.
+	marked bool
 
 	b64     *Stream
 	b64next uint64 // next byte to look at
@@ -143,15 +148,21 @@ func (s *Scanner) decodeBase64(st *Stream, view []byte, base, limit uint64, eof 
 			}
 			continue
 		}
-		at := (d.b64next + sampleBase64 - 1) / sampleBase64 * sampleBase64
+		at := sample(max(d.b64next, base))
 		for ; at < limit; at += sampleBase64 {
-			// The first sample in a run of minBase64 has at least eight more after it:
-			// most words end before.
-			k := at - base
-			if at < base || k+8 >= uint64(len(view)) || base64Value[view[k+8]]|base64Value[view[k]]|base64Value[view[k+4]]|base64Value[view[k+2]] == 255 {
+			k := int(at - base)
+			// A run around the sample is long enough where it is left, at the latest.
+			if next := s.spots(st).Next(spots.Base64, max(0, k-sampleBase64-8), int(limit-base)); next > k {
+				if at = sample(base + uint64(next)); at >= limit {
+					break
+				}
+				k = int(at - base)
+			}
+			// The first sample in a run of minBase64 has at least eight more after it.
+			if k+8 >= len(view) || base64Value[view[k+8]]|base64Value[view[k]]|base64Value[view[k+4]]|base64Value[view[k+2]] == 255 {
 				continue
 			}
-			if start, ok := base64Run(view, int(at-base), int(max(d.b64done, base)-base)); ok {
+			if start, ok := base64Run(view, k, int(max(d.b64done, base)-base)); ok {
 				if d.b64 = s.child(st, "base64", 4, 3); d.b64 == nil {
 					return
 				}
@@ -164,6 +175,11 @@ func (s *Scanner) decodeBase64(st *Stream, view []byte, base, limit uint64, eof 
 			return
 		}
 	}
+}
+
+// sample gives the first place at or after at where base64 is looked for.
+func sample(at uint64) uint64 {
+	return (at + sampleBase64 - 1) / sampleBase64 * sampleBase64
 }
 
 // base64Run tells whether the run of base64 characters around view[at] is worth
@@ -364,12 +380,9 @@ func (s *Scanner) decodeUTF16(st *Stream, view []byte, base, limit uint64, eof b
 			return
 		}
 		if d.u16 == nil {
-			// Blocks without a zero are none of it.
-			z := bytes.IndexByte(view[at-base:limit-base], 0)
-			if z < 0 {
-				z = int(limit - at)
-			}
-			at += uint64(z) / block * block
+			// Blocks without two zeros that far apart are none of it.
+			z := s.spots(st).Next(spots.Zeros, int(at-base), int(limit-base))
+			at += (base + uint64(z) - at) / block * block
 			if d.u16next = at; at >= limit {
 				return
 			}
@@ -436,15 +449,10 @@ func (s *Scanner) decodePercent(st *Stream, view []byte, base, limit uint64, eof
 	d.pctnext = max(d.pctnext, base)
 	for d.pctnext < limit {
 		if d.pct == nil {
-			i := bytes.IndexByte(view[d.pctnext-base:limit-base], '%')
-			if i < 0 {
+			k := s.spots(st).Next(spots.Percent, int(d.pctnext-base), int(limit-base))
+			if k >= int(limit-base) {
 				d.pctnext = limit
 				return
-			}
-			k := int(d.pctnext-base) + i
-			if _, ok := percent(view[k:]); !ok {
-				d.pctnext = base + uint64(k) + 1
-				continue
 			}
 			start := k
 			for start > int(d.pctnext-base) && k-start < percentReach && !endsPercent(view[start-1]) {

@@ -2,6 +2,7 @@ package classifiers
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -84,6 +85,83 @@ func denseText(n int) []byte {
 	return b.Bytes()[:n]
 }
 
+// pageText is a page of HTML: rows of a table, paragraphs with words set off, code with
+// each word in an element of its own, links and comments.
+func pageText(n int) []byte {
+	rnd := rand.New(rand.NewPCG(17, 18))
+	words := strings.Fields(string(prose(64 << 10)))
+	var b bytes.Buffer
+	b.WriteString("<!DOCTYPE html><html><body>\n")
+	for b.Len() < n {
+		word := func() string { return words[rnd.IntN(len(words))] }
+		switch rnd.IntN(4) {
+		case 0:
+			fmt.Fprintf(&b, "<tr class=\"row\"><td>%s</td><td align=\"right\"><b>%d</b></td><td>%d.%02d</td></tr>\n", word(), rnd.IntN(10000), rnd.IntN(1000), rnd.IntN(100))
+		case 1:
+			fmt.Fprintf(&b, "<p>%s %s <b>%s</b> %s <i>%s %s</i>, %s <a href=\"/page/%d?x=1&amp;y=2\">%s</a> %s %s &mdash; %s.</p>\n", word(), word(), word(), word(), word(), word(), word(), rnd.IntN(1000), word(), word(), word(), word())
+		case 2:
+			fmt.Fprintf(&b, "<pre><span class=\"kw\">func</span> <span class=\"nf\">%s</span>(<span class=\"nx\">%s</span><span class=\"p\">[</span><span class=\"mi\">%d</span><span class=\"p\">])</span></pre>\n", word(), word(), rnd.IntN(100))
+		case 3:
+			fmt.Fprintf(&b, "<div id=\"b%d\"><!-- block %d --><span style=\"color: #%06x\">%s</span> %s %s %s</div>\n", rnd.IntN(1000), rnd.IntN(1000), rnd.IntN(1<<24), word(), word(), word(), word())
+		}
+	}
+	return b.Bytes()[:n]
+}
+
+// randomBytes are what compressed and encrypted content looks like.
+func randomBytes(n int) []byte {
+	rnd := rand.New(rand.NewPCG(11, 12))
+	out := make([]byte, 0, n+8)
+	for len(out) < n {
+		out = binary.LittleEndian.AppendUint64(out, rnd.Uint64())
+	}
+	return out[:n]
+}
+
+// program is machine code with its tables and texts: this test's own.
+func program(tb testing.TB, n int) []byte {
+	tb.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		tb.Skipf("no program to read: %v", err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		tb.Skipf("no program to read: %v", err)
+	}
+	return b[:min(n, len(b))]
+}
+
+// foreignText is text in other scripts than the Latin one.
+func foreignText(n int) []byte {
+	words := []string{"отчет", "за", "квартал", "показывает", "клиенты", "довольны", "доставкой", "η", "αναφορά", "δείχνει", "報告", "顧客は", "満足", "していた", "和", "支持", "العملاء", "راضون", "ลูกค้า", "พอใจ"}
+	rnd := rand.New(rand.NewPCG(13, 14))
+	var b bytes.Buffer
+	for b.Len() < n {
+		b.WriteString(words[rnd.IntN(len(words))])
+		b.WriteByte(" \n"[rnd.IntN(12)/11])
+	}
+	return b.Bytes()[:n]
+}
+
+// hiddenText is random bytes with a stretch of text now and then, some of it in UTF-16.
+func hiddenText(n int) []byte {
+	rnd := rand.New(rand.NewPCG(15, 16))
+	noise := randomBytes(n)
+	text := logText(64 << 10)
+	for at := 0; at+4096 < n; at += 4096 {
+		k := at + rnd.IntN(1024)
+		l := 40 + rnd.IntN(1000)
+		from := rnd.IntN(len(text) - l)
+		if rnd.IntN(8) == 0 {
+			copy(noise[k:], encode16(string(text[from:from+l])))
+		} else {
+			copy(noise[k:], text[from:from+l])
+		}
+	}
+	return noise
+}
+
 // cpuTime is the processor time used so far: unlike the clock it holds on a
 // machine that others use too.
 func cpuTime() time.Duration {
@@ -118,7 +196,7 @@ func BenchmarkScan(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		data []byte
-	}{{"clean/source", cleanText(b, 8<<20)}, {"clean/prose", prose(4 << 20)}, {"dense/log", logText(4 << 20)}, {"dense/records", recordText(4 << 20)}, {"dense/table", denseText(1 << 20)}} {
+	}{{"clean/source", cleanText(b, 8<<20)}, {"clean/prose", prose(4 << 20)}, {"dense/log", logText(4 << 20)}, {"dense/records", recordText(4 << 20)}, {"dense/table", denseText(1 << 20)}, {"dense/page", pageText(4 << 20)}, {"binary/random", randomBytes(4 << 20)}, {"binary/program", program(b, 4<<20)}, {"binary/utf-8", foreignText(4 << 20)}, {"binary/hidden", hiddenText(4 << 20)}} {
 		for _, size := range []int{1460, 64 << 10} {
 			b.Run(fmt.Sprintf("%s/%d", c.name, size), func(b *testing.B) {
 				b.SetBytes(int64(len(c.data)))

@@ -98,6 +98,10 @@ type Scanner struct {
 	out  [flushAt + 4]byte
 	// peek is Preview's copy of a stream.
 	peek Stream
+	// places are those of the view of each depth that was written to last.
+	places [maxDepth + 1]places
+	// slow has the places found the slow way, for tests.
+	slow bool
 	// Counters: objects closed, candidates left out at a bound.
 	Objects, Dropped uint64
 }
@@ -152,6 +156,9 @@ func (s *Scanner) put(st *Stream) {
 		st.buf = make([]byte, 0, window)
 	}
 	*st = Stream{buf: st.buf[:0], head: st.head[:0], pend: st.pend[:0], own: st.own, ctx: contextMarks{m: st.ctx.m[:0]}, pos: offsetMap{p: st.pos.p[:0]}}
+	if cap(st.pos.p) > usualPlaces {
+		st.pos.p = nil
+	}
 	if len(s.free) < maxFreeStreams {
 		s.free = append(s.free, st)
 	}
@@ -204,6 +211,7 @@ func (s *Scanner) write(st *Stream, data []byte, hits []hs.Hit) {
 	}
 	st.end += uint64(len(data))
 	base := st.end - uint64(len(view))
+	s.find(st, view, base, len(data))
 
 	s.nominate(st, view, base, hits)
 	s.settle(st, view, base, st.end, false)
@@ -339,6 +347,9 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 	st.nrecent++
 	for p := st; p.parent != nil; p = p.parent {
 		n := to - from
+		if p.dec.marked && !p.pos.skipped(from, to) {
+			return // found without
+		}
 		from, to = p.pos.origin(from), p.pos.originEnd(to)
 		if p.dec.verbatim && to-from == n {
 			return // the same bytes stand in the parent
@@ -390,6 +401,7 @@ func (s *Scanner) judgeSmall(st *Stream) {
 func (s *Scanner) flush(st *Stream) {
 	view := st.buf
 	base := st.end - uint64(len(view))
+	s.find(st, view, base, 0)
 	for _, p := range st.pend[st.next:] {
 		s.anchors(st, view, base, p.to)
 		s.judge(st, view, base, p)

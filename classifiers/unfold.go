@@ -2,13 +2,14 @@ package classifiers
 
 import (
 	"bytes"
-	"encoding/binary"
 	"unicode/utf8"
+
+	"sluice/internal/spots"
 )
 
-// Ways of writing characters that a reader does not see: entities of HTML,
-// quoted-printable, UTF-7, and Unicode's other digits, letters, spaces and marks
-// without width. Where one that matters stands, the text around it is written out
+// Ways of writing characters that a reader does not see: entities of HTML, markup
+// within a line, quoted-printable, UTF-7, and Unicode's other digits, letters, spaces and
+// marks without width. Where one that matters stands, the text around it is written out
 // plainly and judged once more. What is common and harmless (quotes, dashes) begins
 // nothing.
 
@@ -16,37 +17,41 @@ const (
 	// unfoldReach is how far before the first and after the last folded character
 	// the text is taken with it.
 	unfoldReach = 256
-	nFolds      = 4
+	nFolds      = 5
 )
 
 // folding is one such way.
 type folding struct {
 	name string
-	// next gives the first place in b[i:to] that is worth unfolding, to when there
-	// is none. It may look back, and up to lag beyond.
-	next func(b []byte, i, to int) int
+	// begins is what stands where something may be worth unfolding, and worth reports
+	// whether it is at b[i]. It may look back, and up to lag beyond.
+	begins spots.Kind
+	worth  func(b []byte, i int) bool
 	// unfold reads what stands at b[0]: n bytes for width bytes of b, and whether
 	// they were folded.
 	unfold func(b []byte) (out [4]byte, n, width int, folded bool)
 }
 
 var foldings = [nFolds]folding{
-	{"entities", nextEntity, entity},
-	{"quoted-printable", nextQuoted, quoted},
-	{"utf-7", nextUTF7, nil},
-	{"unicode", nextOdd, odd},
+	{"entities", spots.Entity, entityAt, entity},
+	{"quoted-printable", spots.Quoted, quotedAt, quoted},
+	{"utf-7", spots.UTF7, utf7At, nil},
+	{"unicode", spots.Odd, oddAt, odd},
+	{"markup", spots.Tag, tagAt, nil},
 }
 
 // unfolding is the state of one way in a stream.
 type unfolding struct {
 	c *Stream
 	// next is where to go on, last the last folded character, floor the end of the
-	// text written out last.
-	next, last, floor uint64
+	// text written out last, end that of the last character written out.
+	next, last, floor, end uint64
 	// shifted is UTF-7's state: within base64, the bits left over.
 	shifted bool
 	acc     uint32
 	bits    uint8
+	// within is markup's state.
+	within vanish
 }
 
 func (s *Scanner) unfoldAll(st *Stream, view []byte, base, limit uint64) {
@@ -63,8 +68,12 @@ func (s *Scanner) unfold(st *Stream, kind int, view []byte, base, limit uint64) 
 	u.next = max(u.next, base)
 	for u.next < limit {
 		if u.c == nil {
-			k := f.next(view, int(u.next-base), int(limit-base))
-			if k >= int(limit-base) {
+			to := int(limit - base)
+			k := s.spots(st).Next(f.begins, int(u.next-base), to)
+			for k < to && !f.worth(view, k) {
+				k = s.spots(st).Next(f.begins, k+1, to)
+			}
+			if k >= to {
 				u.next = limit
 				return
 			}
@@ -74,8 +83,9 @@ func (s *Scanner) unfold(st *Stream, kind int, view []byte, base, limit uint64) 
 				u.next = limit
 				return
 			}
-			u.c.dec.verbatim = true
+			u.c.dec.verbatim, u.c.dec.marked = true, f.begins == spots.Tag
 			u.shifted, u.acc, u.bits = false, 0, 0
+			u.within, u.end = vanish{}, u.next
 		}
 		c := u.c
 		out := &s.out
@@ -88,22 +98,28 @@ func (s *Scanner) unfold(st *Stream, kind int, view []byte, base, limit uint64) 
 			var ch [4]byte
 			var m, width int
 			var folded bool
-			if f.unfold != nil {
-				ch, m, width, folded = f.unfold(view[u.next-base:])
-			} else {
-				ch, m, folded = u.utf7(view[u.next-base:])
+			switch b := view[u.next-base:]; {
+			case f.unfold != nil:
+				ch, m, width, folded = f.unfold(b)
+			case c.dec.marked:
+				ch, m, width, folded = u.markup(b)
+			default:
+				ch, m, folded = u.utf7(b)
 				width = 1
 			}
 			if folded {
 				u.last = u.next
 			}
 			if m > 0 {
-				c.pos.note(dec+uint64(n), u.next)
+				c.pos.noteAfter(dec+uint64(n), u.next, u.end)
 			}
 			n += copy(out[n:], ch[:m])
 			u.next += uint64(width)
+			if m > 0 || !folded {
+				u.end = u.next
+			}
 		}
-		c.pos.note(dec+uint64(n), u.next)
+		c.pos.noteAfter(dec+uint64(n), u.next, u.end)
 		s.feed(c, out[:n])
 		if ended {
 			s.endChild(c)
@@ -176,16 +192,9 @@ func readEntity(b []byte) (r rune, width int) {
 	return plain(r), i
 }
 
-func nextEntity(b []byte, i, to int) int {
-	for ; i < to; i++ {
-		if i = nextByte(b, i, to, '&'); i >= to {
-			return to
-		}
-		if r, w := readEntity(b[i:]); w > 0 && (b[i+1] == '#' && matters(r) || r == 0 || b[i+1] != '#' && (r == ' ' && i > 0 && isDigit(b[i-1]) || r == '-' || r == '@' || r == '.')) {
-			return i
-		}
-	}
-	return to
+func entityAt(b []byte, i int) bool {
+	r, w := readEntity(b[i:])
+	return w > 0 && (b[i+1] == '#' && matters(r) || r == 0 || b[i+1] != '#' && (r == ' ' && i > 0 && isDigit(b[i-1]) || r == '-' || r == '@' || r == '.'))
 }
 
 func entity(b []byte) (out [4]byte, n, width int, folded bool) {
@@ -205,29 +214,13 @@ func entity(b []byte) (out [4]byte, n, width int, folded bool) {
 // quotedLine is the least length of a line that an encoder breaks (RFC 2045, 6.7).
 const quotedLine = 60
 
-// quotedSecond is what may follow the equals sign: a hex digit or a line's end.
-var quotedSecond = set("0-9A-F\r\n")
-
-func nextQuoted(b []byte, i, to int) int {
-	for ; i < to; i++ {
-		if i = nextByte(b, i, to, '='); i >= to {
-			return to
-		}
-		if i+1 < len(b) && !quotedSecond.has(b[i+1]) {
-			continue
-		}
-		n := softBreak(b[i:])
-		if n > 0 {
-			if nl := bytes.LastIndexByte(b[max(0, i-78):i], '\n'); nl >= 0 && i-max(0, i-78)-nl > quotedLine || nl < 0 && i >= quotedLine && i < 78 {
-				return i
-			}
-			continue
-		}
-		if c, ok := percent(b[i:min(len(b), i+3)]); ok && (c == '=' || c == '-' || c >= 0x80 && len(b) > i+3 && b[i+3] == '=') && b[i+2] <= 'F' && (i == 0 || b[i-1] != '=') {
-			return i
-		}
+func quotedAt(b []byte, i int) bool {
+	if softBreak(b[i:]) > 0 {
+		nl := bytes.LastIndexByte(b[max(0, i-78):i], '\n')
+		return nl >= 0 && i-max(0, i-78)-nl > quotedLine || nl < 0 && i >= quotedLine && i < 78
 	}
-	return to
+	c, ok := percent(b[i:min(len(b), i+3)])
+	return ok && (c == '=' || c == '-' || c >= 0x80 && len(b) > i+3 && b[i+3] == '=') && b[i+2] <= 'F' && (i == 0 || b[i-1] != '=')
 }
 
 func softBreak(b []byte) int {
@@ -254,21 +247,13 @@ func quoted(b []byte) (out [4]byte, n, width int, folded bool) {
 	return out, 1, 1, false
 }
 
-func nextUTF7(b []byte, i, to int) int {
-	for ; i < to; i++ {
-		if i = nextByte(b, i, to, '+'); i >= to {
-			return to
-		}
-		// Latin text in UTF-16 begins with a zero, in base64 an A.
-		n := 1
-		for i+n < len(b) && n < 64 && base64Value[b[i+n]] < 64 && b[i+n] != '-' && b[i+n] != '_' {
-			n++
-		}
-		if i+n < len(b) && n >= 4 && b[i+n] == '-' && b[i+1] == 'A' && b[i+2] >= 'C' && b[i+2] <= 'H' {
-			return i
-		}
+func utf7At(b []byte, i int) bool {
+	// Latin text in UTF-16 begins with a zero, in base64 an A.
+	n := 1
+	for i+n < len(b) && n < 64 && base64Value[b[i+n]] < 64 && b[i+n] != '-' && b[i+n] != '_' {
+		n++
 	}
-	return to
+	return i+n < len(b) && n >= 4 && b[i+n] == '-' && b[i+1] == 'A' && b[i+2] >= 'C' && b[i+2] <= 'H'
 }
 
 // utf7 reads one byte of UTF-7 (RFC 2152).
@@ -345,35 +330,8 @@ func letter26(n rune) rune {
 	return 'a' + n - 26
 }
 
-// nextOdd finds a character without width between others, or a digit that is not
-// ASCII with another one after it.
-func nextOdd(b []byte, i, to int) int {
-	for i < to {
-		n := 1
-		if i+9 <= len(b) {
-			if binary.LittleEndian.Uint64(b[i:])&highBits == 0 {
-				for i += 8; i+16 <= to && (binary.LittleEndian.Uint64(b[i:])|binary.LittleEndian.Uint64(b[i+8:]))&highBits == 0; i += 16 {
-				}
-				continue
-			}
-			w := b[i : i+9]
-			if oddFirst[w[0]]&oddSecond[w[1]]|oddFirst[w[1]]&oddSecond[w[2]]|oddFirst[w[2]]&oddSecond[w[3]]|oddFirst[w[3]]&oddSecond[w[4]]|
-				oddFirst[w[4]]&oddSecond[w[5]]|oddFirst[w[5]]&oddSecond[w[6]]|oddFirst[w[6]]&oddSecond[w[7]]|oddFirst[w[7]]&oddSecond[w[8]] == 0 {
-				i += 8
-				continue
-			}
-			n = 8
-		}
-		for end := min(i+n, to); i < end; i++ {
-			if i+1 < len(b) && oddFirst[b[i]]&oddSecond[b[i+1]] != 0 && oddAt(b, i) {
-				return i
-			}
-		}
-	}
-	return to
-}
-
-// oddAt reports whether nextOdd's character stands at b[i].
+// oddAt reports whether a character without width between others stands at b[i], or a
+// digit that is not ASCII with another one after it.
 func oddAt(b []byte, i int) bool {
 	r, n := utf8.DecodeRune(b[i:])
 	p := plain(r)
@@ -387,27 +345,6 @@ func oddAt(b []byte, i int) bool {
 	}
 	return false
 }
-
-// oddFirst and oddSecond share a bit for the first and the second byte of a character
-// without width, or of a digit beyond ASCII.
-var oddFirst, oddSecond = func() (first, second [256]uint16) {
-	next := uint16(1)
-	for _, blocks := range [...][2]rune{{0xa0, 0x3000}, {0xfe00, 0xffff}, {0x1d7ce, 0x1d7ff}} {
-		for r := blocks[0]; r <= blocks[1]; r++ {
-			if p := plain(r); p == r || p != 0 && !(p >= '0' && p <= '9') {
-				continue
-			}
-			var b [4]byte
-			utf8.EncodeRune(b[:], r)
-			if first[b[0]] == 0 {
-				first[b[0]] = next
-				next <<= 1
-			}
-			second[b[1]] |= first[b[0]]
-		}
-	}
-	return first, second
-}()
 
 func isPlainDigit(r rune) bool { p := plain(r); return p == 0 || p >= '0' && p <= '9' }
 

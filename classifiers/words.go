@@ -18,6 +18,12 @@ const maxWord = 48
 // to eight have the same. Zero is no word's.
 const hashSeed = 7
 
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x8080808080808080
+	lowBits  = 0x7f7f7f7f7f7f7f7f
+)
+
 func hashChunk(h, letters uint64) uint64 {
 	return (bits.RotateLeft64(h, 23) ^ letters) * spread
 }

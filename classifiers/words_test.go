@@ -5,13 +5,16 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"unicode/utf8"
+
+	"sluice/internal/spots"
 )
 
 // mixedText is words in several scripts and cases, numbers, markup and noise.
 func mixedText(rnd *rand.Rand, n int) []byte {
 	pieces := []string{"card", "Cards", "creditCard", "IBAN", "social security", "née le", "НОМЕР", "карта", "身份证", "カード", "ÜBERWEISUNG", "überweisung", "e\u0301", "x", "HTTPServer", " ", "  ", "\n", ".", "-", "_", "9", "12", "0x", "\u00a0", "·", "…", "\xc3", "\xe2\x80", "\xff", "\x00",
-		"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcd", "aVeryLongNameThatGoesOnAndOnUntilNobodyReadsItAnyMoreAndStillGoesOn", "telephones", "phone numbers", "\u200b", "１２", "４４４", "＋", "ſ", "K"}
+		"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcd", "aVeryLongNameThatGoesOnAndOnUntilNobodyReadsItAnyMoreAndStillGoesOn", "telephones", "phone numbers", "\u200b", "１２", "４４４", "＋", "ſ", "K",
+		"&#52;", "&nbsp;9", "&commat;", "&shy", "&shy;", "=3D", "=2D8", "a line that is longer than sixty characters, as encoders make th=\r\n", "+ADQAMAAx-", "%2D",
+		"9<b>", "</b>", "1<!--", "-->", "<span class='x'>2", "</td><td>"}
 	var b bytes.Buffer
 	for b.Len() < n {
 		switch rnd.IntN(4) {
@@ -117,58 +120,44 @@ func TestHashesIgnoreCase(t *testing.T) {
 	}
 }
 
-func TestNextDigits(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(3, 4))
+// TestFoldingsBeginAtPlaces holds that nothing worth unfolding is passed by.
+func TestFoldingsBeginAtPlaces(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	var found [nFolds]int
+	var m spots.Map
 	for range 5000 {
-		b := make([]byte, 2+rnd.IntN(80))
-		for i := range b {
-			b[i] = "0123456789..//::  aZ\x00\xb0\xff\xae"[rnd.IntN(24)]
-		}
-		if rnd.IntN(2) == 0 {
-			for i := range b {
-				if rnd.IntN(3) > 0 {
-					b[i] = 'x'
+		b := mixedText(rnd, 1+rnd.IntN(200))
+		m.Find(b, 0)
+		for k, f := range foldings {
+			for i, c := range b {
+				if k != 3 && c != "&=+ <"[k] || k == 3 && c < 0xc2 || !f.worth(b, i) {
+					continue
+				}
+				found[k]++
+				if m.Next(f.begins, i, len(b)) != i {
+					t.Fatalf("%s at %d of %q is no place", f.name, i, b)
 				}
 			}
 		}
-		from := 1 + rnd.IntN(len(b)-1)
-		limit := from + rnd.IntN(len(b)-from+1)
-		want := limit
-		for i := from; i < limit; i++ {
-			if (isDigit(b[i]) || b[i] == '.') && isDigit(b[i-1]) {
-				want = i
-				break
-			}
-		}
-		if got := nextDigits(b, from, limit); got != want {
-			t.Fatalf("digits of %q from %d to %d: got %d, want %d", b, from, limit, got, want)
+	}
+	for k, n := range found {
+		if n < 100 {
+			t.Errorf("only %d places of %s", n, foldings[k].name)
 		}
 	}
 }
 
-func TestNextOdd(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(5, 6))
-	found := 0
-	for range 5000 {
-		b := mixedText(rnd, 1+rnd.IntN(200))
-		from := rnd.IntN(len(b))
-		to := from + rnd.IntN(len(b)-from+1)
-		want := to
-		for i := from; i < to; i++ {
-			if utf8.RuneStart(b[i]) && b[i] >= 0x80 && oddAt(b, i) {
-				want = i
-				break
-			}
+func TestOddCharactersArePlaces(t *testing.T) {
+	var m spots.Map
+	for r := rune(0x80); r < 0x20000; r++ {
+		p := plain(r)
+		if p == r || p != 0 && (p < '0' || p > '9') {
+			continue
 		}
-		if got := nextOdd(b, from, to); got != want {
-			t.Fatalf("odd characters of %q from %d to %d: got %d, want %d", b, from, to, got, want)
+		b := []byte("x" + string(r) + "1")
+		if m.Find(b, 0); m.Next(spots.Odd, 1, 2) != 1 {
+			t.Errorf("%U is no place", r)
 		}
-		if want < to {
-			found++
-		}
-	}
-	if found < 100 {
-		t.Errorf("only %d of the texts had an odd character", found)
 	}
 }
 

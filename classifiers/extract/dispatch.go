@@ -92,6 +92,16 @@ func Cheap(mime string) bool {
 	return false
 }
 
+// Markup tells the types whose text stands in their bytes, with markup between: the
+// classifiers' stream reads it there, whatever its size, and finds it where it stands.
+func Markup(mime string) bool {
+	switch mime {
+	case typeHTML, typeXML, "image/svg+xml":
+		return true
+	}
+	return false
+}
+
 func isZipHead(h []byte) bool {
 	return bytes.HasPrefix(h, []byte("PK\x03\x04")) || bytes.HasPrefix(h, []byte("PK\x05\x06")) ||
 		bytes.HasPrefix(h, []byte("PK\x07\x08")) || bytes.HasPrefix(h, []byte("PK00PK"))

@@ -16,8 +16,32 @@ import (
 // headLen is how much of a file tells whether it is a document.
 const headLen = 16 << 10
 
+// dataURL begins a document within a page (RFC 2397).
+var dataURL = []byte("data:application/")
+
+// holdsDocument reports whether a page has a document within, which only the reader of
+// documents can open.
+func holdsDocument(r io.Reader) (bool, error) {
+	buf := make([]byte, 64<<10)
+	kept := 0
+	for {
+		n, err := io.ReadFull(r, buf[kept:])
+		b := buf[:kept+n]
+		switch {
+		case bytes.Contains(b, dataURL):
+			return true, nil
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		kept = copy(buf, b[len(b)-len(dataURL):])
+	}
+}
+
 // readDocument scans what a document or archive says, rather than its bytes. ok is
-// false where the file is neither: it is then scanned as it is.
+// false where the file is neither: it is then scanned as it is, and res has no more than
+// its type, where that is known.
 func readDocument(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, f *os.File, meta classifiers.ObjectMeta) (res classifiers.Result, ok bool, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -32,8 +56,14 @@ func readDocument(ctx context.Context, s *classifiers.Scanner, pool *extract.Poo
 	if err != nil && !errors.Is(err, io.EOF) {
 		return res, false, nil
 	}
-	if extract.Cheap(extract.TypeOf(head[:n], meta.Name)) {
+	switch typ := extract.TypeOf(head[:n], meta.Name); {
+	case extract.Cheap(typ):
 		return res, false, nil
+	case extract.Markup(typ):
+		if within, err := holdsDocument(io.NewSectionReader(f, 0, info.Size())); err != nil || !within {
+			res.Type = typ
+			return res, false, nil // an error shows again when the file is scanned
+		}
 	}
 	res, err = readWhole(ctx, s, pool, f, info.Size(), meta)
 	return res, true, err

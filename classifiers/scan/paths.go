@@ -209,7 +209,12 @@ func scanFile(ctx context.Context, s *classifiers.Scanner, path string, o *Optio
 			return r
 		}
 	}
-	if r.Result, r.Err = s.ScanReader(f, meta); r.Err == nil && o.Excerpts {
+	typ := r.Result.Type
+	r.Result, r.Err = s.ScanReader(f, meta)
+	if typ != "" {
+		r.Result.Type = typ
+	}
+	if r.Err == nil && o.Excerpts {
 		r.Excerpts = excerpts(s, f, r.Result.Findings)
 	}
 	return r
