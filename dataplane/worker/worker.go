@@ -187,6 +187,8 @@ type Worker struct {
 	answers   chan *pendingDocument
 	wake      atomic.Pointer[func()]
 	spools    []*document.Spool
+	// tails: the newest bytes of streams are kept for alerts that show them.
+	tails bool
 	// trails counts the open documents without a declared end.
 	trails int
 	// holds are all that is withheld, sent the frames let on since the last batch,
@@ -226,6 +228,8 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.Documents != nil {
 		w.answers = make(chan *pendingDocument, maxDocuments)
 	}
+	r := &cfg.Report
+	w.tails = (r.Payload || r.PayloadPrintable) && (r.wants("alert") || r.wants("drop"))
 	in, err := inspect.NewInspector(cfg.Set)
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
