@@ -181,6 +181,12 @@ type Worker struct {
 	seq        uint32
 	nextExpiry int64
 
+	// laterDocs are the documents read while the worker goes on since the last Output,
+	// unsettled all that are not settled yet, with their bytes.
+	readsLater           bool
+	laterDocs, unsettled []*laterDocument
+	unsettledBytes       uint64
+
 	// documents are those being read; answers takes those that are done, from
 	// goroutines of the Reader, which call wake.
 	documents []*pendingDocument
