@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"sluice/dataplane/decode"
 	"sluice/signatures/rule"
 )
 
@@ -99,4 +100,75 @@ func TestStreamHeads(t *testing.T) {
 	f(Window{Data: []byte("xGET "), Start: 900}, 2)
 	// The beginning is partly gone: whoever could reach into what is left.
 	f(Window{Data: []byte("...."), Start: 5}, 1)
+}
+
+// TestClassesOfProtocolNumber has rules that name an IP protocol tried on its
+// packets only, and no rule left out where it could match.
+func TestClassesOfProtocolNumber(t *testing.T) {
+	f := func(test rule.IntTest, neg bool, want ...class) {
+		t.Helper()
+		r := crule{Rule: &rule.Rule{}, tests: []rule.Test{{Kind: rule.TestIPProto, Int: test, Neg: neg}}}
+		if got := r.classes(); !slices.Equal(got, want) {
+			t.Errorf("%+v, negated %v: classes %v, want %v", test, neg, got, want)
+		}
+	}
+	all := []class{classTCP, classUDP, classICMP, classOther}
+	f(rule.IntTest{Op: '=', A: 41}, false, classOther)
+	f(rule.IntTest{Op: '=', A: 6}, false, classTCP)
+	f(rule.IntTest{Op: '=', A: 17}, false, classUDP)
+	f(rule.IntTest{Op: '=', A: 58}, false, classICMP)
+	f(rule.IntTest{Op: '=', A: 41}, true, all...)
+	f(rule.IntTest{Op: '>', A: 41}, false, all...)
+	f(rule.IntTest{Op: '=', A: 256 + 6}, false, all...)
+}
+
+// TestAddressesAndPorts compares what is remembered of addresses and ports with
+// a look at every rule.
+func TestAddressesAndPorts(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	addr := func() (a decode.Addr) {
+		a[15] = byte(rnd.IntN(12))
+		return a
+	}
+	var in []addrRule
+	for i := range uint32(20) {
+		lo, hi := addr(), addr()
+		if lo[15] > hi[15] {
+			lo, hi = hi, lo
+		}
+		in = append(in, addrRule{rule.AddrRange{Lo: lo, Hi: hi}, i})
+	}
+	x := buildAddrs(in)
+	m := &Matcher{addrs: make([]addrMemo, 1)}
+	for range 1000 {
+		a := addr()
+		var want []uint32
+		for _, r := range in {
+			if r.r.Lo[15] <= a[15] && a[15] <= r.r.Hi[15] {
+				want = append(want, r.rule)
+			}
+		}
+		if got := m.byAddr(&x, &a); !slices.Equal(got, want) {
+			t.Fatalf("address %d: rules %v, want %v", a[15], got, want)
+		}
+	}
+	var ports portTable[int]
+	if _, ok := ports.at(0); ok {
+		t.Error("an empty table has port 0")
+	}
+	for _, p := range []uint16{0, 63, 64, 443, 65535} {
+		ports.set(p, int(p)+1)
+	}
+	found := 0
+	for p := range 1 << 16 {
+		if v, ok := ports.at(uint16(p)); ok {
+			found++
+			if v != p+1 {
+				t.Errorf("port %d has %d", p, v)
+			}
+		}
+	}
+	if found != 5 {
+		t.Errorf("%d ports found, not 5", found)
+	}
 }
