@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,14 +35,15 @@ func main() {
 	rules := flag.String("rules", "", "rules `PATH` to measure beside the bundled ones")
 	rounds := flag.Int("rounds", 3, "rounds of which the best counts")
 	groups := flag.Bool("groups", false, "tell where Hyperscan's time goes, by database")
+	only := flag.String("only", "", "measure only what has `TEXT` in its name, without raw Hyperscan: for comparisons and profiles")
 	flag.Parse()
-	if err := run(*pcap, *size, *rules, *rounds, *groups); err != nil {
+	if err := run(*pcap, *size, *rules, *only, *rounds, *groups); err != nil {
 		fmt.Fprintln(os.Stderr, "replay benchmark:", err)
 		os.Exit(1)
 	}
 }
 
-func run(pcap string, size int64, rules string, rounds int, groups bool) error {
+func run(pcap string, size int64, rules, only string, rounds int, groups bool) error {
 	if pcap == "" {
 		f, err := os.CreateTemp("", "sluice-bench-*.pcap")
 		if err != nil {
@@ -61,6 +63,9 @@ func run(pcap string, size int64, rules string, rounds int, groups bool) error {
 	fmt.Println("| stage | ns/packet | Gbit/s |")
 	fmt.Println("|---|---:|---:|")
 	for _, s := range stages {
+		if !strings.Contains(s.name, only) {
+			continue
+		}
 		d, err := best(rounds, func() error { return s.run(pcap) })
 		if err != nil {
 			return err
@@ -86,12 +91,18 @@ func run(pcap string, size int64, rules string, rounds int, groups bool) error {
 	whole.name, whole.classify = with.name+", everything classified", true
 	var measured []*measurement
 	for _, v := range append(variants, with, whole) {
-		m, err := v.measure(pcap, rounds)
+		if !strings.Contains(v.name, only) {
+			continue
+		}
+		m, err := v.measure(pcap, rounds, only == "")
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
 		}
 		total.row(v.name, m.pipeline)
 		measured = append(measured, m)
+	}
+	if only != "" {
+		return nil
 	}
 	fmt.Println("\nRaw Hyperscan: the same scans again, nothing else. The ratio is its time over the pipeline's.")
 	fmt.Println("\n| | scans | MB scanned | pipeline s | Hyperscan s | ratio |")
@@ -198,7 +209,8 @@ type measurement struct {
 	use           []*usage
 }
 
-func (v variant) measure(pcap string, rounds int) (*measurement, error) {
+// measure times the variant, and raw Hyperscan beside it where raw.
+func (v variant) measure(pcap string, rounds int, raw bool) (*measurement, error) {
 	cfg := v.cfg
 	cfg.Outputs.EVE.Enabled = false
 	cfg.Outputs.NATS.URL = app.NATSOff
@@ -230,8 +242,8 @@ func (v variant) measure(pcap string, rounds int) (*measurement, error) {
 		return err
 	}
 	m := &measurement{name: v.name}
-	if m.pipeline, err = best(rounds, once); err != nil {
-		return nil, err
+	if m.pipeline, err = best(rounds, once); err != nil || !raw {
+		return m, err
 	}
 	rec := newRecorder(parts.Set)
 	parts.Set.Trace = rec.call

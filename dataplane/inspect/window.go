@@ -45,15 +45,15 @@ func (w *window) add(b *buffers, off uint64, data []byte) signatures.Window {
 	return signatures.Window{Data: w.buf, Start: w.start, New: n}
 }
 
-// grow makes room for n bytes, doubling, so that a flow of small messages
-// stays small.
+// grow makes room for n bytes. A flow of small messages stays small; what
+// outgrows that is mostly a transfer, and quadruples, to be copied less often.
 func (w *window) grow(b *buffers, n int) {
 	if n <= cap(w.buf) {
 		return
 	}
 	size := max(windowMin, cap(w.buf))
 	for size < n {
-		size *= 2
+		size *= 4
 	}
 	next := b.get(min(size, windowMax))[:len(w.buf)]
 	copy(next, w.buf)

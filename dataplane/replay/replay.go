@@ -59,6 +59,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 			return sum, err
 		}
 		defer w.Close()
+		w.ReadLater()
 		workers[i] = w
 	}
 	begin := time.Now()
@@ -119,14 +120,18 @@ func single(ctx context.Context, o Options, w *worker.Worker, f *capture.File) e
 	defer runtime.UnlockOSThread()
 	var b capture.Batch
 	var forward []bool
-	for n := 0; ; n++ {
+	out := backlog{w: w, publish: func(_ uint64, evs []*events.Event) {
+		if len(evs) > 0 {
+			o.Publish(evs)
+		}
+	}}
+	defer out.finish()
+	for n := uint64(0); ; n++ {
 		err := f.ReadBatch(&b)
 		if len(b.Frames) > 0 {
 			forward = grow(forward, len(b.Frames))
 			w.Process(&b, forward)
-			if evs := w.Events(); len(evs) > 0 {
-				o.Publish(evs)
-			}
+			out.add(n)
 		}
 		if err != nil {
 			return end(err)
@@ -183,10 +188,12 @@ func parallel(ctx context.Context, o Options, workers []*worker.Worker, f *captu
 			defer runtime.UnlockOSThread()
 			defer func() { done <- struct{}{} }()
 			var forward []bool
+			out := backlog{w: workers[i], publish: func(num uint64, evs []*events.Event) { merger.Submit(i, num, evs) }}
+			defer out.finish()
 			for t := range queues[i] {
 				forward = grow(forward, len(t.frames.Frames))
 				workers[i].Process(&t.frames, forward)
-				merger.Submit(i, t.num, workers[i].Events())
+				out.add(t.num)
 				free[i] <- t
 			}
 		}()

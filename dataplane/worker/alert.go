@@ -262,11 +262,10 @@ func (w *Worker) payload(e *events.Event, x *signatures.Match) {
 
 // keepTail keeps the newest bytes of a direction for the alerts that show them.
 func (w *Worker) keepTail(f *flow.Flow, dir protocol.Dir, data []byte) {
-	r := &w.cfg.Report
-	if !r.Payload && !r.PayloadPrintable {
+	if !w.tails {
 		return
 	}
-	limit := r.PayloadLimit
+	limit := w.cfg.Report.PayloadLimit
 	if limit <= 0 {
 		limit = defaultPayloadLimit
 	}

@@ -46,12 +46,16 @@ type pendingDocument struct {
 }
 
 // readDocument has a complete document read and judges it by what it says: at
-// once where nothing waits for it (replay), else when the answer comes, with the
-// frames that complete it withheld until then.
+// once in a replay, unless nothing depends on it, else when the answer comes, with
+// the frames that complete it withheld until then.
 func (w *Worker) readDocument(f *flow.Flow, app protocol.ID, o *protocol.Object, catalog *classifiers.Catalog, facts objectFacts, raw classifiers.Result) {
 	w.counters.Documents++
 	job := document.Job{Object: facts.spool, Catalog: catalog,
 		Meta: classifiers.ObjectMeta{Name: o.Name, ContentType: o.ContentType, MinConfidence: classifiers.Medium}}
+	if !w.cfg.Live && w.mayReadLater(f, app, o) {
+		w.readLater(f, app, o, job, facts, raw)
+		return
+	}
 	if !w.cfg.Live {
 		w.cfg.Documents.Do(&job)
 		res := w.combine(o.Unscannable, job.Result, raw, &facts)

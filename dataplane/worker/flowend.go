@@ -58,6 +58,7 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	w.judgeObjects()
 	w.closingVerdict()
 	w.logTransactions(f, true)
+	w.settleOf(f)
 	if !f.Quiet && w.cfg.Report.wants("flow") {
 		w.emit(w.flowEvent(f, reason))
 	}

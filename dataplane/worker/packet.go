@@ -252,7 +252,7 @@ func (w *Worker) StreamGap(dir protocol.Dir, offset, n uint64) {
 	w.expected(f)
 	w.counters.Gaps++
 	w.counters.GapBytes += n
-	if w.cfg.Report.Payload || w.cfg.Report.PayloadPrintable {
+	if w.tails {
 		w.keepTail(f, dir, fmt.Appendf(nil, "[%d bytes missing]", n))
 	}
 	f.App.Gap(w.cfg.Registry, &w.env, dir, n)

@@ -192,12 +192,20 @@ type Worker struct {
 	seq        uint32
 	nextExpiry int64
 
+	// laterDocs are the documents read while the worker goes on since the last Output,
+	// unsettled all that are not settled yet, with their bytes.
+	readsLater           bool
+	laterDocs, unsettled []*laterDocument
+	unsettledBytes       uint64
+
 	// documents are those being read; answers takes those that are done, from
 	// goroutines of the Reader, which call wake.
 	documents []*pendingDocument
 	answers   chan *pendingDocument
 	wake      atomic.Pointer[func()]
 	spools    []*document.Spool
+	// tails: the newest bytes of streams are kept for alerts that show them.
+	tails bool
 	// trails counts the open documents without a declared end.
 	trails int
 	// holds are all that is withheld, sent the frames let on since the last batch,
@@ -252,6 +260,8 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.Documents != nil {
 		w.answers = make(chan *pendingDocument, maxDocuments)
 	}
+	r := &cfg.Report
+	w.tails = (r.Payload || r.PayloadPrintable) && (r.wants("alert") || r.wants("drop"))
 	in, err := inspect.NewInspector(cfg.Set)
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)

@@ -100,8 +100,6 @@ type crule struct {
 type Engine struct {
 	opt   Options
 	rules []crule
-	// headKeys are of the rules' heads, by rule.
-	headKeys []headKey
 
 	stream, object *group
 	// loose are the patterns of stream once more, for TCP packets that no
@@ -121,9 +119,13 @@ type Engine struct {
 	streamParts, objectParts parts
 	streamPart               [2]byPort
 	objectPart               [protocol.NumIDs][2]int16
-	// streamAt is streamAll by the server's port.
+	// streamHeads are those of streamAll that have a head, streamAt the others by
+	// the server's port.
+	streamHeads [2]headIndex
 	streamAt    [2]unfast
 	streamRules bool
+	// addrIndexes counts the indexes by address.
+	addrIndexes int
 	// hashKinds are the kinds of hashes that rules compare files by, as bits.
 	hashKinds uint8
 	// untracked are the rules that keep packets out of flows.
@@ -231,7 +233,7 @@ func Compile(rules []*rule.Rule, opt Options) (*Engine, error) {
 		}
 	}
 	order(active, opt.ActionOrder)
-	e.rules, e.headKeys = make([]crule, len(active)), make([]headKey, len(active))
+	e.rules = make([]crule, len(active))
 	b := builder{e: e}
 	for i, r := range active {
 		c := &e.rules[i]
@@ -247,7 +249,6 @@ func Compile(rules []*rule.Rule, opt Options) (*Engine, error) {
 		}
 	}
 	for i := range e.rules {
-		e.headKeys[i] = headKeyOf(e.rules[i].head)
 		b.index(&e.rules[i])
 	}
 	if err := b.finish(); err != nil {
@@ -483,7 +484,7 @@ func (e *Engine) Close() {
 // prepared for Databases, and belongs to the same goroutine.
 func (e *Engine) NewMatcher(sc *hs.Scanner) *Matcher {
 	m := &Matcher{e: e, sc: sc, stamp: make([]uint32, len(e.rules)), fired: make([]uint32, len(e.rules)),
-		matches: make([]Match, 0, maxMatches), cands: make([]uint32, 0, 256)}
+		matches: make([]Match, 0, maxMatches), cands: make([]uint32, 0, 256), heads: make([]uint32, 0, 256), addrs: make([]addrMemo, e.addrIndexes)}
 	m.own = sc == nil
 	x, err := pcre.NewContext(pcre.Limits{Match: e.opt.PCREMatchLimit, Depth: e.opt.PCREDepthLimit})
 	if err != nil {

@@ -23,7 +23,7 @@ type packetSet struct {
 // port or an address. A packet that concerns none touches next to nothing.
 type ruleIndex struct {
 	any          []uint32
-	dport, sport map[uint16][]uint32
+	dport, sport portTable[[]uint32]
 	src, dst     addrIndex
 }
 
@@ -31,32 +31,51 @@ func (x *ruleIndex) collect(m *Matcher, p *decode.Packet) {
 	for _, r := range x.any {
 		m.nominate(r)
 	}
-	if len(x.dport) > 0 {
-		for _, r := range x.dport[p.DstPort] {
+	if l, ok := x.dport.at(p.DstPort); ok {
+		for _, r := range l {
 			m.nominate(r)
 		}
 	}
-	if len(x.sport) > 0 {
-		for _, r := range x.sport[p.SrcPort] {
+	if l, ok := x.sport.at(p.SrcPort); ok {
+		for _, r := range l {
 			m.nominate(r)
 		}
 	}
 	if len(x.src.los) > 0 {
-		for _, r := range x.src.find(&p.Src) {
+		for _, r := range m.byAddr(&x.src, &p.Src) {
 			m.nominate(r)
 		}
 	}
 	if len(x.dst.los) > 0 {
-		for _, r := range x.dst.find(&p.Dst) {
+		for _, r := range m.byAddr(&x.dst, &p.Dst) {
 			m.nominate(r)
 		}
 	}
+}
+
+// addrMemo is the last answer of an addrIndex: packets come in trains between
+// the same addresses.
+type addrMemo struct {
+	addr  decode.Addr
+	known bool
+	rules []uint32
+}
+
+// byAddr gives the rules of an address.
+func (m *Matcher) byAddr(x *addrIndex, a *decode.Addr) []uint32 {
+	l := &m.addrs[x.num]
+	if !l.known || l.addr != *a {
+		l.addr, l.known, l.rules = *a, true, x.find(a)
+	}
+	return l.rules
 }
 
 // addrIndex cuts the addresses into intervals; each knows its rules.
 type addrIndex struct {
 	los   []key128
 	rules [][]uint32
+	// num is its place among the Engine's.
+	num int
 }
 
 type key128 struct{ hi, lo uint64 }
@@ -199,13 +218,11 @@ func wide(s *rule.AddrSet) bool {
 }
 
 func (b *indexBuilder) add(c *crule) {
-	put := func(m *map[uint16][]uint32, s *rule.PortSet) {
-		if *m == nil {
-			*m = map[uint16][]uint32{}
-		}
+	put := func(t *portTable[[]uint32], s *rule.PortSet) {
 		for _, r := range s.Ranges {
 			for p := int(r.Lo); p <= int(r.Hi); p++ {
-				(*m)[uint16(p)] = append((*m)[uint16(p)], c.idx)
+				l, _ := t.at(uint16(p))
+				t.set(uint16(p), append(l, c.idx))
 			}
 		}
 	}
@@ -314,11 +331,13 @@ func portShare(s *rule.PortSet) float64 {
 	return float64(s.Size()) / 65536
 }
 
-func (b *indexBuilder) build() ruleIndex {
+func (b *indexBuilder) build(e *Engine) ruleIndex {
 	b.x.src, b.x.dst = buildAddrs(b.src), buildAddrs(b.dst)
+	b.x.src.num, b.x.dst.num = e.addrIndexes, e.addrIndexes+1
+	e.addrIndexes += 2
 	return b.x
 }
 
-func (b *packetIndexBuilder) build(*Engine) packetSet {
-	return packetSet{once: b.once.build(), syn: b.syn.build(), every: b.every.build()}
+func (b *packetIndexBuilder) build(e *Engine) packetSet {
+	return packetSet{once: b.once.build(e), syn: b.syn.build(e), every: b.every.build(e)}
 }

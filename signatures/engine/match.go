@@ -115,6 +115,10 @@ type Matcher struct {
 	fired   []uint32
 	round   uint32
 	matches []Match
+	// heads are the rules whose heads the bytes in work have.
+	heads []uint32
+	// addrs remember what each addrIndex last answered.
+	addrs []addrMemo
 
 	c     confirm
 	vars  [33]uint64

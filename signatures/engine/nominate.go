@@ -37,6 +37,11 @@ func (r *crule) classes() []class {
 	case rule.SCTP, rule.ProtoNum:
 		return []class{classOther}
 	}
+	for i := range r.tests {
+		if t := &r.tests[i]; t.Kind == rule.TestIPProto && !t.Neg && t.Int.Op == '=' && t.Int.A <= 0xff {
+			return []class{classOf(uint8(t.Int.A))}
+		}
+	}
 	if r.apps != 0 {
 		return []class{classTCP, classUDP}
 	}
@@ -92,8 +97,8 @@ func (b *builder) index(c *crule) {
 			if !c.dirs.Has(protocol.Dir(d)) {
 				continue
 			}
-			if h := &b.e.packets[cl][d].heads; cl == classTCP && c.head != nil && len(c.head.Pattern) >= minFast && len(h.usual) < maxHeads {
-				h.add(c, protocol.Dir(d))
+			if h := &b.e.packets[cl][d].heads; cl == classTCP && c.head != nil && worthHead(c.head, ok && len(fp.bytes) >= minFast, len(h.moving)) {
+				h.add(c.idx, c.head)
 				continue
 			}
 			if ok && (len(fp.bytes) >= minFast || len(b.index_[cl][d].every.x.any) >= maxUnfast) {
@@ -103,6 +108,18 @@ func (b *builder) index(c *crule) {
 			}
 		}
 	}
+}
+
+// worthHead reports whether a packet rule is to be found by its head: where the
+// head is long enough and cheap to look for, and where nothing better than a
+// short one nominates the rule. fast tells that it has a fast pattern of some
+// length, moving how many heads without a fixed place there are.
+func worthHead(head *item, fast bool, moving int) bool {
+	n := len(head.Pattern)
+	if head.exact() {
+		return n >= minFast || n >= minHead && !fast
+	}
+	return n >= minFast && moving < maxHeads
 }
 
 // indexHeader indexes a rule without content.

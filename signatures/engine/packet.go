@@ -102,9 +102,12 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 		port = p.SrcPort
 	}
 	b := p.PayloadBytes()
-	heads, more := set.heads.at(port)
-	m.nominateHeads(heads, b)
-	m.nominateHeads(more, b)
+	if len(set.heads.rules) > 0 {
+		m.heads = set.heads.appendFound(e, b, m.heads[:0])
+		for _, r := range m.heads {
+			m.nominate(r)
+		}
+	}
 	if set.g == nil {
 		return
 	}
@@ -115,15 +118,6 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 	usual, extra := at.at(port)
 	m.scanPart(set, usual, b)
 	m.scanPart(set, extra, b)
-}
-
-// nominateHeads nominates the rules whose heads a payload has.
-func (m *Matcher) nominateHeads(rules []uint32, b []byte) {
-	for _, r := range rules {
-		if !m.e.headKeys[r].excludes(b) && m.e.rules[r].head.begins(b) {
-			m.nominate(r)
-		}
-	}
 }
 
 // scanPart looks for a part of a packet set's patterns.

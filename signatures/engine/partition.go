@@ -98,22 +98,42 @@ func (r *crule) usual(d protocol.Dir) (ports []uint16, usual bool) {
 	return ports, false
 }
 
+// portTable is values by port. Most ports have none, which one bit tells. The
+// zero value is empty.
+type portTable[T any] struct {
+	has    *[1 << 16 / 64]uint64
+	values map[uint16]T
+}
+
+func (t *portTable[T]) set(port uint16, v T) {
+	if t.has == nil {
+		t.has, t.values = new([1 << 16 / 64]uint64), map[uint16]T{}
+	}
+	t.has[port/64] |= 1 << (port % 64)
+	t.values[port] = v
+}
+
+// at gives the value of a port.
+func (t *portTable[T]) at(port uint16) (v T, ok bool) {
+	if t.has == nil || t.has[port/64]>>(port%64)&1 == 0 {
+		return v, false
+	}
+	return t.values[port], true
+}
+
 // byPort is the parts of a group for one direction: what is looked for whatever
 // the server's port, and what beside it on some ports.
 type byPort struct {
 	usual int16
-	extra map[uint16]int16
+	extra portTable[int16]
 }
 
 // at gives the parts for a port; -1 stands for none.
 func (b *byPort) at(port uint16) (usual, extra int16) {
-	extra = -1
-	if len(b.extra) > 0 {
-		if x, ok := b.extra[port]; ok {
-			extra = x
-		}
+	if x, ok := b.extra.at(port); ok {
+		return b.usual, x
 	}
-	return b.usual, extra
+	return b.usual, -1
 }
 
 // split sorts a group's patterns by port for a direction. wanted chooses among
@@ -150,11 +170,8 @@ func (ps *parts) split(e *Engine, g *group, d protocol.Dir, wanted func(*crule, 
 		}
 	}
 	out.usual = ps.add(usual)
-	if len(extra) > 0 {
-		out.extra = make(map[uint16]int16, len(extra))
-		for p, x := range extra {
-			out.extra[p] = ps.add(x)
-		}
+	for p, x := range extra {
+		out.extra.set(p, ps.add(x))
 	}
 	return out
 }
@@ -165,7 +182,11 @@ func (e *Engine) partStreams() {
 		dir := protocol.Dir(d)
 		e.streamPart[d] = e.streamParts.split(e, e.stream, dir, func(r *crule, _ *cand) bool { return r.dirs.Has(dir) || r.Transactional })
 		for _, r := range e.streamAll[d] {
-			e.streamAt[d].add(&e.rules[r], dir)
+			if c := &e.rules[r]; c.head != nil {
+				e.streamHeads[d].add(r, c.head)
+			} else {
+				e.streamAt[d].add(c, dir)
+			}
 		}
 	}
 }
@@ -173,7 +194,7 @@ func (e *Engine) partStreams() {
 // unfast is the rules without a fast pattern, by the server's port.
 type unfast struct {
 	usual []uint32
-	extra map[uint16][]uint32
+	extra portTable[[]uint32]
 }
 
 func (u *unfast) add(r *crule, d protocol.Dir) {
@@ -182,20 +203,16 @@ func (u *unfast) add(r *crule, d protocol.Dir) {
 		u.usual = append(u.usual, r.idx)
 		return
 	}
-	if u.extra == nil {
-		u.extra = map[uint16][]uint32{}
-	}
 	slices.Sort(ports)
 	for _, p := range slices.Compact(ports) {
-		u.extra[p] = append(u.extra[p], r.idx)
+		l, _ := u.extra.at(p)
+		u.extra.set(p, append(l, r.idx))
 	}
 }
 
 // at gives the rules for a port.
 func (u *unfast) at(port uint16) (usual, extra []uint32) {
-	if len(u.extra) > 0 {
-		extra = u.extra[port]
-	}
+	extra, _ = u.extra.at(port)
 	return u.usual, extra
 }
 
@@ -300,7 +317,7 @@ type packetDBs struct {
 	parts      parts
 	dbs        []*hs.DB
 	// heads are rules for which the payload's beginning is compared.
-	heads unfast
+	heads headIndex
 }
 
 func (s *packetDBs) build(e *Engine, d protocol.Dir) {

@@ -30,8 +30,9 @@ func (m *Matcher) Stream(p *decode.Packet, f *flow.Flow, dir protocol.Dir, w Win
 	}
 	m.win, m.winFlow, m.winDir = w, f, dir
 	all, extra := m.e.streamAt[dir].at(f.ServerPort)
+	m.heads = m.e.streamHeads[dir].appendStream(m.e, &w, m.heads[:0])
 	fs, _ := f.Detect.(*flowState)
-	if len(hits) == 0 && len(all)+len(extra) == 0 && (fs == nil || len(fs.pend[dir]) == 0) {
+	if len(hits) == 0 && len(all)+len(extra)+len(m.heads) == 0 && (fs == nil || len(fs.pend[dir]) == 0) {
 		if m.watch != nil {
 			m.begin(p, f, dir, true)
 			m.watch.stream(m, w)
@@ -41,13 +42,8 @@ func (m *Matcher) Stream(p *decode.Packet, f *flow.Flow, dir protocol.Dir, w Win
 	m.begin(p, f, dir, true)
 	fs = m.flowState(false)
 	end := w.Start + uint64(len(w.Data))
-	for _, r := range all {
-		if m.e.rules[r].beginsStream(&w) {
-			m.nominateStream(r, dir)
-		}
-	}
-	for _, r := range extra {
-		if m.e.rules[r].beginsStream(&w) {
+	for _, l := range [...][]uint32{all, extra, m.heads} {
+		for _, r := range l {
 			m.nominateStream(r, dir)
 		}
 	}
