@@ -179,13 +179,13 @@ func TestApplyKernelWholly(t *testing.T) {
 	}
 	before := picture()
 	next := strings.ReplaceAll(kernelConfig, "name: web", "name: other") + "  ttl: 2h\nblock-lists: [{name: one, file: " + list("three", 3, 20) + "}, {name: four, file: "
-	if err := d.applyKernel(parse(next + list("four", 4, 40) + "}]\n"), nil); !errors.Is(err, fastpath.ErrFull) || !strings.Contains(err.Error(), "four") {
+	if err := d.applyKernel(parse(next+list("four", 4, 40)+"}]\n"), nil); !errors.Is(err, fastpath.ErrFull) || !strings.Contains(err.Error(), "four") {
 		t.Errorf("a list without room: %v", err)
 	}
 	if after := picture(); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
-	if err := d.applyKernel(parse(next + list("four", 4, 30) + "}]\n"), nil); err != nil {
+	if err := d.applyKernel(parse(next+list("four", 4, 30)+"}]\n"), nil); err != nil {
 		t.Error(err)
 	}
 	if n := len(fast.ListOf("one")) + len(fast.ListOf("four")); n != 50 || len(fast.ListOf("two")) != 0 || d.quarantine.terms.base.ttl != 2*time.Hour {

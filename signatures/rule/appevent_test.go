@@ -25,7 +25,7 @@ func TestAppEventKeyword(t *testing.T) {
 	f("http.quite_another_thing", `http has no event "quite_another_thing"`, false)
 	f("http.too_many_warnings", "event http.too_many_warnings: known, not evaluated yet", true)
 	f("http.", "names no event", false)
-	f("mqtt.missing_connect", "events of mqtt: known, not evaluated yet", true)
+	f("nfs.malformed_data", "events of nfs: known, not evaluated yet", true)
 	f("htpp.x", `unknown protocol "htpp"; did you mean "http"?`, false)
 	f("applayer_wrong_direction_frist_data", `did you mean "applayer_wrong_direction_first_data"?`, false)
 	f("double_encoded_uri", "an event of a protocol is written PROTOCOL.EVENT", false)

@@ -81,6 +81,8 @@ func Definition() *protocol.Definition {
 		return protocol.BufferSpec{ID: protocol.Buffer(protocol.MQTT, slot), Name: "mqtt." + name, Dirs: dirs, Progress: Message, Multi: multi}
 	}
 	return &protocol.Definition{
+		Events: []string{"missing_connect", "missing_publish", "missing_subscribe", "missing_unsubscribe", "double_connect", "unintroduced_message",
+			"invalid_qos_level", "unassigned_msg_type", "too_many_transactions", "malformed_traffic"},
 		ID: protocol.MQTT, TCP: true, Ports: []uint16{1883},
 		Probe: probe,
 		New: func(env *protocol.Env) protocol.Parser {

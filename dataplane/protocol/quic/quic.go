@@ -44,7 +44,8 @@ func Definition() *protocol.Definition {
 		return protocol.BufferSpec{ID: protocol.Buffer(protocol.QUIC, slot), Name: name, Dirs: dirs, Progress: Done}
 	}
 	return &protocol.Definition{
-		ID: protocol.QUIC, UDP: true, Ports: []uint16{443},
+		Events: []string{"multiple_sni_extensions", "invalid_sni_type", "invalid_sni_length", "invalid_handshake_message"},
+		ID:     protocol.QUIC, UDP: true, Ports: []uint16{443},
 		ProbeDatagram: probe,
 		New:           func(*protocol.Env) protocol.Parser { return &Parser{} },
 		Buffers:       []protocol.BufferSpec{spec(slotSNI, "quic.sni", protocol.DirsToServer), spec(slotVersion, "quic.version", protocol.DirsBoth)},
