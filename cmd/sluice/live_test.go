@@ -56,6 +56,7 @@ func TestLive(t *testing.T) {
 		{"reload", liveReload},
 		{"killed", liveKilled},
 		{"stopped", liveStopped},
+		{"unplugged", liveUnplugged},
 		{"second daemon", liveSecond},
 		{"block by hand", liveBlock},
 		{"block by file", liveBlockFile},

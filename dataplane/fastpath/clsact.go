@@ -92,6 +92,9 @@ func filters(ifindex int) (ours []netlink.Filter, others bool, err error) {
 
 func removeFilters(ifindex int, qdisc bool) error {
 	ours, others, err := filters(ifindex)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil // an interface that has gone took them along
+	}
 	if err != nil {
 		return err
 	}

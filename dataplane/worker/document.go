@@ -262,7 +262,10 @@ func (w *Worker) settle(d *pendingDocument, doc document.Result) {
 		w.withhold(dropFlow)
 		w.dropped(len(h.frames))
 		w.dismiss(h)
-	case len(h.docs) == 0:
+	case len(h.docs) > 0:
+	case h.guess != nil:
+		w.settleGuess(h)
+	default:
 		w.release(h)
 	}
 }

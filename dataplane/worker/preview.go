@@ -145,7 +145,7 @@ func (w *Worker) settleGuess(h *hold) {
 func (w *Worker) forget(ob *inspect.Object) {
 	for _, h := range w.holds {
 		if h.guess != nil && h.guess.ob == ob {
-			h.guess, h.due = nil, w.now
+			h.guess, h.due, h.queued = nil, w.now, 0
 		}
 	}
 }

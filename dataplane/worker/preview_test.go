@@ -133,3 +133,30 @@ rules:
     when: {direction: egress, detectors: [pay.card]}
     action: block
 `
+
+// TestClockSetBack sets the clock back while a frame waits: it waits no longer
+// for that, and neither do flows.
+func TestClockSetBack(t *testing.T) {
+	r := newRig(t, "", working(), nil)
+	r.port = 7777
+	r.open()
+	if r.data(0, cards+" end\n") {
+		t.Fatal("the list went on")
+	}
+	const back = -int64(time.Hour)
+	r.w.Step(back)
+	now := time.Now().UnixNano() + back
+	if r.w.Tick(now); len(r.w.Events()) != 0 {
+		t.Error("it was settled at once")
+	}
+	r.w.Tick(now + int64(time.Second))
+	if r.take(); len(r.dlp()) != 1 {
+		t.Errorf("%d events of lost data a second later", len(r.dlp()))
+	}
+	for i := range int64(4000) {
+		r.w.Tick(now + i*int64(time.Second))
+	}
+	if n := r.w.Counters().Flow.Active; n != 0 {
+		t.Errorf("%d flows are left an hour later", n)
+	}
+}

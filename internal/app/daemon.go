@@ -106,6 +106,7 @@ type processor struct {
 	busy     atomic.Bool
 	counters atomic.Pointer[worker.Counters]
 	log      *slog.Logger
+	clock    stepClock
 }
 
 // ErrNoPorts is given when there is nothing to listen to.
@@ -441,6 +442,7 @@ func (d *Daemon) Close() error {
 
 // Process implements live.Processor.
 func (p *processor) Process(b *liveBatch, forward []bool) {
+	p.stepped()
 	p.adopt()
 	p.w.Process(b, forward)
 	p.publish()
@@ -448,6 +450,7 @@ func (p *processor) Process(b *liveBatch, forward []bool) {
 
 // Tick implements live.Processor.
 func (p *processor) Tick(now int64) {
+	p.stepped()
 	p.adopt()
 	p.w.Tick(now)
 	p.publish()
@@ -472,6 +475,14 @@ func (p *processor) Missed(now int64) { p.w.Missed(now) }
 
 // Injections implements live.Processor.
 func (p *processor) Injections() []live.Injection { return p.w.Injections() }
+
+// stepped has the worker follow a clock that was set.
+func (p *processor) stepped() {
+	if d := p.clock.step(); d != 0 {
+		p.log.Warn("the clock was set", "by", time.Duration(d))
+		p.w.Step(d)
+	}
+}
 
 func (p *processor) publish() {
 	if evs := p.w.Events(); len(evs) > 0 {
