@@ -41,7 +41,7 @@ func liveRemote(r *rig) {
 		if err != nil {
 			out += err.Error() // which holds what was written to standard error
 		}
-		if got != code || !strings.Contains(string(out), text) {
+		if got != code || !strings.Contains(out, text) {
 			r.Errorf("sluice remote %v: exit %d (not %d): %s", args, got, code, out)
 		}
 		return out
