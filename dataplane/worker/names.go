@@ -42,9 +42,6 @@ func (w *Worker) names(f *flow.Flow, tx *protocol.Tx, in *policy.Input) {
 	if parser == nil || tx == nil {
 		return
 	}
-	if l, ok := parser.(protocol.Login); ok {
-		in.User = l.User(tx)
-	}
 	var e events.Event
 	parser.Record(tx, &e)
 	switch {
