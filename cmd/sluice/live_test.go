@@ -54,6 +54,7 @@ func TestLive(t *testing.T) {
 		{"tls and dns", liveNames},
 		{"monitor", liveMonitor},
 		{"reload", liveReload},
+		{"remote", liveRemote},
 		{"killed", liveKilled},
 		{"stopped", liveStopped},
 		{"unplugged", liveUnplugged},

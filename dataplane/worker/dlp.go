@@ -30,6 +30,7 @@ func (w *Worker) policyInput(f *flow.Flow, app protocol.ID, o *protocol.Object, 
 	in.Direction = w.direction(f, o.Dir, in.Src, in.Dst)
 	if o.Dir == protocol.ToServer && (named || len(res.Counts) > 0 || res.Unscannable != "" || w.cfg.Policy.Always()) {
 		w.names(f, o.Tx, &in)
+		w.login(f, o.Tx, &in)
 	}
 	return in
 }

@@ -47,9 +47,6 @@ func (w *Worker) names(f *flow.Flow, tx *protocol.Tx, in *policy.Input) {
 		in.Domain = string(s.Hello.SNI())
 		return
 	}
-	if l, ok := parser.(protocol.Login); ok {
-		in.User = l.User(tx)
-	}
 	var e events.Event
 	parser.Record(tx, &e)
 	switch {

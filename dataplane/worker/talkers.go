@@ -7,6 +7,7 @@ import (
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/verdict"
 	"sluice/internal/topk"
 )
 
@@ -136,7 +137,7 @@ func (t *Talkers) talk(p *decode.Packet, f *flow.Flow, forward bool) {
 	switch {
 	case !forward:
 		fate = FateDropped
-	case f != nil && f.State == flow.StateBypassed:
+	case f != nil && (f.State == flow.StateBypassed || f.Verdict.Action == verdict.Bypass):
 		fate = FateBypassed
 	}
 	scale := uint64(1)

@@ -7,7 +7,6 @@ import (
 
 type key struct {
 	a [16]byte
-	b uint16
 }
 
 func keyOf(n uint64) key {
