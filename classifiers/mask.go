@@ -10,18 +10,18 @@ import (
 // not changed; without a finding it is given back as it is. Cards, account
 // numbers and secrets are masked whatever the confidence, other values from
 // medium on; markings and addresses of machines are left.
-func (s *Scanner) Mask(data []byte) ([]byte, bool) { return s.mask(data, maskable) }
+func (s *Scanner) Mask(data []byte) ([]byte, bool) { return s.mask(data, Low, maskable) }
 
 // MaskText is Mask for what events say of a transaction: names, addresses, URLs,
-// subjects. How persons are reached stays, since an event says who sent what to
-// whom.
-func (s *Scanner) MaskText(data []byte) ([]byte, bool) { return s.mask(data, maskableText) }
+// subjects. What is of low confidence stays, since numbers in them are many, and
+// how persons are reached, since an event says who sent what to whom.
+func (s *Scanner) MaskText(data []byte) ([]byte, bool) { return s.mask(data, Medium, maskableText) }
 
-func (s *Scanner) mask(data []byte, maskable func(*Finding) bool) ([]byte, bool) {
+func (s *Scanner) mask(data []byte, min Confidence, maskable func(*Finding) bool) ([]byte, bool) {
 	if len(data) == 0 {
 		return data, false
 	}
-	res := s.ScanBytes(data, ObjectMeta{Raw: true})
+	res := s.ScanBytes(data, ObjectMeta{Raw: true, MinConfidence: min})
 	var out []byte
 	for i := range res.Findings {
 		f := &res.Findings[i]

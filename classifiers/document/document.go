@@ -35,11 +35,14 @@ type Result struct {
 // Result.Unscannable.
 func Read(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, r io.ReaderAt, size int64, meta classifiers.ObjectMeta, limits extract.Limits) (Result, error) {
 	g := gatherer{m: merger{seen: map[uniqueKey]struct{}{}}}
-	typed := map[string]bool{}
 	// A type that is a finding by itself is told once for each object.
+	objects, types := map[string]bool{}, map[string]bool{}
 	tell := func(mime, path string) {
-		if r := s.Engineering(mime, meta.MinConfidence); len(r.Counts) > 0 && !typed[path] {
-			typed[path] = true
+		if objects[path] {
+			return
+		}
+		if r := s.Engineering(mime, meta.MinConfidence); len(r.Counts) > 0 {
+			objects[path], types[mime] = true, true
 			g.m.add(r, path)
 		}
 	}
@@ -52,8 +55,8 @@ func Read(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, r io.
 		return Result{}, fmt.Errorf("read document: %w", err)
 	}
 	g.flush()
-	if len(typed) == 0 {
-		tell(sum.Type, "")
+	if !types[sum.Type] {
+		tell(sum.Type, "") // nothing of it was text
 	}
 	res := Result{Result: g.m.result()}
 	res.Type, res.Size = sum.Type, uint64(size)

@@ -55,20 +55,16 @@ func (w *Worker) maskTexts(e *events.Event) {
 	})
 }
 
-// mayHide reports whether a text can hold anything that is masked: numbers of some
-// length, tokens, or a value with a digit or a telling name. It spares most events
-// a scan.
+// mayHide reports whether a text can hold anything that is masked: a number of
+// eight digits, a token, or a name that tells of a secret with a value. It spares
+// most events a scan.
 func mayHide(b []byte) bool {
 	digits, run, inRun := 0, 0, 0 // digits in a number and in a run of letters and digits
-	value, inValue := -1, false   // length of the value after = or :, whether it has a digit
 	named := false
 	for _, c := range b {
-		if value >= 0 {
-			value++
-		}
 		switch {
 		case c >= '0' && c <= '9':
-			digits, run, inRun, inValue = digits+1, run+1, inRun+1, true
+			digits, run, inRun = digits+1, run+1, inRun+1
 		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '+':
 			digits, run = 0, run+1
 		case c == '%':
@@ -76,13 +72,12 @@ func mayHide(b []byte) bool {
 		case c == ' ' || c == '-' || c == '.' || c == '/':
 			run, inRun = 0, 0
 		case c == '=' || c == ':':
-			digits, run, inRun, value, inValue, named = 0, 0, 0, 0, false, true
-		case c == '&' || c == ';' || c == '\n' || c == '"':
-			digits, run, inRun, value = 0, 0, 0, -1
+			named = true
+			fallthrough
 		default:
 			digits, run, inRun = 0, 0, 0
 		}
-		if digits >= 7 || run >= 16 && inRun > 0 || value >= 6 && inValue {
+		if digits >= 8 || run >= 16 && inRun > 0 {
 			return true
 		}
 	}
@@ -185,7 +180,7 @@ func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 // indexFold finds an upper-case word in b, letters folded.
 func indexFold(b []byte, word string) int {
 	for i := 0; i+len(word) <= len(b); i++ {
-		if bytes.EqualFold(b[i:i+len(word)], []byte(word)) {
+		if b[i]&^0x20 == word[0] && bytes.EqualFold(b[i:i+len(word)], []byte(word)) {
 			return i
 		}
 	}

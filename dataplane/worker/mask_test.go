@@ -38,15 +38,16 @@ func TestMayHide(t *testing.T) {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}
-	f("www.example.com\n/index.html?lang=de&q=words\nMozilla/5.0 (X11; Linux x86_64)\n", false)
+	f("www.example.com\n/index.html?lang=de&q=words\nMozilla/5.0 (X11; Linux x86_64; rv:109.0) Chrome/115.0 Safari/537.36\n", false)
 	f("<a@x.example>\n<b@b.example>\n", false)
 	f("/pay?card=4532016630494032\n", true)
 	f("/pay/4532-0166-3049-4032\n", true)
 	f("number 536-22-8745\n", true)
 	f("/p?n=%34%35%33%32%30\n", true)
 	f("/x?password=correcthorse\n", true)
-	f("/x?a=hunter2\n", true)
+	f("/app.js?v=3f2a9c1b77&page=12\n", false)
 	f("AKIAQ3EGRZ7TL5WX2NPD\n", true)
+	f("token: correcthorse\n", true)
 	f("http://bob:word@example.com/\n", true)
 	f("DE89 3704 0044 0532 0130 00\n", true)
 	f("", false)
