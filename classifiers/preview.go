@@ -20,6 +20,8 @@ func (s *Scanner) Preview(st *Stream, settled bool) ([]Count, bool) {
 		p.edge = st.end
 	}
 	made := p.own.made
+	// The places are another stream's: this one's are looked for anew.
+	s.places[0].st = nil
 	s.flush(p)
 	if st.end <= fieldSize {
 		s.judgeSmall(p)
