@@ -185,7 +185,9 @@ type change struct {
 // replace makes items the whole content of a list. back undoes it, and what was
 // done of it when there is an error; it is never nil.
 func (p *prefixes) replace(id uint32, items []item) (back func() error, err error) {
-	keep := make(map[netip.Prefix]struct{}, len(items))
+	// keep holds the prefixes that stay or come, and whether they are among changes:
+	// a list is mostly what it was before.
+	keep := make(map[netip.Prefix]bool, len(items))
 	var changes []change
 	var gone []netip.Prefix
 	// What there is, what the new ones add, and what goes for good, of IPv4 and IPv6.
@@ -197,15 +199,18 @@ func (p *prefixes) replace(id uint32, items []item) (back func() error, err erro
 		return 1
 	}
 	for _, it := range items {
-		if _, ok := keep[it.prefix]; ok {
+		noted, again := keep[it.prefix]
+		if noted {
 			continue
 		}
-		keep[it.prefix] = struct{}{}
 		cs, ok := p.table.Get(it.prefix)
-		if !ok {
+		if !ok && !again {
 			more[family(it.prefix)]++
 		}
-		changes = append(changes, change{it.prefix, slices.Clone(cs)})
+		changed := !slices.Contains(cs, it.claim)
+		if keep[it.prefix] = changed; changed {
+			changes = append(changes, change{it.prefix, slices.Clone(cs)})
+		}
 	}
 	for prefix, cs := range p.table.All() {
 		if _, ok := keep[prefix]; ok || !slices.ContainsFunc(cs, func(c claim) bool { return c.list == id }) {

@@ -39,6 +39,8 @@ func tablesBefore() *Tables {
 }
 
 func tablesAfter() *Tables {
+	// One is on the list as before, and once more in another way.
+	twice := Block{Prefix: netip.MustParsePrefix("203.0.113.0/24"), Entry: Entry{Reason: "twice"}}
 	return &Tables{
 		Segmentation: Segmentation{
 			Zones: map[string][]netip.Prefix{"new": prefixList("10.200.0.0/16", "fd00:200::/32"), "lab": prefixList("10.10.0.0/16")},
@@ -49,7 +51,7 @@ func tablesAfter() *Tables {
 		Samples:    6,
 		Allowances: []Allowance{{Prefix: netip.MustParsePrefix("10.9.0.2/32"), Proto: 6, First: 80, Last: 80}},
 		Allowed:    []List{{"friends", blocksOf(173, 2, "2001:db8:e::/48")}, {"others", blocksOf(172, 1)}},
-		Blocked: []List{{"feed", append(blocksOf(2, 300, "203.0.113.0/24", "2001:db8:bad:1::/64", "2001:db8::/33"), blocksOf(1, 40)...)},
+		Blocked: []List{{"feed", append(blocksOf(2, 300, "203.0.113.0/24", "2001:db8:bad:1::/64", "2001:db8::/33"), append(blocksOf(1, 40), twice)...)},
 			{"ending", nil}, {"fresh", blocksOf(1, 10)}},
 	}
 }
