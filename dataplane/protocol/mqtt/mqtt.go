@@ -178,6 +178,8 @@ type Parser struct {
 	// connect is the CONNECT that is to be answered, or was.
 	connect   *protocol.Tx
 	connected bool
+	// user has logged in; claimed says so and was not answered yet.
+	user, claimed string
 	// logLimit bounds each text of a record.
 	logLimit int
 }
@@ -452,6 +454,9 @@ func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 		}
 	}
 }
+
+// User implements protocol.Login: the name of the CONNECT that the server has taken.
+func (p *Parser) User(*protocol.Tx) string { return p.user }
 
 // refusal is a server's DISCONNECT for want of a right (MQTT 5.0 §3.14.2.1).
 var refusal = []byte{byte(Disconnect) << 4, 2, 0x87, 0}

@@ -151,6 +151,20 @@ func TestProbe(t *testing.T) {
 	f(protocol.ToClient, connAck4+"\x00", protocol.NotForUs)
 }
 
+func TestUser(t *testing.T) {
+	f := func(want string, turns ...string) {
+		t.Helper()
+		p := protocoltest.Run(Definition(), protocoltest.TCP(1883, turns...)).Parser
+		if got := p.(protocol.Login).User(nil); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	f("plc", c(connect4), s(connAck4))
+	f("", c(connect4))
+	f("", c(connect4), s(msg(0x20, "\x00\x05")))
+	f("", c(connect5), s(connAck5))
+}
+
 // TestMask holds that what a detector finds in a content shows in no record.
 func TestMask(t *testing.T) {
 	r := protocoltest.Run(Definition(), protocoltest.TCP(1883, c(connect5), s(connAck5), c(msg(0x30, str("secret")+"\x0f\x26"+str("key")+str("a secret")+"my secret"))))

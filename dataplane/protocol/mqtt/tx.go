@@ -63,6 +63,7 @@ func (p *Parser) place(env *protocol.Env, c *Packet) *protocol.Tx {
 func (p *Parser) placed(env *protocol.Env, c *Packet) *protocol.Tx {
 	switch c.Type {
 	case Connect:
+		p.claimed = protocol.UserName(c.Username)
 		tx := p.open(env, c, Done)
 		if p.connect != nil {
 			tx.AddEvent("double_connect")
@@ -71,6 +72,9 @@ func (p *Parser) placed(env *protocol.Env, c *Packet) *protocol.Tx {
 		return tx
 	case ConnAck:
 		p.connected = true
+		if len(c.Codes) == 1 && c.Codes[0] == 0 {
+			p.user = p.claimed
+		}
 		if tx := p.connect; tx != nil && tx.Progress[c.Dir] < Done {
 			add(tx, c, Done)
 			return tx
