@@ -14,7 +14,7 @@ import (
 // Fate is what became of a packet, for those who watch.
 type Fate uint8
 
-// The fates.
+// The fates. A packet that waits for its verdict was inspected, whatever the verdict.
 const (
 	FateInspected Fate = iota
 	FateBypassed

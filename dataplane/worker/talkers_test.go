@@ -29,7 +29,8 @@ func TestTalkers(t *testing.T) {
 		f := r.frame(0, r.seq[0], []byte(text), &layers.TCP{ACK: true, PSH: true})
 		r.seq[0] += uint32(len(text))
 		fate := worker.FateDropped
-		if r.send(f) {
+		// The first frame with cards waits for its verdict: it counts as inspected.
+		if r.send(f) || want.Packets[worker.FateInspected] == 1 {
 			fate = worker.FateInspected
 		}
 		want.Packets[fate]++
