@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Notices that the daemon is to be killed, and the death of a worker's thread as
- * it begins, for guard and gate, whose state this shares. A killed process first gives its memory back, then its
- * files, among them what holds the guard: many milliseconds in which frames
- * would reach nobody. No helper used is reserved to GPL programs. */
+ * it begins, for guard and gate, whose state this shares. A killed process first
+ * gives its memory back, then its files, among them what holds the guard: many
+ * milliseconds in which frames would reach nobody. No helper used is reserved to
+ * GPL programs. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
