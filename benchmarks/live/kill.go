@@ -29,6 +29,9 @@ type killed struct {
 	// the next one behind the last that was; 0 where none was.
 	outage     time.Duration
 	lost, sent int
+	// after are those of the lost that were sent after the kill: the others waited
+	// in the program's buffers.
+	after int
 	// transfer is the longest time without a byte of a TCP transfer.
 	transfer time.Duration
 }
@@ -130,7 +133,8 @@ func (k *killed) numbered(ctx context.Context, lab *netlab.Lab, d *daemon) error
 	if err := <-received; err != nil {
 		return err
 	}
-	from := (<-at).Add(-2 * time.Millisecond)
+	asked := <-at
+	from := asked.Add(-2 * time.Millisecond)
 	for i := 1; i < len(arrivals); i++ {
 		if arrivals[i].After(from) {
 			k.gap = max(k.gap, arrivals[i].Sub(arrivals[i-1]))
@@ -142,6 +146,9 @@ func (k *killed) numbered(ctx context.Context, lab *netlab.Lab, d *daemon) error
 		if !seen[uint32(i)] {
 			if next = i + 1; first < 0 {
 				first = i
+			}
+			if sentAt[i].After(asked) {
+				k.after++
 			}
 		}
 	}
@@ -249,7 +256,7 @@ func (w *way) kills(ctx context.Context, dir string, n int, log io.Writer) ([]ki
 		if err != nil {
 			return nil, fmt.Errorf("kill %d: %w", i+1, err)
 		}
-		fmt.Fprintf(log, "kill %d: no datagram for %v (the sender paused for %v), %d of %d lost within %v; no byte of the transfer for %v\n", i+1, k.gap, k.pause, k.lost, k.sent, k.outage, k.transfer)
+		fmt.Fprintf(log, "kill %d: no datagram for %v (the sender paused for %v), %d of %d lost within %v, %d of them sent after the kill; no byte of the transfer for %v\n", i+1, k.gap, k.pause, k.lost, k.sent, k.outage, k.after, k.transfer)
 		all = append(all, k)
 	}
 	return all, nil
@@ -258,15 +265,17 @@ func (w *way) kills(ctx context.Context, dir string, n int, log io.Writer) ([]ki
 // killTable tells what became of the traffic.
 func killTable(all []killed) string {
 	var gaps, pauses, outages, transfers []time.Duration
-	var lost []int
+	var lost, after []int
 	for _, k := range all {
 		gaps, pauses, outages = append(gaps, k.gap), append(pauses, k.pause), append(outages, k.outage)
 		transfers, lost = append(transfers, k.transfer), append(lost, k.lost)
+		after = append(after, k.after)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d times `kill -9` under %d datagrams a second, and %d under a TCP transfer as fast as it goes; bundled rules and\n"+
 		"classifiers, failing open. A gap is the longest time in which nothing arrived; where the dying program and whatever\n"+
-		"else ran kept the sender from sending, it is the sender's. What was lost waited in the program's buffers.\n\n"+
+		"else ran kept the sender from sending, it is the sender's. What was sent before the kill\n"+
+		"and lost waited in the program's buffers.\n\n"+
 		"| | least | median | p90 | most |\n|---|---:|---:|---:|---:|\n", len(all), killRate, len(all))
 	ms := func(name string, v []time.Duration) {
 		row(&b, name, v, func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Microseconds())/1e3) })
@@ -275,6 +284,7 @@ func killTable(all []killed) string {
 	ms("the sender's own longest pause then, ms", pauses)
 	ms("from the first datagram lost to the last, ms", outages)
 	row(&b, "datagrams lost", lost, func(n int) string { return fmt.Sprint(n) })
+	row(&b, "of them sent after the kill", after, func(n int) string { return fmt.Sprint(n) })
 	ms("gap of the transfer, ms", transfers)
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // section is a part of results.md with a heading of its own, which can be
@@ -53,6 +54,7 @@ func measureParts(ctx context.Context, w *way, dir string, o *options) ([]sectio
 			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
 		if s.title != "" {
+			s.text += "\n" + circumstances()
 			all = append(all, s)
 		}
 	}
@@ -60,6 +62,14 @@ func measureParts(ctx context.Context, w *way, dir string, o *options) ([]sectio
 		return nil, fmt.Errorf("there is no part %q", o.only)
 	}
 	return all, nil
+}
+
+// circumstances tells when and where a section was measured, and what else the
+// machine had to do: these figures depend on it.
+func circumstances() string {
+	load, _ := os.ReadFile("/proc/loadavg")
+	one, _, _ := strings.Cut(string(load), " ")
+	return fmt.Sprintf("%s. %s; load average %s in the end, of which the measurement itself is about 2.\n", time.Now().UTC().Format("2006-01-02"), machine(), one)
 }
 
 // put gives text with the section in place of an older one, or at its end.

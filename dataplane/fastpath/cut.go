@@ -98,7 +98,7 @@ func (c *Cuts) attach(name string, noTCX bool) error {
 // may wait for it. Flows in tunnels cannot be cut.
 func (c *Cuts) Cut(key flow.Key) error {
 	if key.Tunnel != 0 {
-		return fmt.Errorf("cut flow: %w", ErrNoBypass)
+		return errors.New("cut flow: it is in a tunnel")
 	}
 	if err := c.bpf.Cuts.Put(key, cutValue{Expires: monotonic() + uint64(cutFor)}); err != nil {
 		return fmt.Errorf("cut flow: %w", err)

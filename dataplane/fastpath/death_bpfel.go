@@ -18,7 +18,9 @@ import (
 const (
 	deathMapThreads      = "threads"
 	deathProgSluiceDeath = "sluice_death"
+	deathProgSluiceKill  = "sluice_kill"
 	deathVarDaemonPid    = "daemon_pid"
+	deathVarDaemonTask   = "daemon_task"
 	deathVarGuard        = "guard"
 	deathVarPidnsDev     = "pidns_dev"
 	deathVarPidnsIno     = "pidns_ino"
@@ -67,6 +69,7 @@ type deathSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type deathProgramSpecs struct {
 	SluiceDeath *ebpf.ProgramSpec `ebpf:"sluice_death"`
+	SluiceKill  *ebpf.ProgramSpec `ebpf:"sluice_kill"`
 }
 
 // deathMapSpecs contains maps before they are loaded into the kernel.
@@ -80,10 +83,11 @@ type deathMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type deathVariableSpecs struct {
-	DaemonPid *ebpf.VariableSpec `ebpf:"daemon_pid"`
-	Guard     *ebpf.VariableSpec `ebpf:"guard"`
-	PidnsDev  *ebpf.VariableSpec `ebpf:"pidns_dev"`
-	PidnsIno  *ebpf.VariableSpec `ebpf:"pidns_ino"`
+	DaemonPid  *ebpf.VariableSpec `ebpf:"daemon_pid"`
+	DaemonTask *ebpf.VariableSpec `ebpf:"daemon_task"`
+	Guard      *ebpf.VariableSpec `ebpf:"guard"`
+	PidnsDev   *ebpf.VariableSpec `ebpf:"pidns_dev"`
+	PidnsIno   *ebpf.VariableSpec `ebpf:"pidns_ino"`
 }
 
 // deathObjects contains all objects after they have been loaded into the kernel.
@@ -119,10 +123,11 @@ func (m *deathMaps) Close() error {
 //
 // It can be passed to loadDeathObjects or ebpf.CollectionSpec.LoadAndAssign.
 type deathVariables struct {
-	DaemonPid *ebpf.Variable `ebpf:"daemon_pid"`
-	Guard     *ebpf.Variable `ebpf:"guard"`
-	PidnsDev  *ebpf.Variable `ebpf:"pidns_dev"`
-	PidnsIno  *ebpf.Variable `ebpf:"pidns_ino"`
+	DaemonPid  *ebpf.Variable `ebpf:"daemon_pid"`
+	DaemonTask *ebpf.Variable `ebpf:"daemon_task"`
+	Guard      *ebpf.Variable `ebpf:"guard"`
+	PidnsDev   *ebpf.Variable `ebpf:"pidns_dev"`
+	PidnsIno   *ebpf.Variable `ebpf:"pidns_ino"`
 }
 
 // deathPrograms contains all programs after they have been loaded into the kernel.
@@ -130,11 +135,13 @@ type deathVariables struct {
 // It can be passed to loadDeathObjects or ebpf.CollectionSpec.LoadAndAssign.
 type deathPrograms struct {
 	SluiceDeath *ebpf.Program `ebpf:"sluice_death"`
+	SluiceKill  *ebpf.Program `ebpf:"sluice_kill"`
 }
 
 func (p *deathPrograms) Close() error {
 	return _DeathClose(
 		p.SluiceDeath,
+		p.SluiceKill,
 	)
 }
 

@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"net/netip"
+	"os/exec"
 	"runtime"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ func TestDeath(t *testing.T) {
 		Worker(tid int) error
 		Close() error
 	}
+	done := make(chan struct{})
+	defer close(done)
 	pkt := from(netip.MustParseAddr("10.0.0.1"))
 	f := func(name string, fail Fail, want uint32, take func(*FastPath, Fail) (guard, *ebpf.Program, error)) {
 		t.Helper()
@@ -31,12 +34,21 @@ func TestDeath(t *testing.T) {
 		ends := func(run func() error) {
 			t.Helper()
 			tid, failed := make(chan int), make(chan error, 1)
-			go func() {
-				runtime.LockOSThread()
-				tid <- unix.Gettid()
-				failed <- run()
-			}()
-			n := <-tid
+			begin := func() int {
+				go func() {
+					runtime.LockOSThread()
+					if tid <- unix.Gettid(); unix.Gettid() == unix.Getpid() {
+						<-done
+						return
+					}
+					failed <- run()
+				}()
+				return <-tid
+			}
+			n := begin()
+			if n == unix.Getpid() { // Go never ends the first thread
+				n = begin()
+			}
 			if err := <-failed; err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -86,4 +98,70 @@ func TestDeath(t *testing.T) {
 	f("bridge, off", FailOff, 2, inline)
 	f("gateway, open", FailOpen, next, gate)
 	f("gateway, closed", FailClosed, next, gate)
+}
+
+// TestKilled has the program that watches for kills know this process: the kernel
+// does not name it by a number there.
+func TestKilled(t *testing.T) {
+	interfaces(t)
+	f := open(t, Config{Log: quiet()})
+	in, err := f.Inline("p0", "p1", FailOpen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if in.death == nil {
+		t.Fatal("nothing watches over the workers on this kernel")
+	}
+	var task uint64
+	if err := in.death.bpf.DaemonTask.Get(&task); err != nil || task == 0 {
+		t.Errorf("the process is %#x, %v", task, err)
+	}
+	alive := func() bool {
+		t.Helper()
+		if err := in.Heartbeat(int64(monotonic())); err != nil {
+			t.Fatal(err)
+		}
+		ret, err := in.tc.SluiceGuard.Run(&ebpf.RunOptions{Data: from(netip.MustParseAddr("10.0.0.1"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ret == 2
+	}
+	// Another process that is killed, and other signals, are nothing.
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if err := unix.Kill(unix.Getpid(), unix.SIGURG); err != nil {
+		t.Fatal(err)
+	}
+	if !alive() {
+		t.Error("the guard gave its traffic away")
+	}
+	// As if the other process were the daemon.
+	cmd = exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.death.bpf.DaemonTask.Set(uint64(0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(unix.SIGURG); err != nil {
+		t.Fatal(err)
+	}
+	if !alive() {
+		t.Error("the guard gave its traffic away for another signal")
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if alive() {
+		t.Error("the guard keeps the traffic of a killed daemon")
+	}
+	_ = cmd.Wait()
 }
