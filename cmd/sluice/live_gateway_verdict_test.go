@@ -59,7 +59,10 @@ func liveGatewayQuarantine(r *rig) {
 	r.free("let go")
 	r.ownPage("let go", true)
 	r.cmd(0, "", "quarantine", "add", netlab.Client4, "--reason", "ticket 2")
-	r.held("by hand")
+	// What the policy's rule allows its hosts is not for those held by hand.
+	if tcp, udp, managed := r.reach(); tcp || udp || managed {
+		r.Errorf("by hand: the host reaches TCP %v, UDP %v, management %v", tcp, udp, managed)
+	}
 	r.cmd(0, "", "quarantine", "del", netlab.Client4)
 	r.routed("in the end")
 	if err := r.daemon.Stop(); err != nil {

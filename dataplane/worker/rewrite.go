@@ -103,6 +103,8 @@ func (w *Worker) rewritePacket(p *decode.Packet, forward bool) {
 	for i := range w.asked {
 		if a := &w.asked[i]; a.packet == at && a.reason == "" {
 			for _, r := range w.wanted[a.from:a.to] {
+				// There may be more in one frame than is kept.
+				w.patches = append(w.patches, patch{at, int(p.Payload + r.At), r.With})
 				w.keepRewrite(w.ensure(w.f), w.dir, rewrite{first + r.At, r.With})
 			}
 		}

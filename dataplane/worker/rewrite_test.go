@@ -67,13 +67,13 @@ func TestReplace(t *testing.T) {
 	r.data(0, "a SECRET and another secret, even\n")
 	r.data(1, "the server's secret\n")
 	r.data(0, "nothing")
-	if got, want := r.sent(1), []string{"a public and another secret, even\n", "nothing"}; !slices.Equal(got, want) {
+	if got, want := r.sent(1), []string{"a public and another public, even\n", "nothing"}; !slices.Equal(got, want) {
 		t.Errorf("%q left, not %q", got, want)
 	}
 	if got := r.joined(0); !strings.Contains(got, "the server's secret") {
 		t.Errorf("%q left to the client", got)
 	}
-	if got := r.replaced(); len(got) != 1 || got[0] != (events.Replace{Bytes: 6, Enforced: true}) {
+	if got := r.replaced(); len(got) != 1 || got[0] != (events.Replace{Bytes: 12, Enforced: true}) {
 		t.Errorf("%+v was told", got)
 	}
 	if c := r.w.Counters(); c.Replaced != 1 || c.ReplaceFailed != 0 || c.Blocked != 0 {
@@ -129,6 +129,12 @@ func TestReplaceBounded(t *testing.T) {
 	if c := r.w.Counters(); c.ReplaceForgotten != 300-256 || c.Replaced != 300 {
 		t.Errorf("%d forgotten, %d replaced", c.ReplaceForgotten, c.Replaced)
 	}
+	// All in one frame are replaced, be they more than is kept.
+	r.sent(1)
+	r.data(0, strings.Repeat("secret, ", 170))
+	if got := r.joined(1); got != strings.Repeat("public, ", 170) {
+		t.Errorf("%q left", got)
+	}
 }
 
 // TestReplaceWhatRulesSay has other rules and limits decide beside the one that
@@ -158,6 +164,9 @@ func TestReplaceWhatRulesSay(t *testing.T) {
 	// The combination that holds is replaced, not the first occurrence.
 	f(`alert tcp any any -> any any (content:"secret"; replace:"public"; content:"word"; distance:1; within:4; sid:1;)`,
 		"secret hold, secret word", "secret hold, public word", done)
+	// A frame may be several packets: all combinations that hold are replaced.
+	f(`alert tcp any any -> any any (content:"secret"; replace:"public"; content:"word"; distance:1; within:4; sid:1;)`,
+		"secret word, secret hold, secret word", "public word, secret hold, public word", []events.Replace{{Bytes: 12, Enforced: true}})
 	f(`alert tcp any any -> any any (content:"secret"; replace:"public"; content:!"word"; sid:1;)`, "secret word", "secret word", nil)
 }
 

@@ -88,7 +88,7 @@ func (c *confirm) run(items []item, pos int) bool {
 				c.end = max(c.end, end)
 				if i == len(items)-1 || c.run(items[i+1:], end) {
 					if len(it.Replace) > 0 {
-						c.m.rewrites = append(c.m.rewrites, Rewrite{At: uint32(at), With: it.Replace})
+						c.replace(items[i:], at, hi)
 					}
 					return true
 				}
@@ -111,6 +111,22 @@ func (c *confirm) run(items []item, pos int) bool {
 		}
 	}
 	return true
+}
+
+// replace notes what the first item replaces: the match at an offset and, below hi,
+// all after it for which the rest of the rule holds as well. A host may get several
+// packets as one, of which each had its own match.
+func (c *confirm) replace(items []item, at, hi int) {
+	it := &items[0]
+	for holds := true; at >= 0; holds = at >= 0 && (!it.RelativeNext || len(items) == 1 || c.run(items[1:], at+len(it.Pattern))) {
+		if holds {
+			c.m.rewrites = append(c.m.rewrites, Rewrite{At: uint32(at), With: it.Replace})
+		}
+		if c.steps--; c.steps <= 0 || it.Relative {
+			return
+		}
+		at = c.search(it, at+len(it.Pattern), hi)
+	}
 }
 
 // step runs an item that is neither content nor pcre from a position, and gives
