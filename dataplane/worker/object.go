@@ -298,6 +298,7 @@ func (w *Worker) apply(f *flow.Flow, v verdict.Verdict) {
 	}
 	if !f.Verdict.Action.EndsFlow() && v.Action.EndsFlow() {
 		w.counters.BlockedFlows++
+		w.takeBack(f)
 		f.Verdict = f.Verdict.Max(v)
 		w.refuse(f)
 		return

@@ -295,10 +295,15 @@ func (w *Worker) frame(f *capture.Frame) bool {
 	w.counters.Bytes += uint64(f.WireLen)
 	forward := w.judgeFrame(f)
 	if !forward && !w.parked {
-		w.counters.DroppedFrames++
-		w.counters.DroppedBytes += uint64(f.WireLen)
+		w.countDropped(f)
 	}
 	return forward
+}
+
+// countDropped counts a frame that goes nowhere.
+func (w *Worker) countDropped(f *capture.Frame) {
+	w.counters.DroppedFrames++
+	w.counters.DroppedBytes += uint64(f.WireLen)
 }
 
 // judgeFrame carries a frame through the pipeline and reports whether it may go

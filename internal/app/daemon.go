@@ -102,8 +102,10 @@ type processor struct {
 	w    *worker.Worker
 	out  *Output
 	next atomic.Pointer[Parts]
-	// busy holds while the worker still uses parts that were replaced.
+	// busy holds while the worker still uses parts that were replaced; stale, of
+	// the worker's goroutine, once it could not take over those that replace them.
 	busy     atomic.Bool
+	stale    bool
 	counters atomic.Pointer[worker.Counters]
 	log      *slog.Logger
 	clock    stepClock
@@ -456,7 +458,7 @@ func (p *processor) Tick(now int64) {
 	p.publish()
 	c := p.w.Counters()
 	p.counters.Store(&c)
-	p.busy.Store(p.w.Retiring())
+	p.busy.Store(p.stale || p.w.Retiring())
 }
 
 // SetWake and Urgent implement live.Waker.
@@ -492,12 +494,13 @@ func (p *processor) publish() {
 
 // adopt takes over parts that a reload made.
 func (p *processor) adopt() {
-	parts := p.next.Swap(nil)
-	if parts == nil {
+	if p.next.Load() == nil {
 		return
 	}
-	p.busy.Store(true)
-	if err := p.w.Swap(parts.Set, parts.Policy); err != nil {
+	p.busy.Store(true) // before next is empty: see retire
+	parts := p.next.Swap(nil)
+	err := p.w.Swap(parts.Set, parts.Policy)
+	if p.stale = err != nil; p.stale {
 		p.log.Error("worker goes on with the rules before", "error", err)
 	}
 }
@@ -539,7 +542,8 @@ func (d *Daemon) retire() {
 	defer d.mu.Unlock()
 	for _, g := range d.groups {
 		for _, p := range g.procs {
-			if p.busy.Load() || p.next.Load() != nil {
+			// In this order: who takes next is busy already.
+			if p.next.Load() != nil || p.busy.Load() {
 				return
 			}
 		}
