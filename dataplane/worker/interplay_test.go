@@ -23,6 +23,7 @@ import (
 const asked = `alert tcp any any -> any any (msg:"b"; flow:to_client; content:"please bypass"; bypass; sid:1;)
 drop tcp any any -> any any (msg:"k"; flow:to_client; content:"please kill"; sid:2;)
 alert tcp any any -> any any (msg:"r"; flow:to_server; content:"/secret"; replace:"/public"; sid:3;)
+reject tcp any any -> any any (msg:"j"; flow:to_client; content:"please reject"; sid:4;)
 `
 
 // together are these rules beside the detectors.
@@ -216,5 +217,56 @@ func TestReopened(t *testing.T) {
 		}
 		// Else its ports are still in use.
 		r.send(r.frame(0, r.seq[0], nil, &layers.TCP{RST: true, ACK: true}))
+	}
+}
+
+// TestBlockedGivesBack has a connection blocked in the midst of a document: what
+// was kept of that is given back at once, although the connection's ends may go on
+// for long and its record is still to come.
+func TestBlockedGivesBack(t *testing.T) {
+	set, err := together()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*worker.Config){
+		"bridge": func(*worker.Config) {},
+		"tap":    func(c *worker.Config) { c.Inline, c.Ifaces = false, []string{"eth0"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, "", working(), func(c *worker.Config, _ *document.Config) {
+				change(c)
+				c.Set = set
+			})
+			r.tap = name == "tap"
+			r.open()
+			r.data(0, "PUT /plan.docx HTTP/1.1\r\nHost: files.example.test\r\nContent-Length: 100000\r\n\r\n"+docx(t, cards))
+			r.send(r.frame(1, r.seq[1], nil, &layers.TCP{ACK: true})) // a tap reads what is acknowledged
+			if r.reader.Memory.Used() == 0 {
+				t.Fatal("nothing was kept of the document")
+			}
+			r.data(1, "HTTP/1.1 100 Continue\r\nX-Text: please reject\r\n\r\n")
+			r.send(r.frame(0, r.seq[0], nil, &layers.TCP{ACK: true}))
+			c := r.w.Counters()
+			if n := r.reader.Memory.Used(); n != 0 || c.BlockedFlows != 1 || c.Flow.Active != 1 {
+				t.Errorf("%d bytes are kept, %d flows blocked, %d there", n, c.BlockedFlows, c.Flow.Active)
+			}
+			if r.data(0, strings.Repeat("x", 1000)) == (name == "bridge") {
+				t.Error("what comes later")
+			}
+			r.w.Flush()
+			ends := 0
+			r.take()
+			for _, e := range r.events {
+				if e.Type == "flow" {
+					ends++
+				}
+				if e.DLP != nil {
+					t.Errorf("told of what was given up: %+v", e.DLP)
+				}
+			}
+			if ends != 1 {
+				t.Errorf("%d records of the connection", ends)
+			}
+		})
 	}
 }

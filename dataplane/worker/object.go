@@ -301,6 +301,7 @@ func (w *Worker) apply(f *flow.Flow, v verdict.Verdict) {
 		w.takeBack(f)
 		f.Verdict = f.Verdict.Max(v)
 		w.refuse(f)
+		w.spend(f)
 		return
 	}
 	f.Verdict = f.Verdict.Max(v)

@@ -66,6 +66,7 @@ func (w *Worker) cut(f *flow.Flow, v verdict.Verdict) {
 	w.keepBack(f)
 	w.refuse(f)
 	f.Enforce = &cutFlow{last: w.now}
+	w.spend(f)
 }
 
 // cutFlow is what is kept of a connection that was cut: a bound on answers.
