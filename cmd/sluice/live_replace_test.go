@@ -95,7 +95,7 @@ func (r *rig) replaceStream(addr, offload string) {
 			r.Fatal(err)
 		}
 		want.WriteString(text + "x unclassified y\n")
-		// Each word in a packet of its own: a rule rewrites the first of a packet.
+		// Each word in a packet of its own.
 		r.eventually("what was sent", func() bool { return read.Load() >= int64(want.Len()) })
 	}
 	c.Close()
