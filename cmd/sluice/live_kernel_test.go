@@ -183,15 +183,8 @@ func liveQuarantineTap(r *rig) {
 	mark := r.soc.Mark()
 	r.curl("-m", "3", "--data-binary", "@"+r.write("cards.csv", stage.CardList(stage.Cards(8, 23))), origin+"/cards")
 	r.await(mark, "an event of lost data", func(e *stage.Event) bool { return e.DLP != nil && e.DLP.Action == "quarantine" })
-	// The kernel learns of it a moment after the event.
-	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if st, err := r.daemon.Status(r.ctx); err != nil || time.Now().After(deadline) {
-			r.Fatalf("nobody is in quarantine: %v", err)
-		} else if st.Quarantined == 1 {
-			break
-		}
-	}
-	time.Sleep(100 * time.Millisecond)
+	// The kernel learns of it a moment after the event, and the log after the kernel.
+	r.eventually("somebody in the kernel's quarantine", func() bool { return strings.Contains(r.daemon.Log(), `msg="host in quarantine"`) })
 	r.held("after the upload")
 	r.cmd(0, "", "quarantine", "del", netlab.Client4)
 	r.free("let go")

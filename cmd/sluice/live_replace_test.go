@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"sluice/cmd/sluice-demo/stage"
@@ -62,6 +63,7 @@ func (r *rig) replaceStream(addr, offload string) {
 	l := r.listen(addr)
 	defer l.Close()
 	got := make(chan []byte, 1)
+	var read atomic.Int64
 	go func() {
 		c, err := l.Accept()
 		if err != nil {
@@ -69,8 +71,14 @@ func (r *rig) replaceStream(addr, offload string) {
 			return
 		}
 		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-		b, _ := io.ReadAll(c)
+		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+		var b []byte
+		for buf := make([]byte, 32<<10); err == nil; {
+			var n int
+			n, err = c.Read(buf)
+			b = append(b, buf[:n]...)
+			read.Add(int64(n))
+		}
 		got <- b
 	}()
 	c, err := r.lab.Client.DialContext(r.ctx, "", "tcp", addr)
@@ -78,7 +86,7 @@ func (r *rig) replaceStream(addr, offload string) {
 		r.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	line := "an ordinary line of text\n"
 	var want bytes.Buffer
 	for i := range 20 {
@@ -87,7 +95,8 @@ func (r *rig) replaceStream(addr, offload string) {
 			r.Fatal(err)
 		}
 		want.WriteString(text + "x unclassified y\n")
-		time.Sleep(2 * time.Millisecond) // a packet of its own
+		// Each word in a packet of its own.
+		r.eventually("what was sent", func() bool { return read.Load() >= int64(want.Len()) })
 	}
 	c.Close()
 	if b := <-got; !bytes.Equal(b, want.Bytes()) {

@@ -65,10 +65,8 @@ func (q *Quarantine) Remove(host netip.Addr) {
 // SetReachable replaces what quarantined hosts still reach, by set, and their
 // sets, all at once. Of a set that there is not, nothing is reached.
 func (q *Quarantine) SetReachable(sets [][]Reachable, setOf func(netip.Addr) uint8) {
-	q.mu.Lock()
-	q.reach = sets
-	q.mu.Unlock()
 	q.change(func(m map[decode.Addr]hold) {
+		q.reach = sets
 		for a, h := range m {
 			h.set = setOf(a.Netip())
 			m[a] = h
@@ -80,12 +78,12 @@ func (q *Quarantine) SetReachable(sets [][]Reachable, setOf func(netip.Addr) uin
 func (q *Quarantine) change(fn func(map[decode.Addr]hold)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	next := held{byAddr: map[decode.Addr]hold{}, reach: q.reach}
+	next := held{byAddr: map[decode.Addr]hold{}}
 	if q.byAddr != nil {
 		next.byAddr = maps.Clone(q.byAddr)
 	}
 	fn(next.byAddr)
-	q.byAddr = next.byAddr
+	q.byAddr, next.reach = next.byAddr, q.reach
 	for _, h := range next.byAddr {
 		if h.link == [6]byte{} {
 			continue

@@ -72,6 +72,10 @@ func (t *Tombstone) Answer(c *Crafter, p *decode.Packet, fromClient bool, now in
 	if p.Proto == decode.ProtoTCP && fromClient && p.TCPFlags&(flagSYN|flagACK|flagRST) == flagSYN {
 		return nil, true
 	}
+	if now < t.last { // the clock was set back
+		t.since -= t.last - now
+		t.last = now
+	}
 	t.back = now-t.last > int64(quietAfter)
 	t.heard++
 	t.last = now

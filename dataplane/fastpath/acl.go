@@ -268,31 +268,6 @@ func (c *compiled) remember() {
 	}
 }
 
-// SetSegmentation replaces zones and rules, in one step for the traffic. A set
-// that cannot be is an error, and the one before goes on.
-func (f *FastPath) SetSegmentation(s Segmentation) error {
-	c, err := s.compile()
-	if err != nil {
-		return fmt.Errorf("segmentation: %w", err)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return ErrClosed
-	}
-	next, back, done, err := f.prepareSegmentation(c, len(s.Rules) > 0)
-	if err != nil {
-		return errors.Join(err, back())
-	}
-	before := f.acl
-	f.acl = next
-	if err := f.apply(); err != nil {
-		f.acl = before
-		return errors.Join(err, back(), f.apply())
-	}
-	return done()
-}
-
 // prepareSegmentation writes a set where it does not hold yet, and gives what is
 // to be f.acl to put it in force. Then done forgets the set before; back forgets
 // this one instead, and what was written of it when there is an error. Neither is

@@ -110,15 +110,6 @@ func (f *FastPath) item(p netip.Prefix, e Entry) (item, error) {
 // same prefix from the same list replaces its entry. ErrFull tells that there
 // is no room.
 func (f *FastPath) Block(prefix netip.Prefix, e Entry) error {
-	return f.insert(prefix, e, false)
-}
-
-// Allow exempts packets from and to prefix from every drop of the fast path.
-func (f *FastPath) Allow(prefix netip.Prefix, e Entry) error {
-	return f.insert(prefix, e, true)
-}
-
-func (f *FastPath) insert(prefix netip.Prefix, e Entry, allow bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -128,11 +119,7 @@ func (f *FastPath) insert(prefix netip.Prefix, e Entry, allow bool) error {
 	if err != nil {
 		return err
 	}
-	table := f.block
-	if allow {
-		table, it.claim.flags = f.allow, 0
-	}
-	if err := table.insert(it.prefix, it.claim); err != nil {
+	if err := f.block.insert(it.prefix, it.claim); err != nil {
 		return err
 	}
 	return f.apply()
@@ -160,7 +147,24 @@ func (f *FastPath) BlockAll(blocks []Block) error {
 // Unblock takes list's entry for exactly this prefix away, or every list's
 // where list is "*". It reports whether there was one.
 func (f *FastPath) Unblock(prefix netip.Prefix, list string) (bool, error) {
-	return f.remove(prefix, list, false)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false, ErrClosed
+	}
+	prefix, err := canonical(prefix)
+	if err != nil {
+		return false, err
+	}
+	id := anyList
+	if list != "*" {
+		var ok bool
+		if id, ok = f.names.listID[list]; !ok {
+			return false, nil
+		}
+	}
+	ok, err := f.block.remove(prefix, id)
+	return ok, errors.Join(err, f.apply())
 }
 
 // UnblockAll is Unblock for many prefixes at once. It gives those that were on
@@ -194,41 +198,11 @@ func (f *FastPath) UnblockAll(blocks []Block, list string) ([]Block, error) {
 	return gone, errors.Join(append(errs, f.apply())...)
 }
 
-// Disallow is Unblock for the allow list.
-func (f *FastPath) Disallow(prefix netip.Prefix, list string) (bool, error) {
-	return f.remove(prefix, list, true)
-}
-
-func (f *FastPath) remove(prefix netip.Prefix, list string, allow bool) (bool, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return false, ErrClosed
-	}
-	prefix, err := canonical(prefix)
-	if err != nil {
-		return false, err
-	}
-	id := anyList
-	if list != "*" {
-		var ok bool
-		if id, ok = f.names.listID[list]; !ok {
-			return false, nil
-		}
-	}
-	table := f.block
-	if allow {
-		table = f.allow
-	}
-	ok, err := table.remove(prefix, id)
-	return ok, errors.Join(err, f.apply())
-}
-
 // List gives all block list entries, sorted by address.
-func (f *FastPath) List() []Block { return f.entries(false, "*") }
+func (f *FastPath) List() []Block { return f.entries("*") }
 
 // ListOf gives one list's entries, sorted by address.
-func (f *FastPath) ListOf(list string) []Block { return f.entries(false, list) }
+func (f *FastPath) ListOf(list string) []Block { return f.entries(list) }
 
 // Sizes tells how many prefixes are blocked and allowed.
 func (f *FastPath) Sizes() (blocked, allowed int) {
@@ -240,20 +214,13 @@ func (f *FastPath) Sizes() (blocked, allowed int) {
 	return f.block.table.Size(), f.allow.table.Size()
 }
 
-// Allowed gives all entries of the allow list, sorted by address.
-func (f *FastPath) Allowed() []Block { return f.entries(true, "*") }
-
-func (f *FastPath) entries(allow bool, list string) []Block {
+func (f *FastPath) entries(list string) []Block {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return nil
 	}
-	table := f.block
-	if allow {
-		table = f.allow
-	}
-	id, n := anyList, table.table.Size()
+	id, n := anyList, f.block.table.Size()
 	if list != "*" {
 		var ok bool
 		if id, ok = f.names.listID[list]; !ok {
@@ -262,7 +229,7 @@ func (f *FastPath) entries(allow bool, list string) []Block {
 		n = 0
 	}
 	out := make([]Block, 0, n)
-	for prefix, cs := range table.table.AllSorted() {
+	for prefix, cs := range f.block.table.AllSorted() {
 		for _, c := range cs {
 			if id != anyList && c.list != id {
 				continue

@@ -250,30 +250,6 @@ func (f *FastPath) apply() error {
 	return f.reconcile()
 }
 
-// SetMalformed selects malformed packets to drop, from now on; beside is
-// Config.MalformedBeside.
-func (f *FastPath) SetMalformed(m, beside Malformed) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return ErrClosed
-	}
-	f.cfg.Malformed, f.cfg.MalformedBeside = m, beside
-	f.set.Malformed = uint32(m | beside)
-	return f.apply()
-}
-
-// SetLimits sets the rate limits, from now on.
-func (f *FastPath) SetLimits(l Limits) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return ErrClosed
-	}
-	f.set.Rate = l.rates()
-	return f.apply()
-}
-
 // ErrClosed is what every method gives after Close.
 var ErrClosed = errors.New("fast path is closed")
 

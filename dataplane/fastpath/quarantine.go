@@ -183,25 +183,6 @@ func (f *FastPath) Quarantined() []Quarantined {
 // MaxAllowances is how many allowances there may be.
 const MaxAllowances = maxAllowances
 
-// SetAllowances replaces what quarantined hosts still reach. On an error it stays
-// as it was.
-func (f *FastPath) SetAllowances(all []Allowance) error {
-	next, err := compileAllowances(all)
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return ErrClosed
-	}
-	before := f.reach
-	if err := f.writeAllowances(next); err != nil {
-		return errors.Join(err, f.writeAllowances(before))
-	}
-	return nil
-}
-
 // compileAllowances gives allowances in the kernel's terms.
 func compileAllowances(all []Allowance) (out [maxAllowances]allowance, err error) {
 	if len(all) > maxAllowances {

@@ -18,7 +18,7 @@ func (w *Worker) dropBelow(f *flow.Flow, v verdict.Verdict) {
 		return
 	}
 	st := w.ensure(f)
-	if st.below != 0 && w.now-st.below < belowEvery {
+	if d := w.now - st.below; st.below != 0 && d >= 0 && d < belowEvery {
 		return
 	}
 	if st.below == 0 {

@@ -159,7 +159,8 @@ func (w *Worker) EndOffload() {
 	}
 }
 
-// takeBack ends the bypass of a flow that ends.
+// takeBack ends the bypass of a flow that ends, or that a verdict ends which was
+// still to come when it was handed over.
 func (w *Worker) takeBack(f *flow.Flow) {
 	if w.offload == nil {
 		return

@@ -39,19 +39,15 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 	} else if st := w.state(f); st != nil && f.Proto == decode.ProtoSCTP && live {
 		st.sctp.Close(w)
 	}
-	for d := protocol.ToServer; d <= protocol.ToClient; d++ {
-		if live {
+	if live {
+		for d := protocol.ToServer; d <= protocol.ToClient; d++ {
 			f.App.End(w.cfg.Registry, &w.env, d)
 			w.rawBytes(f, d, f.App.Offset(d), nil, protocol.Error)
-		} else {
-			w.env.Objects = (*discard)(w)
-			f.App.End(w.cfg.Registry, &w.env, d)
-			w.env.Objects = (*objectSink)(w)
+			w.closeRaw(f, d)
 		}
-		w.closeRaw(f, d)
-	}
-	if live {
 		w.transactions(f)
+	} else {
+		w.endUnread(f)
 	}
 	w.passed, w.why, w.rejected, w.dropAlert = false, dropNone, false, nil
 	w.alerts()

@@ -108,7 +108,7 @@ func holding(p *decode.Packet) bool {
 // trail withholds the packet in work where it brought the newest bytes of a
 // document that ends with its connection.
 func (w *Worker) trail(f *flow.Flow, dir protocol.Dir, p *decode.Packet) {
-	if w.keep != nil || f == nil || p.Proto != decode.ProtoTCP || !holding(p) || p.TCPFlags&(decode.TCPPsh|decode.TCPFin) == 0 {
+	if w.keep != nil || f == nil || f.Verdict.Action == verdict.Bypass || p.Proto != decode.ProtoTCP || !holding(p) || p.TCPFlags&(decode.TCPPsh|decode.TCPFin) == 0 {
 		return
 	}
 	if st := w.state(f); st != nil && st.trails[dir] > 0 {
@@ -256,9 +256,12 @@ func (w *Worker) release(h *hold) {
 		w.again = false
 		if forward {
 			w.sendHeld(h, hf)
-		} else {
-			w.freeFrame(hf)
+			continue
 		}
+		if !w.parked {
+			w.countDropped(&hf.frame)
+		}
+		w.freeFrame(hf)
 	}
 }
 
@@ -409,8 +412,7 @@ func (w *Worker) freeFrame(hf *heldFrame) {
 func (w *Worker) freeFrames(h *hold) {
 	for _, l := range [2][]*heldFrame{h.frames, h.queue} {
 		for _, hf := range l {
-			w.counters.DroppedFrames++
-			w.counters.DroppedBytes += uint64(hf.frame.WireLen)
+			w.countDropped(&hf.frame)
 			w.freeFrame(hf)
 		}
 	}

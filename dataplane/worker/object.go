@@ -298,8 +298,10 @@ func (w *Worker) apply(f *flow.Flow, v verdict.Verdict) {
 	}
 	if !f.Verdict.Action.EndsFlow() && v.Action.EndsFlow() {
 		w.counters.BlockedFlows++
+		w.takeBack(f)
 		f.Verdict = f.Verdict.Max(v)
 		w.refuse(f)
+		w.spend(f)
 		return
 	}
 	f.Verdict = f.Verdict.Max(v)

@@ -45,8 +45,10 @@ func (w *Worker) packet(p *decode.Packet) bool {
 
 // decide is packet without what is told of it.
 func (w *Worker) decide(p *decode.Packet) bool {
-	w.counters.Packets++
-	if p.NEvents > 0 {
+	if !w.again {
+		w.counters.Packets++
+	}
+	if p.NEvents > 0 && !w.again {
 		w.packetAnomalies(p.Events())
 	}
 	if q := w.cfg.Quarantine; q != nil && w.judging() && q.Holds(p) {
@@ -104,11 +106,13 @@ func (w *Worker) decide(p *decode.Packet) bool {
 	if f.Verdict.Action.EndsFlow() {
 		return w.ended(p, f, dir)
 	}
-	if f.Verdict.Action == verdict.Bypass {
-		return w.bypassed(p, f, dir)
-	}
+	// Even of a flow that is bypassed meanwhile what is withheld waits for its
+	// verdict: it must not go past that by being sent again.
 	if len(w.holds) > 0 && w.whileHeld(p, f, dir) {
 		return false
+	}
+	if f.Verdict.Action == verdict.Bypass {
+		return w.bypassed(p, f, dir)
 	}
 	return w.judgePacket(p, f, dir)
 }

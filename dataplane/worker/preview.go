@@ -117,6 +117,8 @@ func (w *Worker) settleGuess(h *hold) {
 	w.drop, w.why, w.passed, w.rejected, w.dropAlert = false, dropNone, false, false, nil
 	switch data := f.App.Pending(h.dir); {
 	case f.Verdict.Action.EndsFlow():
+	case w.cfg.Policy == nil || w.in.Classifier == nil:
+		// A reload has switched classification off meanwhile.
 	case ob != nil:
 		d, _ := ob.Decided.(*decision)
 		if d == nil {

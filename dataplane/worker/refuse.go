@@ -61,10 +61,12 @@ func (w *Worker) cut(f *flow.Flow, v verdict.Verdict) {
 		return
 	}
 	w.counters.BlockedFlows++
+	w.takeBack(f)
 	f.Verdict = f.Verdict.Max(v)
 	w.keepBack(f)
 	w.refuse(f)
 	f.Enforce = &cutFlow{last: w.now}
+	w.spend(f)
 }
 
 // cutFlow is what is kept of a connection that was cut: a bound on answers.
@@ -89,8 +91,10 @@ const cutSilence = 100e6
 // Data that comes once there are none is sent again, by an end that no reset has
 // reached, and kept from the other one.
 func (w *Worker) cutAgain(c *cutFlow, p *decode.Packet, fromClient bool) {
-	if p.Proto != decode.ProtoTCP || p.TCPFlags&(decode.TCPAck|decode.TCPRst|decode.TCPSyn) != decode.TCPAck ||
-		p.Payload != p.PayloadEnd && w.now-c.last < cutSilence {
+	if p.Proto != decode.ProtoTCP || p.TCPFlags&(decode.TCPAck|decode.TCPRst|decode.TCPSyn) != decode.TCPAck {
+		return
+	}
+	if d := w.now - c.last; p.Payload != p.PayloadEnd && d >= 0 && d < cutSilence {
 		return
 	}
 	if second := w.now / 1e9; second != c.second {

@@ -16,4 +16,17 @@ func (w *Worker) Step(delta int64) {
 	if w.missed > 0 {
 		w.missed += delta
 	}
+	for _, d := range w.dead.list {
+		d.next += delta
+	}
+	w.dead.full += delta
+	if o := w.offload; o != nil {
+		o.next, o.full = 0, o.full+delta
+	}
+	if o := w.overload; o != nil {
+		o.since, o.begin = o.since+delta, o.begin+delta
+		if o.calm > 0 {
+			o.calm += delta
+		}
+	}
 }

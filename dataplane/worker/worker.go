@@ -180,6 +180,8 @@ type Worker struct {
 	// touched lists objects that got bytes from the packet in work.
 	touched []*inspect.Object
 	closing bool
+	// spent are the flows that verdicts have ended and that hold memory yet.
+	spent []spentFlow
 	// nobodys is what bytes of an unknown protocol are asked about as.
 	nobodys protocol.Object
 	// rawDatagrams and rawStreams bound what is kept of flows of no known protocol.
@@ -283,6 +285,9 @@ func (w *Worker) Process(b *capture.Batch, forward []bool) {
 	w.batch++
 	for i := range b.Frames {
 		forward[i] = w.frame(&b.Frames[i])
+		if len(w.spent) > 0 {
+			w.relinquish()
+		}
 	}
 }
 
@@ -295,10 +300,15 @@ func (w *Worker) frame(f *capture.Frame) bool {
 	w.counters.Bytes += uint64(f.WireLen)
 	forward := w.judgeFrame(f)
 	if !forward && !w.parked {
-		w.counters.DroppedFrames++
-		w.counters.DroppedBytes += uint64(f.WireLen)
+		w.countDropped(f)
 	}
 	return forward
+}
+
+// countDropped counts a frame that goes nowhere.
+func (w *Worker) countDropped(f *capture.Frame) {
+	w.counters.DroppedFrames++
+	w.counters.DroppedBytes += uint64(f.WireLen)
 }
 
 // judgeFrame carries a frame through the pipeline and reports whether it may go
@@ -344,6 +354,9 @@ func (w *Worker) Tick(now int64) {
 	}
 	if len(w.holds) > 0 {
 		w.tickHolds()
+	}
+	if len(w.spent) > 0 {
+		w.relinquish()
 	}
 	w.retire()
 }

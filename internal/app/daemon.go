@@ -97,18 +97,6 @@ type group struct {
 	away  fastpath.Away
 }
 
-// processor is a worker as the live loops see it.
-type processor struct {
-	w    *worker.Worker
-	out  *Output
-	next atomic.Pointer[Parts]
-	// busy holds while the worker still uses parts that were replaced.
-	busy     atomic.Bool
-	counters atomic.Pointer[worker.Counters]
-	log      *slog.Logger
-	clock    stepClock
-}
-
 // ErrNoPorts is given when there is nothing to listen to.
 var ErrNoPorts = errors.New("no port to inspect: name one with --tap IF, --bridge INSIDE,OUTSIDE or --gateway LAN, or under ports in the configuration")
 
@@ -412,6 +400,9 @@ func (d *Daemon) Close() error {
 	if d.docs != nil {
 		errs = append(errs, d.docs.Close())
 	}
+	if d.quarantine != nil {
+		d.quarantine.flush() // whom the workers' last packets have put there
+	}
 	if d.fast != nil {
 		if d.drops != nil && d.out != nil {
 			d.out.Publish(0, d.drops.take(time.Now(), d.dropTotals(), true))
@@ -438,114 +429,4 @@ func (d *Daemon) Close() error {
 	d.quarantine, d.operator = nil, nil
 	d.groups, d.control, d.fast, d.out, d.http, d.lock, d.docs, d.kept = nil, nil, nil, nil, nil, nil, nil, nil
 	return errors.Join(errs...)
-}
-
-// Process implements live.Processor.
-func (p *processor) Process(b *liveBatch, forward []bool) {
-	p.stepped()
-	p.adopt()
-	p.w.Process(b, forward)
-	p.publish()
-}
-
-// Tick implements live.Processor.
-func (p *processor) Tick(now int64) {
-	p.stepped()
-	p.adopt()
-	p.w.Tick(now)
-	p.publish()
-	c := p.w.Counters()
-	p.counters.Store(&c)
-	p.busy.Store(p.w.Retiring())
-}
-
-// SetWake and Urgent implement live.Waker.
-func (p *processor) SetWake(wake func()) { p.w.SetWake(wake) }
-
-// Urgent is described with SetWake.
-func (p *processor) Urgent() bool { return p.w.Urgent() }
-
-// Pressure implements live.Pressed.
-func (p *processor) Pressure(x live.Pressure) {
-	p.w.Pressure(time.Now().UnixNano(), x.Fill, x.Lost)
-}
-
-// Missed implements live.Missing.
-func (p *processor) Missed(now int64) { p.w.Missed(now) }
-
-// Injections implements live.Processor.
-func (p *processor) Injections() []live.Injection { return p.w.Injections() }
-
-// stepped has the worker follow a clock that was set.
-func (p *processor) stepped() {
-	if d := p.clock.step(); d != 0 {
-		p.log.Warn("the clock was set", "by", time.Duration(d))
-		p.w.Step(d)
-	}
-}
-
-func (p *processor) publish() {
-	if evs := p.w.Events(); len(evs) > 0 {
-		p.out.Publish(0, evs)
-	}
-}
-
-// adopt takes over parts that a reload made.
-func (p *processor) adopt() {
-	parts := p.next.Swap(nil)
-	if parts == nil {
-		return
-	}
-	p.busy.Store(true)
-	if err := p.w.Swap(parts.Set, parts.Policy); err != nil {
-		p.log.Error("worker goes on with the rules before", "error", err)
-	}
-}
-
-func (d *Daemon) reload() (*signatures.Report, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	cfg, err := d.reloaded()
-	if err != nil {
-		return nil, err
-	}
-	parts, err := load(cfg, d.log, d.state)
-	if err != nil {
-		return nil, err
-	}
-	if err := worse(parts.Report, d.parts.Report); err != nil {
-		parts.Close()
-		return parts.Report, err
-	}
-	next := kernelSettingsOf(cfg)
-	if err := d.applyKernel(next, parts.Policy); err != nil {
-		parts.Close()
-		return nil, err
-	}
-	d.retired = append(d.retired, d.parts)
-	d.parts = parts
-	for _, g := range d.groups {
-		for _, p := range g.procs {
-			p.busy.Store(true)
-			p.next.Store(parts)
-		}
-	}
-	return parts.Report, nil
-}
-
-// retire frees parts that no worker uses any more.
-func (d *Daemon) retire() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, g := range d.groups {
-		for _, p := range g.procs {
-			if p.busy.Load() || p.next.Load() != nil {
-				return
-			}
-		}
-	}
-	for _, p := range d.retired {
-		p.Close()
-	}
-	d.retired = nil
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"sluice/dataplane/capture"
 	"sluice/dataplane/fastpath"
 	"sluice/dataplane/worker"
 	"sluice/events"
@@ -17,8 +16,6 @@ import (
 	"sluice/internal/control"
 	"sluice/internal/version"
 )
-
-type liveBatch = capture.Batch
 
 // Status is what `sluice status --json` prints.
 type Status struct {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"sluice/dataplane/decode"
+	"sluice/dataplane/fastpath"
 	"sluice/dataplane/policy"
 	"sluice/internal/config"
 )
@@ -82,6 +84,49 @@ func TestQuarantineTerms(t *testing.T) {
 	check("after a reload", [5]string{"10.9.9.9", "10.9.0.1", "10.9.0.1", "10.9.0.1", "10.9.0.1"}, spans)
 	if !reach(0, "10.9.9.9") || reach(0, "10.9.0.1") || reach(2, "10.9.2.9") {
 		t.Error("the workers go by what was said before")
+	}
+}
+
+// TestQuarantineTermsRefused has a worker put hosts in quarantine while the kernel
+// is told of other terms: with an error all stays as it was, and without one those
+// hosts too are held by the new terms.
+func TestQuarantineTermsRefused(t *testing.T) {
+	refused := errors.New("no room")
+	for _, want := range []error{refused, nil} {
+		q := testQuarantine(t, t.TempDir(), 10)
+		if err := q.setTerms(termsOf(t, "  - {name: r, action: quarantine, quarantine: {allow: [10.9.1.1]}}\n"), false, nil); err != nil {
+			t.Fatal(err)
+		}
+		before, during := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
+		q.isolate(before, [6]byte{}, "r")
+		sets := map[uint8]int{}
+		err := q.setTerms(termsOf(t, "  - {name: other, action: quarantine, quarantine: {allow: [10.9.2.2]}}\n  - {name: r, action: quarantine, quarantine: {allow: [10.9.3.3]}}\n"), false, func(all []fastpath.Allowance) error {
+			for _, a := range all {
+				sets[a.Set]++
+			}
+			q.isolate(during, [6]byte{}, "r")
+			return want
+		})
+		if !errors.Is(err, want) || len(sets) != 3 {
+			t.Errorf("%v, %v", err, sets)
+		}
+		reached, not := "10.9.3.3", "10.9.1.1"
+		if want != nil {
+			reached, not = not, reached
+		}
+		for _, host := range []netip.Addr{before, during} {
+			holds := func(dst string) bool {
+				return q.set.Holds(&decode.Packet{IPVersion: 4, Proto: 6, Time: time.Now().UnixNano(), Src: decode.AddrFrom(host), Dst: decode.AddrFrom(netip.MustParseAddr(dst))})
+			}
+			if holds(reached) || !holds(not) || !holds("10.9.2.2") {
+				t.Errorf("%v: %v does not reach what it may, or more", want, host)
+			}
+		}
+		for _, e := range q.listed() {
+			if e.Reaches() != reached {
+				t.Errorf("%v: %v is said to reach %s", want, e.Host, e.Reaches())
+			}
+		}
 	}
 }
 

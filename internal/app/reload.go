@@ -22,6 +22,55 @@ func (d *Daemon) Reload() (*signatures.Report, error) {
 	return rep, err
 }
 
+func (d *Daemon) reload() (*signatures.Report, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	cfg, err := d.reloaded()
+	if err != nil {
+		return nil, err
+	}
+	parts, err := load(cfg, d.log, d.state)
+	if err != nil {
+		return nil, err
+	}
+	if err := worse(parts.Report, d.parts.Report); err != nil {
+		parts.Close()
+		return parts.Report, err
+	}
+	next := kernelSettingsOf(cfg)
+	if err := d.applyKernel(next, parts.Policy); err != nil {
+		parts.Close()
+		return nil, err
+	}
+	d.retired = append(d.retired, d.parts)
+	d.parts = parts
+	for _, g := range d.groups {
+		for _, p := range g.procs {
+			p.busy.Store(true)
+			p.next.Store(parts)
+		}
+	}
+	return parts.Report, nil
+}
+
+// retire frees parts that no worker uses any more.
+func (d *Daemon) retire() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range d.groups {
+		for _, p := range g.procs {
+			// In this order: who takes next is busy already.
+			if p.next.Load() != nil || p.busy.Load() {
+				return
+			}
+		}
+	}
+	for _, p := range d.retired {
+		p.Close()
+	}
+	d.retired = nil
+}
+
 // reloaded gives the configuration that a reload goes by: the present one, with
 // the settings that a reload follows as they are now. Others that have changed
 // are told, since they take a restart.
