@@ -69,7 +69,7 @@ const (
 	maxLength = 1<<28 - 1
 	// defaultMessage bounds the content that rules and records see.
 	defaultMessage = 1 << 20
-	// maxKept bounds the content that the live transactions of a flow keep.
+	// maxKept bounds what the transactions of a flow keep while they wait.
 	maxKept = 4 << 20
 	// version5 is the protocol's number from which messages have properties.
 	version5 = 5
@@ -173,6 +173,7 @@ type side struct {
 // Parser is the MQTT of one connection.
 type Parser struct {
 	txs     protocol.TxList
+	wait    pending
 	side    [2]side
 	version uint8
 	// connect is the CONNECT that is to be answered, or was.
@@ -274,9 +275,11 @@ func (p *Parser) begin(env *protocol.Env, dir protocol.Dir) bool {
 			return false
 		}
 	case int(s.length) > env.Limits.MaxHeader:
+		// What is too long to be taken apart is looked through as content: nobody
+		// shall hide a thing in a will or among properties.
 		s.cur.skip(s.length)
-		p.place(env, s.cur)
-		return p.skip(s)
+		s.tx = p.place(env, s.cur)
+		p.object(env, dir, &protocol.Object{})
 	case s.left == 0:
 		p.body(env, dir)
 	}
@@ -302,6 +305,7 @@ func (p *Parser) next(s *side) {
 func (p *Parser) body(env *protocol.Env, dir protocol.Dir) {
 	s := &p.side[dir]
 	ok := s.cur.read(s.buf, p)
+	s.cur.kept = len(s.buf)
 	tx := p.place(env, s.cur)
 	if !ok {
 		tx.AddEvent("malformed_traffic")
@@ -345,17 +349,24 @@ func (p *Parser) publish(env *protocol.Env, dir protocol.Dir, data []byte) (int,
 		return 0, protocol.Error
 	}
 	c.Size = s.left
-	if limit := cmp.Or(env.Limits.MQTT.MaxMessage, defaultMessage); int(s.length) > limit || p.kept()+int(s.left) > maxKept {
+	c.kept = len(s.buf)
+	if limit := cmp.Or(env.Limits.MQTT.MaxMessage, defaultMessage); int(s.length) > limit || p.wait.size+int(s.length) > maxKept {
 		c.skip(s.length)
 	}
 	s.tx = p.place(env, c)
-	s.obj = &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: s.tx, Name: text(c.Topic), ContentType: c.contentType(), Total: uint64(s.left), Exact: true}
-	env.Objects.OpenObject(s.obj)
-	s.stage = stContent
+	p.object(env, dir, &protocol.Object{Name: text(c.Topic), ContentType: c.contentType()})
 	if s.left == 0 {
 		p.content(env, dir, nil)
 	}
 	return n, protocol.Continue
+}
+
+// object has the rest of a message looked through as content of its transaction.
+func (p *Parser) object(env *protocol.Env, dir protocol.Dir, o *protocol.Object) {
+	s := &p.side[dir]
+	o.Kind, o.Dir, o.Tx, o.Total, o.Exact = protocol.KindBody, dir, s.tx, uint64(s.left), true
+	s.obj, s.stage = o, stContent
+	env.Objects.OpenObject(o)
 }
 
 // publishHead gives the length of what stands before a publication's content,
@@ -389,6 +400,7 @@ func (p *Parser) content(env *protocol.Env, dir protocol.Dir, b []byte) {
 		env.Objects.ObjectData(s.obj, b)
 		if !s.cur.Truncated {
 			s.cur.Message = append(s.cur.Message, b...)
+			p.wait.grow(s.tx, len(b))
 		}
 	}
 	if s.left -= uint32(len(b)); s.left == 0 {
@@ -404,7 +416,9 @@ func (p *Parser) close(env *protocol.Env, s *side, state protocol.ObjectState) {
 	}
 	env.Objects.CloseObject(s.obj, state)
 	s.obj = nil
-	p.arrived(s.tx, s.cur)
+	if s.cur.Type == Publish {
+		p.arrived(s.tx, s.cur)
+	}
 }
 
 // malformed notes that a direction cannot be read any further.
@@ -450,7 +464,7 @@ func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	p.next(&p.side[dir])
 	for _, tx := range p.txs.Live {
 		if tx.In(dir) {
-			tx.Progress[dir] = Done
+			p.wait.advance(tx, dir, Done)
 		}
 	}
 }

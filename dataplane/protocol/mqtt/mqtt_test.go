@@ -1,10 +1,12 @@
 package mqtt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -129,8 +131,60 @@ func TestTransactionsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if len(r.Txs) != 21 || ended != 17 {
+	if len(r.Txs) != 21 || ended != 16 {
 		t.Errorf("%d transactions, of which %d were ended for want of room", len(r.Txs), ended)
+	}
+}
+
+// TestKeptIsBounded holds that what waits for answers keeps a bounded number of
+// bytes, also where all of it stands before the contents.
+func TestKeptIsBounded(t *testing.T) {
+	env := protocoltest.NewEnv(protocoltest.TCP(1883), &protocoltest.Sink{})
+	p := Definition().New(env).(*Parser)
+	p.Parse(env, protocol.ToServer, []byte(connect5))
+	for i := range byte(200) {
+		p.Parse(env, protocol.ToServer, []byte(msg(0x82, "\x01"+string([]byte{i})+"\x00"+str(strings.Repeat("a", 60000))+"\x00")))
+	}
+	if n := p.wait.queue.Len(); p.wait.size > maxKept+64<<10 || n > 80 || n < 60 {
+		t.Errorf("%d bytes of %d transactions are kept", p.wait.size, n)
+	}
+}
+
+// TestManyMessages holds that a message costs the same however many came with it.
+func TestManyMessages(t *testing.T) {
+	f := func(what, turn string) {
+		t.Helper()
+		took := func(n int) time.Duration {
+			best := time.Hour
+			for range 5 {
+				env := protocoltest.NewEnv(protocoltest.TCP(1883), &protocoltest.Sink{})
+				p := Definition().New(env)
+				p.Parse(env, protocol.ToServer, []byte(connect4))
+				p.Parse(env, protocol.ToClient, []byte(connAck4))
+				b := bytes.Repeat([]byte(turn), n)
+				from := time.Now()
+				p.Parse(env, protocol.ToServer, b)
+				best = min(best, time.Since(from))
+			}
+			return best
+		}
+		if few, many := took(1000), took(16000); many > 250*few {
+			t.Errorf("%s: %v for a thousand, %v for sixteen", what, few, many)
+		}
+	}
+	f("pings", msg(0xc0, ""))
+	f("answers to nothing", msg(0x40, "\x00\x01"))
+	f("publications", msg(0x30, str("")))
+	f("publications that wait", msg(0x32, str("")+"\x00\x07"))
+}
+
+// TestTooLongIsLookedThrough holds that a message beyond what is taken apart is
+// content all the same.
+func TestTooLongIsLookedThrough(t *testing.T) {
+	long := msg(0x10, str("MQTT")+"\x04\x2e\x00\x3c"+str(strings.Repeat("x", 60000))+str("gone")+str(strings.Repeat("y", 9000)+"the will"))
+	r := protocoltest.CheckCuts(t, Definition(), protocoltest.TCP(1883, c(long), s(connAck4), c(msg(0xe0, ""))))
+	if len(r.Objects) != 1 || !strings.HasSuffix(string(r.Objects[0].Data), "the will") || len(r.Txs) != 2 {
+		t.Errorf("%d objects, %d transactions", len(r.Objects), len(r.Txs))
 	}
 }
 
