@@ -219,16 +219,50 @@ func TestUser(t *testing.T) {
 	f("", c(connect5), s(connAck5))
 }
 
-// TestMask holds that what a detector finds in a content shows in no record.
+// TestMask holds that what a detector finds shows in no record, wherever a sender
+// has put it, nor what a client proves itself with.
 func TestMask(t *testing.T) {
-	r := protocoltest.Run(Definition(), protocoltest.TCP(1883, c(connect5), s(connAck5), c(msg(0x30, str("secret")+"\x0f\x26"+str("key")+str("a secret")+"my secret"))))
+	property := "\x26" + str("a secret name") + str("a secret")
+	connect := msg(0x10, str("MQTT")+"\x05\xc6\x00\x3c"+"\x0b\x15"+str("m")+"\x16"+str("open")+str("secret")+
+		string(rune(len(property)))+property+str("secret")+str("my secret")+str("secret")+str("geheim"))
+	r := protocoltest.Run(Definition(), protocoltest.TCP(1883, c(connect), s(connAck5), c(msg(0x30, str("secret")+string(rune(len(property)))+property+"my secret")),
+		c(msg(0x82, "\x00\x01\x00"+str("a secret")+"\x00")), c(msg(0xa2, "\x00\x02\x00"+str("a secret")))))
+	if len(r.Txs) != 4 {
+		t.Fatalf("%d transactions", len(r.Txs))
+	}
+	shown := ""
 	for _, tx := range r.Txs {
 		e := tx.Event.Extra["mqtt"].(eveMQTT)
-		e.Mask(func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "secret", "***")) })
-		if b, _ := json.Marshal(e); strings.Contains(string(b), "secret") {
-			t.Errorf("%s", b)
+		e.Mask(func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "secret", "+++")) })
+		b, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown += string(b)
+	}
+	if n := strings.Count(shown, "+++"); n != 12 || strings.Contains(shown, "secret") || strings.Contains(shown, "open") || strings.Contains(shown, "geheim") {
+		t.Errorf("%d are masked: %s", n, shown)
+	}
+}
+
+// TestHidePassword holds that a password is found where a packet has it.
+func TestHidePassword(t *testing.T) {
+	f := func(in, want string) {
+		t.Helper()
+		b := []byte(in)
+		HidePassword(b)
+		if string(b) != want {
+			t.Errorf("got %q, want %q", b, want)
 		}
 	}
+	hide := func(s string) string { return strings.Replace(s, "geheim", "******", 1) }
+	f("headers"+connect4+connect4, "headers"+hide(connect4)+hide(connect4))
+	f(connect4[:len(connect4)-2], hide(connect4)[:len(connect4)-2])
+	v5 := msg(0x10, str("MQTT")+"\x05\xc6\x00\x3c"+"\x0b\x15"+str("m")+"\x16"+str("1234")+"\x00"+str("id")+str("will")+str("last")+str("plc")+str("geheim"))
+	f(v5, strings.Replace(hide(v5), "1234", "****", 1))
+	f(connect5, connect5)
+	f("\x00\x04MQTT", "\x00\x04MQTT")
+	f("", "")
 }
 
 func FuzzParse(f *testing.F) {
@@ -248,5 +282,6 @@ func FuzzParse(f *testing.F) {
 		}
 		probe(protocol.ToServer, a)
 		probe(protocol.ToClient, b)
+		HidePassword(a)
 	})
 }
