@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +154,8 @@ func TestKeptIsBounded(t *testing.T) {
 
 // TestManyMessages holds that a message costs the same however many came with it.
 func TestManyMessages(t *testing.T) {
+	// The collector's turns would count as the messages' work.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	f := func(what, turn string) {
 		t.Helper()
 		took := func(n int) time.Duration {
@@ -162,13 +166,16 @@ func TestManyMessages(t *testing.T) {
 				p.Parse(env, protocol.ToServer, []byte(connect4))
 				p.Parse(env, protocol.ToClient, []byte(connAck4))
 				b := bytes.Repeat([]byte(turn), n)
+				runtime.GC()
 				from := time.Now()
 				p.Parse(env, protocol.ToServer, b)
 				best = min(best, time.Since(from))
 			}
 			return best
 		}
-		if few, many := took(1000), took(16000); many > 250*few {
+		few, many := took(1000), took(16000)
+		t.Logf("%s: %v for a thousand, %v for sixteen", what, few, many)
+		if many > 150*few {
 			t.Errorf("%s: %v for a thousand, %v for sixteen", what, few, many)
 		}
 	}
