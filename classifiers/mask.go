@@ -9,7 +9,8 @@ import (
 // its last four characters at most, and whether anything was replaced. data is
 // not changed; without a finding it is given back as it is. Cards, account
 // numbers and secrets are masked whatever the confidence, other values from
-// medium on; markings and addresses of machines are left.
+// medium on; markings and addresses of machines are left. Card numbers within
+// tokens, which are no finding, are masked as well.
 func (s *Scanner) Mask(data []byte) ([]byte, bool) { return s.mask(data, Low, maskable) }
 
 // MaskText is Mask for what events say of a transaction: names, addresses, URLs,
@@ -54,7 +55,7 @@ func (s *Scanner) mask(data []byte, min Confidence, maskable func(*Finding) bool
 			out[k] = '*'
 		}
 	}
-	if out == nil {
+	if out = maskGlued(data, out); out == nil {
 		return data, false
 	}
 	return out, true

@@ -35,7 +35,10 @@ func refused(err error) error {
 func reloadCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "reload", Short: "Make a running daemon load rules, policy and block lists anew", Args: cobra.NoArgs,
-		Long: "Reload loads rules, policy and block lists anew and swaps them atomically.\nWith errors in them the running ones go on, and the errors are told."}
+		Long: `Reload reads the configuration again and loads rules, policy, block lists and what
+else the kernel drops anew, swapping them atomically. With errors in them the
+running ones go on, and the errors are told. Settings that take a restart and have
+changed are named in the daemon's log.`}
 	cl := client(c, &asJSON)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var r app.ReloadReply

@@ -125,7 +125,9 @@ func rootCommand() *cobra.Command {
 		Long: `Sluice is a network data-loss-prevention and traffic-inspection appliance.
 
 It replays captures, scans files and checks rules without privilege, and runs
-as a daemon beside the wire (tap) or in it (bridge).`,
+as a daemon beside the wire (tap), in it (bridge) or on a host that routes
+(gateway). It exits with 1 where a check has findings, with 2 for wrong usage or
+unusable input, and with 130 where a signal ended what was under way.`,
 		SilenceErrors: true, SilenceUsage: true,
 		Version: version.String(),
 	}

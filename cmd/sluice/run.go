@@ -24,9 +24,8 @@ func runCommand() *cobra.Command {
 
 As a tap it listens to mirror ports or to a router's own port. As a bridge it is
 a bump in the wire between two ports, and withholds what must not pass. As a
-gateway it does the same on the LAN port of a host that routes. SIGHUP
-reloads rules, policy, block lists and the settings of what the kernel drops. It
-works with no file at all.`,
+gateway it does the same on the LAN port of a host that routes. SIGHUP does
+what sluice reload does. It works with no file at all.`,
 		Example: "  sluice run --bridge eth1,eth2\n  sluice run --tap eth0 --monitor --eve /var/log/sluice/eve.json",
 		Args:    cobra.NoArgs,
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/mqtt"
 	"sluice/events"
 )
 
@@ -19,7 +20,7 @@ func (w *Worker) masked(b []byte) []byte {
 		out = bytes.Clone(b)
 	}
 	if w.f != nil {
-		maskLogins(out, w.f.App.Proto())
+		MaskLogins(out, w.f.App.Proto())
 	}
 	return out
 }
@@ -92,12 +93,16 @@ func mayHide(b []byte) bool {
 	return bytes.Contains(b, []byte("://")) && bytes.IndexByte(b, '@') >= 0
 }
 
-// maskLogins replaces passwords of logins in the clear by asterisks: commands of
-// FTP (RFC 959), POP3 (RFC 1939, RFC 5034), SMTP (RFC 4954) and IMAP (RFC 9051).
+// MaskLogins replaces passwords of logins in the clear by asterisks: commands of
+// FTP (RFC 959), POP3 (RFC 1939, RFC 5034), SMTP (RFC 4954) and IMAP (RFC 9051),
+// and the CONNECT of MQTT.
 // b may begin with a packet's headers.
-func maskLogins(b []byte, proto protocol.ID) {
+func MaskLogins(b []byte, proto protocol.ID) {
 	switch proto {
 	case protocol.FTP, protocol.POP3, protocol.SMTP, protocol.IMAP:
+	case protocol.MQTT:
+		mqtt.HidePassword(b)
+		return
 	default:
 		return
 	}

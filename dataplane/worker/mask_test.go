@@ -10,7 +10,7 @@ func TestMaskLogins(t *testing.T) {
 	f := func(proto protocol.ID, in, want string) {
 		t.Helper()
 		b := []byte(in)
-		maskLogins(b, proto)
+		MaskLogins(b, proto)
 		if string(b) != want {
 			t.Errorf("%s: %q, want %q", proto, b, want)
 		}

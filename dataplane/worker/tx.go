@@ -121,7 +121,7 @@ func (w *Worker) record(f *flow.Flow, parser protocol.Parser, tx *protocol.Tx, e
 	for _, part := range e.Extra {
 		// Some records hold content, which events do not show where a detector
 		// finds something in it.
-		if m, ok := part.(interface{ Mask(func([]byte) []byte) }); ok {
+		if m, ok := part.(interface{ Mask(func([]byte) []byte) }); ok && w.in.Classifier != nil {
 			m.Mask(w.masked)
 		}
 	}

@@ -17,39 +17,31 @@ import (
 func Explain(ctx context.Context, cfg *config.Config, gid, sid uint32, attempts int, o ReplayOptions, log *slog.Logger) (*signatures.Trace, error) {
 	var trace *signatures.Trace
 	var parts *Parts
-	_, err := observe(ctx, cfg, o, log,
+	mask, err := newMasker(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer mask.close()
+	_, err = observe(ctx, cfg, o, log,
 		func(p *Parts) error { parts = p; return nil },
 		func(m *signatures.Matcher) error {
 			if !m.StartTrace(gid, sid, attempts) {
 				return whyNotLoaded(cfg, parts, gid, sid)
 			}
 			trace = m.Trace()
+			trace.Show = mask.shown
 			return nil
 		})
 	if errors.Is(err, errNoRules) {
 		err = whyNotLoaded(cfg, parts, gid, sid)
 	}
 	if trace != nil {
-		err = errors.Join(err, maskTrace(cfg, trace))
-	}
-	return trace, err
-}
-
-// maskTrace masks what detectors find in the bytes that a trace shows.
-func maskTrace(cfg *config.Config, t *signatures.Trace) error {
-	m, err := newMasker(cfg)
-	if err != nil {
-		return err
-	}
-	defer m.close()
-	for i := range t.Attempts {
-		a := &t.Attempts[i]
-		a.Object = m.text(a.Object)
-		for k := range a.Conditions {
-			a.Conditions[k].Detail = m.text(a.Conditions[k].Detail)
+		for i := range trace.Attempts {
+			a := &trace.Attempts[i]
+			a.Object = mask.text(a.Object)
 		}
 	}
-	return nil
+	return trace, err
 }
 
 // whyNotLoaded tells why a rule is not among those that are matched.

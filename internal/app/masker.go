@@ -1,7 +1,14 @@
 package app
 
 import (
+	"bytes"
+	"strings"
+
 	"sluice/classifiers"
+	"sluice/dataplane/flow"
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/ftp"
+	"sluice/dataplane/worker"
 	"sluice/internal/config"
 	"sluice/internal/hs"
 )
@@ -41,6 +48,31 @@ func (m *masker) text(s string) string {
 		return string(b)
 	}
 	return s
+}
+
+// shown gives a copy of a buffer's bytes in which values that a detector finds are
+// masked and, with any policy and none, what was sent to log in.
+func (m *masker) shown(f *flow.Flow, tx *protocol.Tx, buffer string, b []byte) []byte {
+	out := bytes.Clone(b)
+	if m != nil {
+		if masked, changed := m.s.Mask(b); changed {
+			out = masked
+		}
+	}
+	whole := strings.HasPrefix(buffer, "mqtt.connect.password")
+	if tx != nil && strings.HasPrefix(buffer, "ftp.command_data") {
+		c, ok := tx.State.(*ftp.Command)
+		whole = ok && c.Secret()
+	}
+	if whole {
+		for i := range out {
+			out[i] = '*'
+		}
+	}
+	if f != nil {
+		worker.MaskLogins(out, f.App.Proto())
+	}
+	return out
 }
 
 func (m *masker) close() {

@@ -25,7 +25,8 @@ func TestReference(t *testing.T) {
 		"One YAML file holds all settings; `sluice run --config FILE` reads it, and works without one. Any setting can be given as\n" +
 		"`--set KEY=VALUE` too. An unknown key or a value that does not fit is an error with its place. Where Suricata has the\n" +
 		"same setting, the name is the same.\n\n" +
-		"Sizes take kb, mb and gb (powers of 1,024), times ms, s, m, h and d (seconds without a unit), lists `[a, b]`.\n\n" +
+		"Sizes take kb, mb and gb (powers of 1,024), times ms, s, m, h and d (seconds without a unit), lists `[a, b]`. A\n" +
+		"row without a meaning belongs to the one above.\n\n" +
 		"<!-- Written by: go test ./internal/config -run TestReference -update -->\n\n" +
 		"| key | default | meaning |\n|---|---|---|\n")
 	reference(&b, comments, reflect.ValueOf(Default()).Elem(), "", "")
@@ -123,7 +124,11 @@ func isText(t reflect.Type) bool {
 func fieldComments(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, name := range []string{"config.go", "traffic.go", "outputs.go", "evetypes.go", "fastpath.go"} {
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package regress
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -62,15 +63,18 @@ func describe(evs []map[string]any, i int) string {
 	return b.String()
 }
 
-// show gives a value as JSON, cut short.
+// show gives a value as JSON, cut short, with < > & as they are.
 func show(v any) string {
-	data, err := json.Marshal(v)
-	s := string(data)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	s := strings.TrimSuffix(b.String(), "\n")
 	if err != nil {
 		s = fmt.Sprint(v)
 	}
 	if len(s) > maxShown {
-		s = s[:maxShown] + "…"
+		s = strings.ToValidUTF8(s[:maxShown], "") + "…"
 	}
 	return s
 }

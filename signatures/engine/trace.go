@@ -51,6 +51,7 @@ type Attempt struct {
 	Conditions []Condition `json:"conditions"`
 
 	flow  *flow.Flow
+	tx    *protocol.Tx
 	score int
 }
 
@@ -70,6 +71,9 @@ type Trace struct {
 	// one fits the rule's header, by the protocol that was recognised.
 	Packets int
 	Fitting map[string]int
+	// Show, if set, gives what may be shown of a buffer's bytes, in as many: they
+	// are left as they are. f and tx may be nil.
+	Show func(f *flow.Flow, tx *protocol.Tx, buffer string, b []byte) []byte
 
 	fitting map[*flow.Flow]protocol.ID
 	lists   map[*item]*listNote
@@ -96,7 +100,7 @@ func (m *Matcher) StartTrace(gid, sid uint32, max int) bool {
 			lists: map[*item]*listNote{}, fields: map[*rule.FieldTest]outcome{}}
 		add := func(name string, items []item) {
 			if len(items) > 0 {
-				n := newListNote(name, items)
+				n := newListNote(t, name, items)
 				t.lists[&items[0]] = n
 				t.order = append(t.order, n)
 			}
@@ -212,7 +216,7 @@ func (t *Trace) attempt(m *Matcher, x try) *Attempt {
 	}
 	if x.tx != nil {
 		id := x.tx.ID
-		a.Tx = &id
+		a.Tx, a.tx = &id, x.tx
 	}
 	if x.o != nil {
 		a.Object = kindName(x.o.Kind)

@@ -26,6 +26,7 @@ type itemNote struct {
 // listNote collects what a list's items did. The best of several runs (on the
 // instances of a buffer) is kept.
 type listNote struct {
+	trace *Trace
 	name  string
 	items []itemNote
 	place map[*item]int
@@ -44,8 +45,8 @@ type listNote struct {
 	shown  string
 }
 
-func newListNote(name string, items []item) *listNote {
-	n := &listNote{name: name, place: map[*item]int{}}
+func newListNote(t *Trace, name string, items []item) *listNote {
+	n := &listNote{trace: t, name: name, place: map[*item]int{}}
 	var add func([]item)
 	add = func(its []item) {
 		for i := range its {
@@ -85,7 +86,7 @@ func (n *listNote) keep(ok bool) {
 	}
 	if held > n.bestHeld {
 		n.bestHeld, n.best = held, append([]itemNote(nil), n.items...)
-		n.size, n.shown = len(n.buf), excerpt(n.buf)
+		n.size, n.shown = len(n.buf), n.trace.excerpt(n.trace.cur, n.name, n.buf, 0)
 	}
 	n.buf = nil
 }
@@ -216,6 +217,22 @@ func (x *itemNote) say() string {
 		return fmt.Sprintf("matches nothing from byte %d on", x.lo)
 	}
 	return fmt.Sprintf("at position %d", x.lo)
+}
+
+// The bytes before and after what is shown that tell whether it may be.
+const (
+	shownBefore = 1024
+	shownAfter  = 1024
+)
+
+// excerpt shows the beginning of b[from:], of the buffer of that name.
+func (t *Trace) excerpt(a *Attempt, name string, b []byte, from int) string {
+	if t.Show == nil {
+		return excerpt(b[from:])
+	}
+	lead := max(0, from-shownBefore)
+	b = b[lead:min(len(b), from+maxShownBytes+shownAfter)]
+	return excerpt(t.Show(a.flow, a.tx, name, b)[from-lead:])
 }
 
 // excerpt shows the beginning of a buffer, as rules would write it.

@@ -20,8 +20,9 @@ func (t *Trace) miss(m *Matcher, x try) *Attempt {
 	return a
 }
 
-// fast ends it with what is known of the fast pattern.
-func (t *Trace) fast(a *Attempt, b []byte, there bool) {
+// fast ends it with what is known of the fast pattern, which was looked for in
+// b[from:].
+func (t *Trace) fast(a *Attempt, b []byte, from int, there bool) {
 	text, buffer := t.FastPattern()
 	c := Condition{Keyword: "fast_pattern", Buffer: buffer, Text: text, Result: Failed}
 	switch at := -1; {
@@ -31,13 +32,13 @@ func (t *Trace) fast(a *Attempt, b []byte, there bool) {
 		c.Result, c.Detail = Skipped, "not looked for"
 	default:
 		if it := t.rule.fast; it != nil {
-			at = it.find(b)
+			at = it.find(b[from:])
 		}
 		c.Detail = "not in it"
 		if at >= 0 {
 			c.Detail = fmt.Sprintf("found at %d, where the content cannot be", at)
 		}
-		c.Detail += fmt.Sprintf("; %d bytes: %s", len(b), excerpt(b))
+		c.Detail += fmt.Sprintf("; %d bytes: %s", len(b)-from, t.excerpt(a, buffer, b, from))
 	}
 	a.Conditions = append(a.Conditions, c)
 	t.keep(a)
@@ -60,7 +61,7 @@ func (t *Trace) packet(m *Matcher) {
 		t.keep(a)
 		return
 	}
-	t.fast(a, m.p.PayloadBytes(), m.p.PayloadEnd > m.p.Payload)
+	t.fast(a, m.p.PayloadBytes(), 0, m.p.PayloadEnd > m.p.Payload)
 }
 
 // fits notes a flow that fits the rule's header, with the protocol known last.
@@ -92,7 +93,7 @@ func (t *Trace) stream(m *Matcher, w Window) {
 		if r.fast != nil {
 			from = max(0, w.New-len(r.fast.Pattern)+1)
 		}
-		t.fast(t.miss(m, try{kind: KindStream, w: w}), w.Data[from:], true)
+		t.fast(t.miss(m, try{kind: KindStream, w: w}), w.Data, from, true)
 	}
 }
 
@@ -122,7 +123,7 @@ func (t *Trace) tx(m *Matcher, def *protocol.Definition, tx *protocol.Tx, from, 
 			break
 		}
 	}
-	t.fast(a, best, there)
+	t.fast(a, best, 0, there)
 }
 
 // object notes that bytes of an object were judged.
@@ -132,6 +133,6 @@ func (t *Trace) object(m *Matcher, tx *protocol.Tx, o *protocol.Object, w Window
 		return
 	}
 	if l := &r.lists[r.fastList]; l.body && feeds(l.spec.ID, o, m.f.App.Proto()) {
-		t.fast(t.miss(m, try{kind: KindObject, tx: tx, o: o, w: w}), w.Data, true)
+		t.fast(t.miss(m, try{kind: KindObject, tx: tx, o: o, w: w}), w.Data, 0, true)
 	}
 }

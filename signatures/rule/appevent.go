@@ -47,6 +47,9 @@ var suricataEvents = map[protocol.ID]string{
 		write_queue_cnt_exceeded unusual_ntlmssp_order too_many_transactions`,
 	protocol.POP3: `too_many_transactions request_too_long incorrect_argument_count unknown_command response_too_long`,
 	protocol.IMAP: `too_many_transactions invalid_data request_not_found too_many_headers`,
+	protocol.MQTT: `missing_connect missing_publish missing_subscribe missing_unsubscribe double_connect unintroduced_message invalid_qos_level
+		missing_msg_id unassigned_msg_type too_many_transactions malformed_traffic`,
+	protocol.QUIC: `failed_decrypt error_on_data error_on_hello crypto_frag_too_long`,
 }
 
 // appEvent parses the anomaly of a protocol's transactions, or of the recognition

@@ -69,6 +69,9 @@ type eveFTP struct {
 	ReplyTruncated   bool     `json:"reply_truncated"`
 }
 
+// Secret reports whether Data is what somebody logs in with.
+func (c *Command) Secret() bool { return c.verb == cmdSecret && !c.plain && len(c.Data) > 0 }
+
 // masked stands for what was sent to log in.
 const masked = "***"
 
@@ -86,7 +89,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		Command: string(c.Name), CommandData: string(c.Data), CommandTruncated: c.cmdCut,
 		DynamicPort: c.data.port, ReplyReceived: "no", ReplyTruncated: c.replyCut,
 	}
-	if c.verb == cmdSecret && !c.plain && len(c.Data) > 0 {
+	if c.Secret() {
 		r.CommandData = masked
 	}
 	if c.answered {

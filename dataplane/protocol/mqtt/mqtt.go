@@ -19,20 +19,6 @@ const (
 	Done
 )
 
-// The slots of the buffers.
-const (
-	slotTopic = iota
-	slotMessage
-	slotSubscribe
-	slotUnsubscribe
-	slotClientID
-	slotUsername
-	slotPassword
-	slotWillTopic
-	slotWillMessage
-	slotProtocol
-)
-
 // Type is a message's type (MQTT 5.0 §2.1.2).
 type Type uint8
 
@@ -69,7 +55,7 @@ const (
 	maxLength = 1<<28 - 1
 	// defaultMessage bounds the content that rules and records see.
 	defaultMessage = 1 << 20
-	// maxKept bounds the content that the live transactions of a flow keep.
+	// maxKept bounds what the transactions of a flow keep while they wait.
 	maxKept = 4 << 20
 	// version5 is the protocol's number from which messages have properties.
 	version5 = 5
@@ -173,6 +159,7 @@ type side struct {
 // Parser is the MQTT of one connection.
 type Parser struct {
 	txs     protocol.TxList
+	wait    pending
 	side    [2]side
 	version uint8
 	// connect is the CONNECT that is to be answered, or was.
@@ -274,9 +261,11 @@ func (p *Parser) begin(env *protocol.Env, dir protocol.Dir) bool {
 			return false
 		}
 	case int(s.length) > env.Limits.MaxHeader:
+		// What is too long to be taken apart is looked through as content: nobody
+		// shall hide a thing in a will or among properties.
 		s.cur.skip(s.length)
-		p.place(env, s.cur)
-		return p.skip(s)
+		s.tx = p.place(env, s.cur)
+		p.object(env, dir, &protocol.Object{})
 	case s.left == 0:
 		p.body(env, dir)
 	}
@@ -302,6 +291,7 @@ func (p *Parser) next(s *side) {
 func (p *Parser) body(env *protocol.Env, dir protocol.Dir) {
 	s := &p.side[dir]
 	ok := s.cur.read(s.buf, p)
+	s.cur.kept = len(s.buf)
 	tx := p.place(env, s.cur)
 	if !ok {
 		tx.AddEvent("malformed_traffic")
@@ -345,17 +335,24 @@ func (p *Parser) publish(env *protocol.Env, dir protocol.Dir, data []byte) (int,
 		return 0, protocol.Error
 	}
 	c.Size = s.left
-	if limit := cmp.Or(env.Limits.MQTT.MaxMessage, defaultMessage); int(s.length) > limit || p.kept()+int(s.left) > maxKept {
+	c.kept = len(s.buf)
+	if limit := cmp.Or(env.Limits.MQTT.MaxMessage, defaultMessage); int(s.length) > limit || p.wait.size+int(s.length) > maxKept {
 		c.skip(s.length)
 	}
 	s.tx = p.place(env, c)
-	s.obj = &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: s.tx, Name: text(c.Topic), ContentType: c.contentType(), Total: uint64(s.left), Exact: true}
-	env.Objects.OpenObject(s.obj)
-	s.stage = stContent
+	p.object(env, dir, &protocol.Object{Name: text(c.Topic), ContentType: c.contentType()})
 	if s.left == 0 {
 		p.content(env, dir, nil)
 	}
 	return n, protocol.Continue
+}
+
+// object has the rest of a message looked through as content of its transaction.
+func (p *Parser) object(env *protocol.Env, dir protocol.Dir, o *protocol.Object) {
+	s := &p.side[dir]
+	o.Kind, o.Dir, o.Tx, o.Total, o.Exact = protocol.KindBody, dir, s.tx, uint64(s.left), true
+	s.obj, s.stage = o, stContent
+	env.Objects.OpenObject(o)
 }
 
 // publishHead gives the length of what stands before a publication's content,
@@ -389,6 +386,7 @@ func (p *Parser) content(env *protocol.Env, dir protocol.Dir, b []byte) {
 		env.Objects.ObjectData(s.obj, b)
 		if !s.cur.Truncated {
 			s.cur.Message = append(s.cur.Message, b...)
+			p.wait.grow(s.tx, len(b))
 		}
 	}
 	if s.left -= uint32(len(b)); s.left == 0 {
@@ -404,7 +402,9 @@ func (p *Parser) close(env *protocol.Env, s *side, state protocol.ObjectState) {
 	}
 	env.Objects.CloseObject(s.obj, state)
 	s.obj = nil
-	p.arrived(s.tx, s.cur)
+	if s.cur.Type == Publish {
+		p.arrived(s.tx, s.cur)
+	}
 }
 
 // malformed notes that a direction cannot be read any further.
@@ -450,7 +450,7 @@ func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	p.next(&p.side[dir])
 	for _, tx := range p.txs.Live {
 		if tx.In(dir) {
-			tx.Progress[dir] = Done
+			p.wait.advance(tx, dir, Done)
 		}
 	}
 }
@@ -464,68 +464,6 @@ var refusal = []byte{byte(Disconnect) << 4, 2, 0x87, 0}
 // Refusal implements protocol.Refuser. Before version 5 a server cannot say no.
 func (p *Parser) Refusal() ([]byte, bool) {
 	return refusal, p.version >= version5 && p.connected && p.side[protocol.ToClient].stage == stHeader && len(p.side[protocol.ToClient].buf) == 0
-}
-
-// Buffer implements protocol.Parser.
-func (p *Parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir, i int) ([]byte, bool) {
-	t, ok := tx.State.(*Transaction)
-	if !ok || id.Protocol() != protocol.MQTT {
-		return nil, false
-	}
-	for _, c := range t.Packets {
-		if c.Dir != dir {
-			continue
-		}
-		if c.Type == typeOf[id.Slot()] {
-			if b, n := c.buffer(id.Slot(), i); n < 0 {
-				return b, true
-			} else {
-				i -= n
-			}
-		}
-	}
-	return nil, false
-}
-
-// typeOf gives the type of the messages that fill a buffer.
-var typeOf = [...]Type{slotTopic: Publish, slotMessage: Publish, slotSubscribe: Subscribe, slotUnsubscribe: Unsubscribe, slotClientID: Connect,
-	slotUsername: Connect, slotPassword: Connect, slotWillTopic: Connect, slotWillMessage: Connect, slotProtocol: Connect}
-
-// one gives a buffer that a message has once or, where it is empty, not at all.
-func one(b []byte, i int) ([]byte, int) {
-	if len(b) == 0 {
-		return nil, 0
-	}
-	if i == 0 {
-		return b, -1
-	}
-	return nil, 1
-}
-
-// buffer gives instance i of a buffer and -1, or how many there are.
-func (c *Packet) buffer(slot uint8, i int) ([]byte, int) {
-	switch slot {
-	case slotTopic:
-		return one(c.Topic, i)
-	case slotMessage:
-		return one(c.Message, i)
-	case slotClientID:
-		return one(c.ClientID, i)
-	case slotUsername:
-		return one(c.Username, i)
-	case slotPassword:
-		return one(c.Password, i)
-	case slotWillTopic:
-		return one(c.WillTopic, i)
-	case slotWillMessage:
-		return one(c.WillMessage, i)
-	case slotProtocol:
-		return one(c.Protocol, i)
-	}
-	if i < len(c.Topics) {
-		return c.Topics[i].Filter, -1
-	}
-	return nil, len(c.Topics)
 }
 
 func text(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))) }

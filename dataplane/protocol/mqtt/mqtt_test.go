@@ -1,10 +1,14 @@
 package mqtt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -129,8 +133,65 @@ func TestTransactionsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if len(r.Txs) != 21 || ended != 17 {
+	if len(r.Txs) != 21 || ended != 16 {
 		t.Errorf("%d transactions, of which %d were ended for want of room", len(r.Txs), ended)
+	}
+}
+
+// TestKeptIsBounded holds that what waits for answers keeps a bounded number of
+// bytes, also where all of it stands before the contents.
+func TestKeptIsBounded(t *testing.T) {
+	env := protocoltest.NewEnv(protocoltest.TCP(1883), &protocoltest.Sink{})
+	p := Definition().New(env).(*Parser)
+	p.Parse(env, protocol.ToServer, []byte(connect5))
+	for i := range byte(200) {
+		p.Parse(env, protocol.ToServer, []byte(msg(0x82, "\x01"+string([]byte{i})+"\x00"+str(strings.Repeat("a", 60000))+"\x00")))
+	}
+	if n := p.wait.queue.Len(); p.wait.size > maxKept+64<<10 || n > 80 || n < 60 {
+		t.Errorf("%d bytes of %d transactions are kept", p.wait.size, n)
+	}
+}
+
+// TestManyMessages holds that a message costs the same however many came with it.
+func TestManyMessages(t *testing.T) {
+	// The collector's turns would count as the messages' work.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	f := func(what, turn string) {
+		t.Helper()
+		took := func(n int) time.Duration {
+			best := time.Hour
+			for range 5 {
+				env := protocoltest.NewEnv(protocoltest.TCP(1883), &protocoltest.Sink{})
+				p := Definition().New(env)
+				p.Parse(env, protocol.ToServer, []byte(connect4))
+				p.Parse(env, protocol.ToClient, []byte(connAck4))
+				b := bytes.Repeat([]byte(turn), n)
+				runtime.GC()
+				from := time.Now()
+				p.Parse(env, protocol.ToServer, b)
+				best = min(best, time.Since(from))
+			}
+			return best
+		}
+		few, many := took(1000), took(16000)
+		t.Logf("%s: %v for a thousand, %v for sixteen", what, few, many)
+		if many > 150*few {
+			t.Errorf("%s: %v for a thousand, %v for sixteen", what, few, many)
+		}
+	}
+	f("pings", msg(0xc0, ""))
+	f("answers to nothing", msg(0x40, "\x00\x01"))
+	f("publications", msg(0x30, str("")))
+	f("publications that wait", msg(0x32, str("")+"\x00\x07"))
+}
+
+// TestTooLongIsLookedThrough holds that a message beyond what is taken apart is
+// content all the same.
+func TestTooLongIsLookedThrough(t *testing.T) {
+	long := msg(0x10, str("MQTT")+"\x04\x2e\x00\x3c"+str(strings.Repeat("x", 60000))+str("gone")+str(strings.Repeat("y", 9000)+"the will"))
+	r := protocoltest.CheckCuts(t, Definition(), protocoltest.TCP(1883, c(long), s(connAck4), c(msg(0xe0, ""))))
+	if len(r.Objects) != 1 || !strings.HasSuffix(string(r.Objects[0].Data), "the will") || len(r.Txs) != 2 {
+		t.Errorf("%d objects, %d transactions", len(r.Objects), len(r.Txs))
 	}
 }
 
@@ -165,16 +226,50 @@ func TestUser(t *testing.T) {
 	f("", c(connect5), s(connAck5))
 }
 
-// TestMask holds that what a detector finds in a content shows in no record.
+// TestMask holds that what a detector finds shows in no record, wherever a sender
+// has put it, nor what a client proves itself with.
 func TestMask(t *testing.T) {
-	r := protocoltest.Run(Definition(), protocoltest.TCP(1883, c(connect5), s(connAck5), c(msg(0x30, str("secret")+"\x0f\x26"+str("key")+str("a secret")+"my secret"))))
+	property := "\x26" + str("a secret name") + str("a secret")
+	connect := msg(0x10, str("MQTT")+"\x05\xc6\x00\x3c"+"\x0b\x15"+str("m")+"\x16"+str("open")+str("secret")+
+		string(rune(len(property)))+property+str("secret")+str("my secret")+str("secret")+str("geheim"))
+	r := protocoltest.Run(Definition(), protocoltest.TCP(1883, c(connect), s(connAck5), c(msg(0x30, str("secret")+string(rune(len(property)))+property+"my secret")),
+		c(msg(0x82, "\x00\x01\x00"+str("a secret")+"\x00")), c(msg(0xa2, "\x00\x02\x00"+str("a secret")))))
+	if len(r.Txs) != 4 {
+		t.Fatalf("%d transactions", len(r.Txs))
+	}
+	shown := ""
 	for _, tx := range r.Txs {
 		e := tx.Event.Extra["mqtt"].(eveMQTT)
-		e.Mask(func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "secret", "***")) })
-		if b, _ := json.Marshal(e); strings.Contains(string(b), "secret") {
-			t.Errorf("%s", b)
+		e.Mask(func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "secret", "+++")) })
+		b, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown += string(b)
+	}
+	if n := strings.Count(shown, "+++"); n != 12 || strings.Contains(shown, "secret") || strings.Contains(shown, "open") || strings.Contains(shown, "geheim") {
+		t.Errorf("%d are masked: %s", n, shown)
+	}
+}
+
+// TestHidePassword holds that a password is found where a packet has it.
+func TestHidePassword(t *testing.T) {
+	f := func(in, want string) {
+		t.Helper()
+		b := []byte(in)
+		HidePassword(b)
+		if string(b) != want {
+			t.Errorf("got %q, want %q", b, want)
 		}
 	}
+	hide := func(s string) string { return strings.Replace(s, "geheim", "******", 1) }
+	f("headers"+connect4+connect4, "headers"+hide(connect4)+hide(connect4))
+	f(connect4[:len(connect4)-2], hide(connect4)[:len(connect4)-2])
+	v5 := msg(0x10, str("MQTT")+"\x05\xc6\x00\x3c"+"\x0b\x15"+str("m")+"\x16"+str("1234")+"\x00"+str("id")+str("will")+str("last")+str("plc")+str("geheim"))
+	f(v5, strings.Replace(hide(v5), "1234", "****", 1))
+	f(connect5, connect5)
+	f("\x00\x04MQTT", "\x00\x04MQTT")
+	f("", "")
 }
 
 func FuzzParse(f *testing.F) {
@@ -194,5 +289,6 @@ func FuzzParse(f *testing.F) {
 		}
 		probe(protocol.ToServer, a)
 		probe(protocol.ToClient, b)
+		HidePassword(a)
 	})
 }

@@ -30,6 +30,8 @@ type Packet struct {
 	// Length is then its length.
 	Truncated bool
 	Length    uint32
+	// kept counts the bytes of it that are kept, without a publication's content.
+	kept int
 
 	// Of CONNECT.
 	Protocol                        []byte

@@ -106,25 +106,50 @@ type eveTopic struct {
 // hidden stands for a password.
 const hidden = "***"
 
-// Mask lets mask replace values in all text that is a sender's own.
+// secretProperty is the property that holds what a client or server proves itself
+// with (MQTT 5.0 §4.12), a password mostly.
+const secretProperty = "authentication_data"
+
+// Mask lets mask replace values in all text that is a sender's own, and hides
+// what proves who somebody is.
 func (e eveMQTT) Mask(mask func([]byte) []byte) {
-	values := func(m map[string]any) {
+	masked := func(s string) string { return string(mask([]byte(s))) }
+	values := func(m map[string]any) map[string]any {
+		if m == nil {
+			return nil
+		}
+		out := make(map[string]any, len(m))
 		for k, v := range m {
 			if s, ok := v.(string); ok {
-				m[k] = string(mask([]byte(s)))
+				v = masked(s)
 			}
+			if k == secretProperty {
+				v = hidden
+			}
+			out[masked(k)] = v // a user's own property has a name of the user's own
 		}
+		return out
 	}
 	for _, m := range e {
-		values(m.Properties)
-		for _, s := range []*string{m.Topic, m.Message, m.ClientID} {
+		m.Properties = values(m.Properties)
+		for _, s := range []*string{m.Topic, m.Message, m.ClientID, m.Username} {
 			if s != nil {
-				*s = string(mask([]byte(*s)))
+				*s = masked(*s)
+			}
+		}
+		switch list := m.Topics.(type) {
+		case []eveTopic:
+			for i := range list {
+				list[i].Topic = masked(list[i].Topic)
+			}
+		case []string:
+			for i := range list {
+				list[i] = masked(list[i])
 			}
 		}
 		if m.Will != nil {
-			values(m.Will.Properties)
-			m.Will.Topic, m.Will.Message = string(mask([]byte(m.Will.Topic))), string(mask([]byte(m.Will.Message)))
+			m.Will.Properties = values(m.Will.Properties)
+			m.Will.Topic, m.Will.Message = masked(m.Will.Topic), masked(m.Will.Message)
 		}
 	}
 }

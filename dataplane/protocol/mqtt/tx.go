@@ -1,53 +1,118 @@
 package mqtt
 
-import "sluice/dataplane/protocol"
+import (
+	"container/list"
+
+	"sluice/dataplane/protocol"
+)
 
 // Transaction is the State of a transaction: a message and its answers, in
 // order of arrival.
-type Transaction struct{ Packets []*Packet }
+type Transaction struct {
+	Packets []*Packet
+	// size counts the bytes that are kept of them.
+	size int
+	// key is where the transaction is found by its answers, if named.
+	key   key
+	named bool
+	// place is that among those that wait, nil once it is over.
+	place *list.Element
+}
 
-// kept counts the bytes of content that live transactions keep.
-func (p *Parser) kept() (n int) {
-	for _, tx := range p.txs.Live {
-		for _, c := range tx.State.(*Transaction).Packets {
-			n += cap(c.Message)
+// key is what the answers to a message tell of it.
+type key struct {
+	typ Type
+	dir protocol.Dir
+	id  uint16
+}
+
+// maxAnswers bounds the messages of a transaction.
+const maxAnswers = 8
+
+// pending are a connection's transactions that wait for an answer or for the rest
+// of a content. A message costs the same however many there are.
+type pending struct {
+	byKey map[key]*protocol.Tx
+	// queue has them in order of age.
+	queue list.List
+	// size counts the bytes that are kept of them.
+	size int
+}
+
+var over = [2]uint8{Done, Done}
+
+func (w *pending) add(tx *protocol.Tx) {
+	t := tx.State.(*Transaction)
+	t.place = w.queue.PushBack(tx)
+	w.size += t.size
+	if c := t.Packets[0]; c.HasID {
+		if w.byKey == nil {
+			w.byKey = make(map[key]*protocol.Tx)
 		}
+		t.key, t.named = key{c.Type, c.Dir, c.ID}, true
+		w.byKey[t.key] = tx
 	}
-	return n
+}
+
+// grow notes that n more bytes are kept of a transaction.
+func (w *pending) grow(tx *protocol.Tx, n int) {
+	t := tx.State.(*Transaction)
+	t.size += n
+	if t.place != nil {
+		w.size += n
+	}
+}
+
+// advance sets how far a direction of a transaction has come.
+func (w *pending) advance(tx *protocol.Tx, dir protocol.Dir, progress uint8) {
+	to := tx.Progress
+	to[dir] = max(to[dir], progress)
+	w.set(tx, to)
+}
+
+// set is advance for both directions.
+func (w *pending) set(tx *protocol.Tx, to [2]uint8) {
+	tx.Progress = to
+	t := tx.State.(*Transaction)
+	if to != over || t.place == nil {
+		return
+	}
+	w.queue.Remove(t.place)
+	t.place = nil
+	w.size -= t.size
+	if t.named && w.byKey[t.key] == tx {
+		delete(w.byKey, t.key)
+	}
 }
 
 // alone makes a transaction of a message that belongs to no other.
 func (p *Parser) alone(env *protocol.Env, c *Packet, event string) *protocol.Tx {
-	p.bound(env)
-	tx := p.txs.Add(&Transaction{Packets: []*Packet{c}}, env.Now)
+	tx := p.txs.Add(&Transaction{Packets: []*Packet{c}, size: c.kept}, env.Now)
 	tx.Only = protocol.DirsToServer << c.Dir
 	if event != "" {
 		tx.AddEvent(event)
 	}
-	tx.Progress = [2]uint8{Done, Done}
+	tx.Progress = over
 	return tx
 }
 
-// bound ends the oldest transaction where there are too many: answers that never
-// come must not keep everything.
+// bound ends the oldest transactions where there are too many, or too much of
+// them: answers that never come must not keep everything.
 func (p *Parser) bound(env *protocol.Env) {
-	if len(p.txs.Live) < env.Limits.Tx(protocol.MQTT) {
-		return
-	}
-	for _, tx := range p.txs.Live {
-		if tx.Progress != [2]uint8{Done, Done} {
-			tx.AddEvent("too_many_transactions")
-			tx.Progress = [2]uint8{Done, Done}
-			return
-		}
+	w := &p.wait
+	for w.queue.Len() > 0 && (w.queue.Len() >= env.Limits.Tx(protocol.MQTT) || w.size > maxKept) {
+		tx := w.queue.Front().Value.(*protocol.Tx)
+		tx.AddEvent("too_many_transactions")
+		w.set(tx, over)
 	}
 }
 
 // open makes a transaction that waits for an answer.
 func (p *Parser) open(env *protocol.Env, c *Packet, progress uint8) *protocol.Tx {
 	p.bound(env)
-	tx := p.txs.Add(&Transaction{Packets: []*Packet{c}}, env.Now)
+	tx := p.txs.Add(&Transaction{Packets: []*Packet{c}, size: c.kept}, env.Now)
 	tx.Progress[c.Dir] = progress
+	p.wait.add(tx)
 	return tx
 }
 
@@ -76,7 +141,7 @@ func (p *Parser) placed(env *protocol.Env, c *Packet) *protocol.Tx {
 			p.user = p.claimed
 		}
 		if tx := p.connect; tx != nil && tx.Progress[c.Dir] < Done {
-			add(tx, c, Done)
+			p.add(tx, c, Done)
 			return tx
 		}
 		return p.alone(env, c, "missing_connect")
@@ -101,9 +166,9 @@ func (p *Parser) placed(env *protocol.Env, c *Packet) *protocol.Tx {
 		if c.Type == PubRec && !refused {
 			progress = Message
 		}
-		add(tx, c, progress)
+		p.add(tx, c, progress)
 		if refused {
-			tx.Progress = [2]uint8{Done, Done}
+			p.wait.set(tx, over)
 		}
 		return tx
 	case Subscribe, Unsubscribe:
@@ -117,7 +182,7 @@ func (p *Parser) placed(env *protocol.Env, c *Packet) *protocol.Tx {
 		if tx == nil {
 			return p.alone(env, c, event)
 		}
-		add(tx, c, Done)
+		p.add(tx, c, Done)
 		return tx
 	}
 	return p.alone(env, c, "")
@@ -127,29 +192,26 @@ func (p *Parser) placed(env *protocol.Env, c *Packet) *protocol.Tx {
 func (p *Parser) arrived(tx *protocol.Tx, c *Packet) {
 	switch c.QoS {
 	case 0:
-		tx.Progress = [2]uint8{Done, Done}
+		p.wait.set(tx, over)
 	case 1:
-		tx.Progress[c.Dir] = max(tx.Progress[c.Dir], Done)
+		p.wait.advance(tx, c.Dir, Done)
 	default:
-		tx.Progress[c.Dir] = max(tx.Progress[c.Dir], Message)
+		p.wait.advance(tx, c.Dir, Message)
 	}
 }
 
-func add(tx *protocol.Tx, c *Packet, progress uint8) {
+func (p *Parser) add(tx *protocol.Tx, c *Packet, progress uint8) {
 	t := tx.State.(*Transaction)
 	t.Packets = append(t.Packets, c)
-	tx.Progress[c.Dir] = max(tx.Progress[c.Dir], progress)
+	p.wait.grow(tx, c.kept)
+	p.wait.advance(tx, c.Dir, progress)
 }
 
 // find gives the newest open transaction that a message of a type, direction and
 // number has begun.
 func (p *Parser) find(typ Type, dir protocol.Dir, id uint16) *protocol.Tx {
-	for i := len(p.txs.Live) - 1; i >= 0; i-- {
-		tx := p.txs.Live[i]
-		t := tx.State.(*Transaction)
-		if c := t.Packets[0]; c.Type == typ && c.Dir == dir && c.HasID && c.ID == id && len(t.Packets) < 8 && tx.Progress != [2]uint8{Done, Done} {
-			return tx
-		}
+	if tx := p.wait.byKey[key{typ, dir, id}]; tx != nil && len(tx.State.(*Transaction).Packets) < maxAnswers {
+		return tx
 	}
 	return nil
 }

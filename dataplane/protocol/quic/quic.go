@@ -223,6 +223,8 @@ func (p *Parser) frames(env *protocol.Env, dir protocol.Dir, b []byte) {
 		b = b[n:]
 		return v
 	}
+	// What came before a frame that is not read, as one that closes, counts.
+	defer p.hello(env, dir)
 	for len(b) > 0 {
 		kind := b[0]
 		b = b[1:]
@@ -252,7 +254,6 @@ func (p *Parser) frames(env *protocol.Env, dir protocol.Dir, b []byte) {
 			return
 		}
 	}
-	p.hello(env, dir)
 }
 
 // The types of messages of a TLS handshake.
@@ -273,7 +274,7 @@ func (p *Parser) hello(env *protocol.Env, dir protocol.Dir) {
 		want = serverHello
 	}
 	n := int(b[1])<<16 | int(b[2])<<8 | int(b[3])
-	if b[0] != want || n > maxHello {
+	if b[0] != want || 4+n > maxHello {
 		s.finish()
 		return
 	}

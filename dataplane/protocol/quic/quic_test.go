@@ -109,6 +109,7 @@ func TestHello(t *testing.T) {
 	f("a piece is missing", "", sent(initial1(0, crypto(m, 0, 40)+crypto(m, 50, n))))
 	f("changed on the way", "", sent(strings.Replace(initial1(0, whole), "\x00\x00", "\x00\x01", 1)))
 	f("not a hello", "", sent(initial1(0, crypto([]byte("\x02\x00\x00\x01x"), 0, 5))), sent(initial1(1, whole)))
+	f("before a frame that ends it all", "1 "+known, sent(initial1(0, whole+"\x1c"+num(0)+num(0)+num(0))))
 	f("another frame", "", sent(initial1(0, "\x08"+whole)))
 	f("longer than it says", "", sent(initial1(0, "\x06"+num(0)+num(5000)+"abc")))
 }

@@ -44,8 +44,9 @@ type Config struct {
 const (
 	// retryAfter is how long a listener that is not there is left alone.
 	retryAfter = time.Second
-	// writeWait bounds how long the publisher waits for a slow listener.
-	writeWait = time.Second
+	// writeWait bounds how long the publisher, on which other sinks depend, waits for
+	// a slow listener.
+	writeWait = 100 * time.Millisecond
 )
 
 // Sink hands events over. It belongs to the publisher's goroutine.

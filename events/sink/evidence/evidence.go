@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -213,9 +212,7 @@ func (s *Store) write(it *item) error {
 		return fmt.Errorf("write evidence: %w", err)
 	}
 	s.written.Add(1)
-	// Names begin with the packets' time, by which a queue is not sorted.
-	s.folder.add(it.ref, size)
-	sort.SliceStable(s.folder.files, func(i, j int) bool { return s.folder.files[i].name < s.folder.files[j].name })
+	s.folder.insert(it.ref, size)
 	return s.folder.expire(it.ref)
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -98,6 +99,8 @@ type part struct {
 	used uint64
 	size int64
 	sum  hash.Hash
+	// made: it has been there, open or not.
+	made bool
 	// failed: an error ended it; what still comes of it is thrown away.
 	failed bool
 }
@@ -124,18 +127,37 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	}
 	s := &Files{cfg: cfg, folder: folder{dir: cfg.Dir, max: cfg.MaxBytes, maxFiles: cfg.MaxFiles}, wake: make(chan struct{}, 1), done: make(chan struct{}), parts: map[uint32]*part{}}
 	s.room.L = &s.mu
-	// What a crash left half written is of no use.
-	if err := os.RemoveAll(filepath.Join(cfg.Dir, partDir)); err != nil {
-		return nil, fmt.Errorf("clear the folder of stored files: %w", err)
-	}
 	if err := os.MkdirAll(filepath.Join(cfg.Dir, partDir), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of stored files: %w", err)
+	}
+	if err := s.clear(); err != nil {
+		return nil, fmt.Errorf("clear the folder of stored files: %w", err)
 	}
 	if err := s.list(); err != nil {
 		return nil, fmt.Errorf("list stored files: %w", err)
 	}
 	go s.run()
 	return s, nil
+}
+
+// partName is the form of a part's name, and of its record's.
+var partName = regexp.MustCompile(`^file\.[0-9]+(\.json)?$`)
+
+// clear removes what a crash left half written, which is of no use. What else lies
+// there is not the store's: DIR may be /var.
+func (s *Files) clear() error {
+	tmp := filepath.Join(s.cfg.Dir, partDir)
+	entries, err := os.ReadDir(tmp)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		if e.Type().IsRegular() && partName.MatchString(e.Name()) {
+			errs = append(errs, os.Remove(filepath.Join(tmp, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // list finds what the folder holds already.
@@ -278,10 +300,7 @@ func (s *Files) take(x *piece) error {
 	err := s.write(p, x.data)
 	if err != nil {
 		p.failed = true
-		s.closePart(p)
-		os.Remove(p.path)
-		s.folder.bytes.Add(-p.size)
-		p.size = 0
+		s.discard(p)
 	}
 	return err
 }
@@ -293,11 +312,15 @@ func (s *Files) write(p *part, data []byte) error {
 		if s.open >= s.cfg.MaxOpen {
 			s.closeOldest()
 		}
-		f, err := os.OpenFile(p.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		flags := os.O_WRONLY | os.O_APPEND
+		if !p.made {
+			flags |= os.O_CREATE | os.O_EXCL // nobody's link
+		}
+		f, err := os.OpenFile(p.path, flags, 0o600)
 		if err != nil {
 			return fmt.Errorf("open stored file: %w", err)
 		}
-		p.f = f
+		p.f, p.made = f, true
 		s.open++
 	}
 	n, err := p.f.Write(data)
@@ -369,7 +392,7 @@ func (s *Files) finish(p *part, x *piece) error {
 			return fmt.Errorf("name stored file: %w", err)
 		}
 		s.folder.files = append(s.folder.files, file{name, p.size}) // counted while written
-		p.size = 0
+		p.made, p.size = false, 0
 		s.stored.Add(1)
 	}
 	if len(x.data) == 0 {
@@ -391,12 +414,18 @@ func (s *Files) finish(p *part, x *piece) error {
 
 // abandon forgets a part; what is still under its first name goes.
 func (s *Files) abandon(id uint32, p *part) {
+	s.discard(p)
+	delete(s.parts, id)
+}
+
+// discard removes what is on disk of a part.
+func (s *Files) discard(p *part) {
 	s.closePart(p)
-	if p.size > 0 {
+	if p.made {
 		os.Remove(p.path)
 		s.folder.bytes.Add(-p.size)
 	}
-	delete(s.parts, id)
+	p.made, p.size = false, 0
 }
 
 // Stats gives the counters.

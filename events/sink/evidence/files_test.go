@@ -80,7 +80,15 @@ func TestFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, partDir, "file.9"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// What is not the store's own stays: the folder may be /var.
+	others := filepath.Join(dir, partDir, "others")
+	if err := os.WriteFile(others, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s := openFiles(t, FilesConfig{Dir: dir, MaxOpen: 2})
+	if err := os.Remove(others); err != nil {
+		t.Error(err)
+	}
 	want := map[string]string{}
 	var ids []uint32
 	text := func(i int) string { return strings.Repeat(fmt.Sprintf("file %d ", i), 100) }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 )
 
@@ -29,6 +31,14 @@ type file struct {
 // add notes a file, the newest.
 func (f *folder) add(name string, size int64) {
 	f.files = append(f.files, file{name, size})
+	f.bytes.Add(size)
+}
+
+// insert notes a file among those that are in the order of their names: they begin
+// with the packets' time, by which a queue is not sorted.
+func (f *folder) insert(name string, size int64) {
+	i, _ := slices.BinarySearchFunc(f.files, name, func(x file, name string) int { return strings.Compare(x.name, name) })
+	f.files = slices.Insert(f.files, i, file{name, size})
 	f.bytes.Add(size)
 }
 
