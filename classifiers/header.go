@@ -43,7 +43,7 @@ func (h *header) learn(x *lexicon, head []byte) {
 		var refs []uint16
 		if len(col) <= 64 && len(col) > 0 {
 			var m contextMarks
-			m.cover(x, &window2{b: col}, 0, uint64(len(col)))
+			m.cover(x, &window2{b: col}, nil, 0, uint64(len(col)))
 			for _, k := range m.m {
 				refs = append(refs, x.lists[k.list]...)
 				for i := range h.near {
