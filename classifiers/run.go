@@ -335,7 +335,7 @@ func allAlpha(b []byte) bool {
 // value fills in how the span from part i to part j stands in the text.
 func (s *Scanner) value(va *value, b []byte, parts []part, i, j int) {
 	va.lens = s.lens[:0]
-	va.sep = 0
+	va.sep, va.binaryKnown = 0, false
 	for k := i; k <= j; k++ {
 		va.lens = append(va.lens, uint8(parts[k].n))
 		if k == i {
