@@ -154,24 +154,32 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 	if r-l < s.c.minLen && !leftSep && (r >= hi || byteKind[view[r]]&(kindSep|kindLong) == 0) {
 		return next
 	}
-	n, count, lower, turns := r-l, 0, false, 0
+	n, count, turns, kinds := r-l, 0, 0, uint8(0)
 	last := byteKind[view[l]]
 	for _, c := range view[l:r] {
 		k := byteKind[c]
 		count += int(k & kindDigit)
-		lower = lower || c >= 'a'
+		kinds |= k
 		if k != last {
 			turns++
-			last = k
 		}
+		last = k
 	}
-	if lower && (turns >= 3 && hexOnly(view[l:r]) || turns >= 4 && mixedCase(view[l:r])) {
+	lower := kinds&kindLower != 0
+	if lower && (turns >= 3 && hexOnly(view[l:r]) || turns >= 4 && kinds&kindUpper != 0) {
 		return next
 	}
 	// What stands before it and has no two digits in a row may belong to it.
-	left := leftSep && addLeft(view[lo:l], &n, &count)
+	before := uint64(1) // the lengths that can stand before the token, of no letter on
+	if leftSep {
+		before = addLeft(view[lo:l], &n, &count)
+	}
+	left := before != 1
 	at, alpha := r, 0
 	digitsOnly := count == r-l && !left
+	// from are the lengths of what begins with the token: whole tokens alone make a
+	// value. plain tells that judgeSpans parts the text as it is parted here.
+	size, from, plain := r-l, uint64(1)<<(r-l), true
 	for n < maxValue && at+1 < hi {
 		k := byteKind[view[at]]
 		if k&(kindSep|kindLong) == 0 {
@@ -183,7 +191,7 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 			if m < 2 || at+m >= hi {
 				break
 			}
-			e = at + m
+			e, plain = at+m, false
 		}
 		a, all, d := e, uint8(0), 0
 		for e < hi && byteKind[view[e]]&kindWord != 0 && e-a <= maxValue {
@@ -191,13 +199,19 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 			d += int(byteKind[view[e]] & kindDigit)
 			e++
 		}
-		if e == a || view[at] == '/' && alpha > 0 || d == 0 && (view[at] == '/' || tooWordy(e-a, all, view[at])) {
+		if view[at] == '/' && alpha > 0 {
+			plain = false
+			break
+		}
+		if e == a || d == 0 && (view[at] == '/' || tooWordy(e-a, all, view[at])) {
 			break
 		}
 		if view[at] == ' ' && d == e-a && digitsOnly && !s.c.pairs.has(r-l, e-a) {
 			break
 		}
 		lower = lower || all&kindLower != 0
+		size += e - a
+		from |= 1 << size // none, where that is more than a value has
 		if d == 0 && e-a > 2 {
 			alpha += e - a // counts if digits follow
 		} else {
@@ -218,15 +232,27 @@ func (s *Scanner) digits(st *Stream, view []byte, base uint64, i int) int {
 	}
 	count = min(count, maxValue)
 	upto := uint64(1)<<(min(n, maxValue)+1) - 1
+	if plain && !(left && n >= maxValue) {
+		upto = 0
+		for x := before; x != 0; x &= x - 1 {
+			upto |= from << bits.TrailingZeros64(x)
+		}
+		upto &= 1<<(maxValue+1) - 1
+	}
 	lens, weak := ^uint64(0), ^uint64(0)
+	if sure {
+		lens, weak = s.c.strongLens[class][count], s.c.weakLens[class][count]&upto
+		if class == anyBeginning || s.c.leadLens&upto != 0 && leads(view, l, r) != 0 {
+			lens |= s.c.leadLens
+		}
+		if (lens|weak)&upto == 0 {
+			return next
+		}
+	}
 	v := around(view, base, i+1)
 	off := int(v.base - base)
 	if sure {
-		lens = s.c.strongLens[class][count]
-		if leads(view, l, r) != 0 || class == anyBeginning {
-			lens |= s.c.leadLens
-		}
-		if weak = s.c.weakLens[class][count] & upto; weak != 0 {
+		if weak != 0 {
 			if weak &= s.nearLens(st, &v, l-off); weak != 0 {
 				weak &= s.closeLens(st, &v, l-off, r-off)
 			}
@@ -283,9 +309,6 @@ func kindsOf(b []byte) (all uint8) {
 	}
 	return all
 }
-
-// mixedCase reports whether letters of both cases stand in b: no value has them.
-func mixedCase(b []byte) bool { return kindsOf(b)&(kindLower|kindUpper) == kindLower|kindUpper }
 
 // pairs are the lengths of two groups of digits that may follow each other in a
 // value, with a space between.
@@ -376,9 +399,10 @@ func (x *reach) add(digits, letters uint64, n int) {
 }
 
 // addLeft adds the letters and digits that the tokens at b's end can give to a
-// value after them, and reports whether there are any.
-func addLeft(b []byte, n, digits *int) bool {
-	at, some := len(b), false
+// value after them, and tells how many letters that may be: bit n for n of them, of
+// which bit 0 is always set.
+func addLeft(b []byte, n, digits *int) uint64 {
+	at, size, lens := len(b), 0, uint64(1)
 	for range maxLeft {
 		k, kind := separatorBefore(b, at)
 		if k == 0 {
@@ -392,9 +416,11 @@ func addLeft(b []byte, n, digits *int) bool {
 			*digits += int(byteKind[c] & kindDigit)
 		}
 		*n += e - a
-		at, some = a, true
+		size += e - a
+		lens |= 1 << size // none, where that is more than a value has
+		at = a
 	}
-	return some
+	return lens
 }
 
 // leftToken gives the token that ends at b[e], when it may be the left part of a

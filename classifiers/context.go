@@ -178,8 +178,9 @@ const maxMarks = 512
 // phraseReach is how far beyond a stretch's end a phrase may be read.
 const phraseReach = 160
 
-// cover reads the words that begin in [from, to), using what is known already.
-func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
+// cover reads the words that begin in [from, to), using what is known already. p are the
+// places of the view of which v is a part, or nil.
+func (c *contextMarks) cover(x *lexicon, v *window2, p *places, from, to uint64) {
 	end := v.base + uint64(len(v.b))
 	from, to = max(from, v.base), min(to, end)
 	if from < c.from || from > c.to || c.to == 0 {
@@ -199,6 +200,9 @@ func (c *contextMarks) cover(x *lexicon, v *window2, from, to uint64) {
 	b := v.b[:min(uint64(len(v.b)), to-v.base+phraseReach)]
 	begin := int(c.to - v.base)
 	r := wordReader{b: b, pos: boundary(b, begin)}
+	if p != nil {
+		p.letters(&r, v)
+	}
 	stop := int(to - v.base)
 	for {
 		start, wend, h, ok := r.nextOf(&x.first, stop)
@@ -304,7 +308,7 @@ func (s *Scanner) context(st *Stream, v *window2, det uint16, start, end int) (p
 	if from > contextBefore {
 		lo = from - contextBefore
 	}
-	st.ctx.cover(&s.c.words, v, lo, to+contextAfter)
+	st.ctx.cover(&s.c.words, v, s.placesOf(st), lo, to+contextAfter)
 	lists := s.c.words.lists
 	want := det << 1
 	for i := st.ctx.first(lo); i < len(st.ctx.m); i++ {

@@ -77,6 +77,8 @@ type value struct {
 	// left and right are the joining separators to neighbouring tokens, 0 for
 	// none; a space counts only with a numeric neighbour.
 	left, right byte
+	// binary tells whether it stands among control bytes, once binaryKnown.
+	binary, binaryKnown bool
 	// raw is the text as it stands; before and after are what surrounds it.
 	raw, before, after []byte
 }

@@ -13,9 +13,9 @@ type header struct {
 	near detSet
 	lens uint64
 	// The column of offset at, counted on line beginning one before line (zero when
-	// not known).
-	line, at uint64
-	col      int
+	// not known), and where it begins.
+	line, at, begin uint64
+	col             int
 }
 
 // maxColumns bounds the columns of a header.
@@ -43,7 +43,7 @@ func (h *header) learn(x *lexicon, head []byte) {
 		var refs []uint16
 		if len(col) <= 64 && len(col) > 0 {
 			var m contextMarks
-			m.cover(x, &window2{b: col}, 0, uint64(len(col)))
+			m.cover(x, &window2{b: col}, nil, 0, uint64(len(col)))
 			for _, k := range m.m {
 				refs = append(refs, x.lists[k.list]...)
 				for i := range h.near {
@@ -68,17 +68,21 @@ func (h *header) speaksFor(v *window2, want uint16, at int) bool {
 	if h.state != 2 {
 		return false
 	}
-	if to := v.base + uint64(at); h.line == 0 || to < h.at || h.at < v.base || bytes.IndexByte(v.b[h.at-v.base:at], '\n') >= 0 {
+	to := v.base + uint64(at)
+	switch {
+	case h.line != 0 && to >= h.begin && to < h.at:
+		// The same column: nothing to count.
+	case h.line == 0 || to < h.at || h.at < v.base || bytes.IndexByte(v.b[h.at-v.base:at], '\n') >= 0:
 		begin := bytes.LastIndexByte(v.b[:at], '\n') + 1
 		if begin == 0 && v.base != 0 {
 			return false
 		}
 		h.line = v.base + uint64(begin) + 1
-		h.at, h.col = h.line-1, 0
+		h.at, h.begin, h.col = h.line-1, h.line-1, 0
 	}
-	for ; h.at < v.base+uint64(at); h.at++ {
+	for ; h.at < to; h.at++ {
 		if v.b[h.at-v.base] == h.sep {
-			h.col++
+			h.col, h.begin = h.col+1, h.at+1
 		}
 	}
 	if h.col >= len(h.cols) {

@@ -19,7 +19,7 @@ func (s *Scanner) nearLens(st *Stream, v *window2, at int) uint64 {
 		lo = from - contextBefore - maxSpan
 	}
 	hi := from + cellSize + maxSpan + contextAfter
-	st.ctx.cover(&s.c.words, v, lo, hi)
+	st.ctx.cover(&s.c.words, v, s.placesOf(st), lo, hi)
 	st.nearLens = 0
 	m := st.ctx.m
 	for i := st.ctx.first(lo); i < len(m) && m[i].at < hi; i++ {

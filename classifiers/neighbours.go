@@ -7,13 +7,20 @@ import "bytes"
 // binaryAround reports whether a value stands among control bytes, as digits do by
 // chance in fonts, images and programs.
 func binaryAround(va *value) bool {
-	n := 0
+	if !va.binaryKnown {
+		va.binary, va.binaryKnown = countControl(va) >= 3, true
+	}
+	return va.binary
+}
+
+// countControl counts the control bytes close to a value.
+func countControl(va *value) (n int) {
 	for _, b := range [2][]byte{va.before[max(0, len(va.before)-12):], va.after[:min(12, len(va.after))]} {
 		for _, c := range b {
 			n += int(rareControl[c])
 		}
 	}
-	return n >= 3
+	return n
 }
 
 // rareControl is one for the control bytes that text does not have, nor a terminal's

@@ -20,6 +20,17 @@ type places struct {
 	// The view is st's, from base to end.
 	st        *Stream
 	base, end uint64
+	// known is where the places known begin in it.
+	known int
+}
+
+// letters has a reader of a part of the view take the letters from here, where they are
+// known.
+func (p *places) letters(r *wordReader, v *window2) {
+	if v.base >= p.base && v.base+uint64(len(v.b)) <= p.end {
+		off := int(v.base - p.base)
+		r.m, r.off, r.known = &p.Map, off, p.known-off
+	}
 }
 
 // find looks for the places in the view of a stream, of which the last fresh bytes are
@@ -29,6 +40,8 @@ func (s *Scanner) find(st *Stream, view []byte, base uint64, fresh int) {
 	from := len(view) - fresh - unsettled
 	if p.st == st && p.base == base && p.end == st.end-uint64(fresh) {
 		from = len(view) - fresh - lookAhead
+	} else {
+		p.known = max(0, from)
 	}
 	p.st, p.base, p.end = st, base, st.end
 	if s.slow {
@@ -36,6 +49,14 @@ func (s *Scanner) find(st *Stream, view []byte, base uint64, fresh int) {
 		return
 	}
 	p.Find(view, max(0, from))
+}
+
+// placesOf gives the places in the view of a stream, or nil where they are another's.
+func (s *Scanner) placesOf(st *Stream) *places {
+	if p := &s.places[st.depth]; p.st == st {
+		return p
+	}
+	return nil
 }
 
 // spots gives the places in the view of a stream that is being written to.

@@ -235,20 +235,13 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens, weakLens ui
 	for i := first; i <= last; i++ {
 		parts[i].off = len(val)
 		for _, c := range b[parts[i].start:parts[i].end] {
-			bit := uint64(1) << len(val)
-			switch {
-			case isDigit(c):
-				digits |= bit
-			case c >= 'a':
-				letters |= bit
-				lower |= bit
-				c -= 0x20
-			default:
-				letters |= bit
-			}
-			val = append(val, c)
+			k, at := byteKind[c], len(val)
+			digits |= uint64(k&kindDigit) << at
+			lower |= uint64(k&kindLower/kindLower) << at
+			val = append(val, c-k&kindLower*(0x20/kindLower))
 		}
 	}
+	letters = ^digits & (1<<len(val) - 1)
 	s.cand = s.cand[:0]
 	sure := st.meta.MinConfidence >= Medium
 	for i := first; i <= maxLeft; i++ {
@@ -260,49 +253,64 @@ func (s *Scanner) judgeSpans(st *Stream, v *window2, l, r int, lens, weakLens ui
 				continue
 			}
 			m := uint64(1)<<n - 1
-			d, a := digits>>off&m, letters>>off&m
-			va := &s.va
-			ready := false
-			covered := v.base+uint64(parts[j].end) <= st.covered
-			try := func(shapes []shape, weak bool) {
-				for k := range shapes {
-					sh := &shapes[k]
-					if d&sh.digits != sh.digits || a&sh.letters != sh.letters {
-						continue
-					}
-					if covered && sh.most < 3 || s.within(sh.det, parts[i].start, parts[j].end) {
-						continue // nothing that settleCandidates would report
-					}
-					if sure && !weak && sh.lead != 0 && sh.lead&leads(b, parts[i].start, parts[i].end) == 0 && !s.closeTo(st, v, l, r, sh.det) {
-						continue
-					}
-					if !ready {
-						ready = true
-						s.value(va, b, parts[:], i, j)
-						va.b = val[off : off+n]
-						va.lower = lower>>off&m != 0
-					}
-					s.tryNumber(st, v, sh.num, va, parts[i].start, parts[j].end, off, n)
-				}
-			}
-			try(s.c.strong[n], false)
+			sp := span{st: st, v: v, l: l, r: r, i: i, j: j, off: off, n: n, digits: digits >> off & m, letters: letters >> off & m, lower: lower >> off & m,
+				sure: sure, covered: v.base+uint64(parts[j].end) <= st.covered}
+			s.trySpan(&sp, s.c.strong[n], false)
 			switch {
 			case weakLens&(1<<n) == 0:
 			case !sure:
-				try(s.c.weak[n], true)
+				s.trySpan(&sp, s.c.weak[n], true)
 			default:
 				s.closeLens(st, v, l, r)
 				w := &s.c.weakOf[n]
 				for k, dets := range w.dets {
 					for dets &= st.close[k]; dets != 0; dets &= dets - 1 {
 						det := k<<6 + bits.TrailingZeros64(dets)
-						try(s.c.weak[n][w.from[det]:w.to[det]], true)
+						s.trySpan(&sp, s.c.weak[n][w.from[det]:w.to[det]], true)
 					}
 				}
 			}
 		}
 	}
 	s.settleCandidates(st, v, val)
+}
+
+// span is a stretch of tokens that is tried: those from part i to part j, n letters at
+// off of the normalised ones, around the token v.b[l:r].
+type span struct {
+	st              *Stream
+	v               *window2
+	l, r, i, j      int
+	off, n          int
+	digits, letters uint64
+	lower           uint64
+	// sure wants medium confidence at least; covered tells of a span within a value that
+	// was told already. ready tells that the scanner's value is this span's.
+	sure, covered, ready bool
+}
+
+// trySpan asks the detectors of the shapes that a span has.
+func (s *Scanner) trySpan(sp *span, shapes []shape, weak bool) {
+	start, end := s.parts[sp.i].start, s.parts[sp.j].end
+	for k := range shapes {
+		sh := &shapes[k]
+		if sh.digits&^sp.digits|sh.letters&^sp.letters != 0 {
+			continue
+		}
+		if sp.covered && sh.most < 3 || len(s.cand) > 0 && s.within(sh.det, start, end) {
+			continue // nothing that settleCandidates would report
+		}
+		if sp.sure && !weak && sh.lead != 0 && sh.lead&leads(sp.v.b, start, s.parts[sp.i].end) == 0 && !s.closeTo(sp.st, sp.v, sp.l, sp.r, sh.det) {
+			continue
+		}
+		if !sp.ready {
+			sp.ready = true
+			s.value(&s.va, sp.v.b, s.parts[:], sp.i, sp.j)
+			s.va.b = s.val[sp.off : sp.off+sp.n]
+			s.va.lower = sp.lower != 0
+		}
+		s.tryNumber(sp.st, sp.v, sh.num, &s.va, start, end, sp.off, sp.n)
+	}
 }
 
 // within reports whether a detector is sure of a span around [start, end).
@@ -327,7 +335,7 @@ func allAlpha(b []byte) bool {
 // value fills in how the span from part i to part j stands in the text.
 func (s *Scanner) value(va *value, b []byte, parts []part, i, j int) {
 	va.lens = s.lens[:0]
-	va.sep = 0
+	va.sep, va.binaryKnown = 0, false
 	for k := i; k <= j; k++ {
 		va.lens = append(va.lens, uint8(parts[k].n))
 		if k == i {

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"unicode"
 	"unicode/utf8"
+
+	"sluice/internal/spots"
 )
 
 // The words of text, as the lexicon knows them: read eight bytes at a time, since all
@@ -53,6 +55,9 @@ func lettersOf(w uint64) (beyond, letters, small uint64) {
 type wordReader struct {
 	b   []byte
 	pos int
+	// m, where there is one, has the letters of b from b[known] on; b[0] is its place off.
+	m          *spots.Map
+	off, known int
 }
 
 // next gives the next word's place and the hash of its lower-case letters: capital
@@ -155,14 +160,22 @@ func (r *wordReader) nextOf(t *wordTable, stop int) (start, end int, hash uint64
 blocks:
 	for r.pos < stop {
 		i := r.pos
-		var tail [64 + 8]byte // what is beyond the text's end is no letter
-		b := tail[:]
-		if i+len(tail) <= len(r.b) {
-			b = r.b[i : i+len(tail)]
-		} else {
-			copy(b, r.b[i:])
+		const size = 64 + 8 // a block and what a word's last letters are read with
+		var b []byte
+		var beyond, letters, small uint64
+		switch {
+		case i+size > len(r.b):
+			var tail [size]byte // what is beyond the text's end is no letter
+			copy(tail[:], r.b[i:])
+			b = tail[:]
+			beyond, letters, small = lettersIn(b)
+		case r.m == nil || i < r.known:
+			b = r.b[i : i+size]
+			beyond, letters, small = lettersIn(b)
+		default:
+			b = r.b[i : i+size]
+			letters, small, beyond = r.m.Letters(r.off + i)
 		}
-		beyond, letters, small := lettersIn(b)
 		humps := letters &^ small & (small << 1)
 		starts, ends := letters&^(letters<<1)|humps, ^letters|humps
 		r.pos = i + 64

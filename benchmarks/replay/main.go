@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"time"
@@ -36,14 +37,15 @@ func main() {
 	rounds := flag.Int("rounds", 3, "rounds of which the best counts")
 	groups := flag.Bool("groups", false, "tell where Hyperscan's time goes, by database")
 	only := flag.String("only", "", "measure only what has `TEXT` in its name, without raw Hyperscan: for comparisons and profiles")
+	profile := flag.String("cpuprofile", "", "write a CPU profile of the rounds of the last variant to `FILE`")
 	flag.Parse()
-	if err := run(*pcap, *size, *rules, *only, *rounds, *groups); err != nil {
+	if err := run(*pcap, *size, *rules, *only, *profile, *rounds, *groups); err != nil {
 		fmt.Fprintln(os.Stderr, "replay benchmark:", err)
 		os.Exit(1)
 	}
 }
 
-func run(pcap string, size int64, rules, only string, rounds int, groups bool) error {
+func run(pcap string, size int64, rules, only, profile string, rounds int, groups bool) error {
 	if pcap == "" {
 		f, err := os.CreateTemp("", "sluice-bench-*.pcap")
 		if err != nil {
@@ -94,6 +96,7 @@ func run(pcap string, size int64, rules, only string, rounds int, groups bool) e
 		if !strings.Contains(v.name, only) {
 			continue
 		}
+		v.profile = profile
 		m, err := v.measure(pcap, rounds, only == "")
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
@@ -191,6 +194,23 @@ func best(rounds int, f func() error) (time.Duration, error) {
 	return least, nil
 }
 
+// profiled runs f, with a CPU profile of it where path names a file.
+func profiled(path string, f func() (time.Duration, error)) (time.Duration, error) {
+	if path == "" {
+		return f()
+	}
+	out, err := os.Create(path)
+	if err != nil {
+		return 0, err
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return 0, errorsOf(err, out.Close())
+	}
+	d, err := f()
+	pprof.StopCPUProfile()
+	return d, errorsOf(err, out.Close())
+}
+
 // variant is a configuration of the whole pipeline.
 type variant struct {
 	name  string
@@ -199,6 +219,8 @@ type variant struct {
 	// classify has what no rule of the policy could be about classified too.
 	classify bool
 	cfg      *config.Config
+	// profile is the file for a CPU profile of the rounds.
+	profile string
 }
 
 // measurement is what a variant took.
@@ -242,7 +264,8 @@ func (v variant) measure(pcap string, rounds int, raw bool) (*measurement, error
 		return err
 	}
 	m := &measurement{name: v.name}
-	if m.pipeline, err = best(rounds, once); err != nil || !raw {
+	m.pipeline, err = profiled(v.profile, func() (time.Duration, error) { return best(rounds, once) })
+	if err != nil || !raw {
 		return m, err
 	}
 	rec := newRecorder(parts.Set)

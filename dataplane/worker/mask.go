@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"math/bits"
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/mqtt"
@@ -82,15 +83,33 @@ func mayHide(b []byte) bool {
 			return true
 		}
 	}
-	if !named {
-		return false
-	}
-	for _, name := range [...]string{"PASS", "PWD", "SECRET", "TOKEN", "KEY", "AUTH", "CRED"} {
-		if indexFold(b, name) >= 0 {
-			return true
+	return named && (hasSecretName(b) || bytes.Contains(b, []byte("://")) && bytes.IndexByte(b, '@') >= 0)
+}
+
+// secretNames are what names of secrets have in them; secretFirst has a bit for each
+// that begins with a letter.
+var (
+	secretNames = [...]string{"PASS", "PWD", "SECRET", "TOKEN", "KEY", "AUTH", "CRED"}
+	secretFirst = func() (t [256]uint8) {
+		for i, name := range secretNames {
+			t[name[0]] |= 1 << i
+			t[name[0]|0x20] |= 1 << i
+		}
+		return t
+	}()
+)
+
+// hasSecretName reports whether one of secretNames is in b, letters folded.
+func hasSecretName(b []byte) bool {
+	for i := 0; i+2 < len(b); i++ {
+		for may := secretFirst[b[i]]; may != 0; may &= may - 1 {
+			name := secretNames[bits.TrailingZeros8(may)]
+			if b[i+1]&^0x20 == name[1] && i+len(name) <= len(b) && bytes.EqualFold(b[i:i+len(name)], []byte(name)) {
+				return true
+			}
 		}
 	}
-	return bytes.Contains(b, []byte("://")) && bytes.IndexByte(b, '@') >= 0
+	return false
 }
 
 // MaskLogins replaces passwords of logins in the clear by asterisks: commands of

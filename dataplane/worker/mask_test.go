@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"strings"
 	"testing"
 
 	"sluice/dataplane/protocol"
@@ -51,4 +52,22 @@ func TestMayHide(t *testing.T) {
 	f("http://bob:word@example.com/\n", true)
 	f("DE89 3704 0044 0532 0130 00\n", true)
 	f("", false)
+}
+
+// TestSecretNames finds the names wherever they stand, and as one search for each would.
+func TestSecretNames(t *testing.T) {
+	for _, name := range secretNames {
+		for _, text := range []string{name, strings.ToLower(name), "x=1 " + name[:1] + strings.ToLower(name[1:]), name[:1] + name, "p" + name + "=", name[:len(name)-1] + "\xff " + name} {
+			if !hasSecretName([]byte(text)) {
+				t.Errorf("no name in %q", text)
+			}
+		}
+		cut := []byte(name[:len(name)-1])
+		if hasSecretName(cut) || hasSecretName(append(cut, '_')) {
+			t.Errorf("a name in %q", cut)
+		}
+	}
+	if hasSecretName(nil) || hasSecretName([]byte("P")) {
+		t.Error("a name in nothing")
+	}
 }

@@ -54,6 +54,29 @@ type operatorChange struct {
 	Gone    bool         `json:"gone,omitempty"`
 }
 
+// appendLine appends what encoding/json would make of the change.
+func (c operatorChange) appendLine(b []byte) []byte {
+	b = append(b, `{"prefix":"`...)
+	b = c.Prefix.AppendTo(b)
+	b = append(b, '"')
+	if c.As != "" {
+		b = append(append(append(b, `,"as":"`...), c.As...), '"')
+	}
+	if c.Reason != "" {
+		text, err := json.Marshal(c.Reason)
+		if err == nil { // a text always has a form in JSON
+			b = append(append(b, `,"reason":`...), text...)
+		}
+	}
+	if c.Expires != nil {
+		b = append(c.Expires.AppendFormat(append(b, `,"expires":"`...), time.RFC3339Nano), '"')
+	}
+	if c.Gone {
+		b = append(b, `,"gone":true`...)
+	}
+	return append(b, '}')
+}
+
 func changeOf(b *fastpath.Block) operatorChange {
 	c := operatorChange{Prefix: b.Prefix, As: directionName(b.Entry.Direction), Reason: b.Entry.Reason}
 	if !b.Entry.Expires.IsZero() {
@@ -66,12 +89,12 @@ func changeOf(b *fastpath.Block) operatorChange {
 // changes gives the lines of the operator's list that tell of entries.
 func changes(all []fastpath.Block, gone bool) iter.Seq[any] {
 	return func(yield func(any) bool) {
+		var c operatorChange // yielded anew for each: who takes it writes it down at once
 		for i := range all {
-			c := changeOf(&all[i])
-			if gone {
+			if c = changeOf(&all[i]); gone {
 				c = operatorChange{Prefix: all[i].Prefix, Gone: true}
 			}
-			if !yield(c) {
+			if !yield(&c) {
 				return
 			}
 		}
@@ -267,7 +290,11 @@ func (d *Daemon) serveBlockFile(w http.ResponseWriter, r *http.Request) {
 		}
 		reply.Changed = len(blocks)
 		if err == nil {
-			err = d.operator.addAll(changes(blocks, remove))
+			needed := len(blocks)
+			if remove {
+				needed = 0
+			}
+			err = d.operator.addAll(changes(blocks, remove), needed)
 		}
 	}
 	if err != nil {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 type line struct{ N int }
@@ -95,6 +97,45 @@ func TestJournalGrowth(t *testing.T) {
 	var none *journal
 	if err := errors.Join(none.add(line{1}), none.close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestJournalBulk has many lines that are all needed not be written a second time, and
+// many that are not make the file be written anew.
+func TestJournalBulk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	j, _, _ := keep(t, path)
+	const n = 4 * journalSlack
+	for i, c := range []struct{ needed, lines int }{{n, n}, {n, 2 * n}, {0, 0}} {
+		if err := j.addAll(func(yield func(any) bool) {
+			for k := range n {
+				if !yield(line{k + 1}) {
+					return
+				}
+			}
+		}, c.needed); err != nil {
+			t.Fatal(err)
+		}
+		// What is left of them by the journal's owner is nothing.
+		if b, err := os.ReadFile(path); err != nil || bytes.Count(b, []byte("\n")) != c.lines {
+			t.Errorf("step %d: %d lines, %v", i, bytes.Count(b, []byte("\n")), err)
+		}
+	}
+}
+
+// TestOperatorLine holds the lines of the operator's list against encoding/json.
+func TestOperatorLine(t *testing.T) {
+	at := time.Date(2030, 1, 2, 3, 4, 5, 678, time.FixedZone("", 3600))
+	for _, c := range []operatorChange{
+		{},
+		{Prefix: netip.MustParsePrefix("10.0.0.0/8"), As: "both"},
+		{Prefix: netip.MustParsePrefix("2001:db8::/32"), As: "src", Reason: "says \"<no>\" & é\u2028\x00\xff", Expires: &at},
+		{Prefix: netip.MustParsePrefix("::ffff:192.0.2.1/128"), Gone: true},
+	} {
+		want, err := json.Marshal(c)
+		if got := c.appendLine(nil); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s, want %s, %v", got, want, err)
+		}
 	}
 }
 

@@ -39,6 +39,9 @@ TARGET static inline __attribute__((always_inline)) void NAME(tell)(const uint8_
 			odd &= ~(x & -x);
 	}
 	out[SPOTS_ODD * stride] = odd;
+	out[SPOTS_LETTER * stride] = m.letter;
+	out[SPOTS_SMALL * stride] = m.small;
+	out[SPOTS_BEYOND * stride] = m.lead & (m.more >> 1 | next.more << 63);
 }
 
 TARGET static void KERNEL(const uint8_t *b, size_t from, size_t len, uint64_t *out, size_t stride)

@@ -64,6 +64,12 @@ func stands(k Kind, b []byte, i int) bool {
 		return true
 	case Tag:
 		return c == '<' && in(d, "/!?\\"+small+large)
+	case Letter:
+		return in(c, small+large)
+	case Small:
+		return in(c, small)
+	case Beyond:
+		return c >= 0xc0 && d >= 0x80 && d < 0xc0
 	}
 	return false
 }

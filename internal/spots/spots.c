@@ -12,6 +12,9 @@ struct classes {
 	uint64_t rare, second;
 	// odd are the first bytes of characters that may be odd, and some others.
 	uint64_t odd;
+	// letter and small are the letters of ASCII and the small ones; lead are the bytes
+	// that begin a character beyond ASCII, more those that go on with it.
+	uint64_t letter, small, lead, more;
 };
 
 // nothing are the classes of what lies beyond the end.
@@ -259,10 +262,27 @@ static const uint64_t class_of[256] = {
 
 static inline void any_classes(const uint8_t *p, struct classes *m)
 {
-	uint64_t x[8];
-	for (int i = 0; i < 8; i++, p += 8)
+	uint64_t x[8], y[8];
+	for (int i = 0; i < 8; i++, p += 8) {
 		x[i] = class_of[p[0]] | class_of[p[1]] << 1 | class_of[p[2]] << 2 | class_of[p[3]] << 3 |
 			class_of[p[4]] << 4 | class_of[p[5]] << 5 | class_of[p[6]] << 6 | class_of[p[7]] << 7;
+		uint64_t w = 0;
+		for (int k = 0; k < 8; k++)
+			w |= (uint64_t)p[k] << 8 * k;
+		y[i] = w;
+	}
+	// The letters are told by arithmetic, eight at once: the high bit of each byte.
+	m->letter = m->small = m->lead = 0;
+	for (int i = 0; i < 8; i++) {
+		const uint64_t each = 0x0101010101010101, high = 0x80 * each;
+		uint64_t w = y[i], low = (w | 0x20 * each) & ~high;
+		uint64_t letter = (low + (0x80 - 'a') * each) & ~(low + (0x7f - 'z') * each) & high & ~w;
+#define BITS(v) (((v) >> 7) * 0x0102040810204080 >> 56) << 8 * i
+		m->letter |= BITS(letter);
+		m->small |= BITS(letter & w << 2);
+		m->lead |= BITS(w & w << 1 & high);
+#undef BITS
+	}
 #define GATHER(c) ((x[0] >> 8 * (c) & 255) | (x[1] >> 8 * (c) & 255) << 8 | (x[2] >> 8 * (c) & 255) << 16 | (x[3] >> 8 * (c) & 255) << 24 | \
 	(x[4] >> 8 * (c) & 255) << 32 | (x[5] >> 8 * (c) & 255) << 40 | (x[6] >> 8 * (c) & 255) << 48 | (x[7] >> 8 * (c) & 255) << 56)
 	m->digit = GATHER(C_DIGIT);
@@ -271,7 +291,8 @@ static inline void any_classes(const uint8_t *p, struct classes *m)
 	m->b64 = GATHER(C_B64);
 	m->rare = GATHER(C_RARE);
 	m->second = GATHER(C_SECOND);
-	m->odd = GATHER(C_LEAD) & (GATHER(C_MORE) >> 1 | (uint64_t)(*p >> 6 == 2) << 63);
+	m->more = GATHER(C_MORE);
+	m->odd = GATHER(C_LEAD) & (m->more >> 1 | (uint64_t)(*p >> 6 == 2) << 63);
 }
 
 #define KERNEL any

@@ -53,6 +53,12 @@ const (
 	// Tag is a less-than sign before a letter, a slash or backslash, an exclamation or
 	// question mark.
 	Tag
+	// Letter is a letter of ASCII, Small a small one.
+	Letter
+	Small
+	// Beyond is the first byte, in UTF-8, of a character beyond ASCII, with one that goes
+	// on with it.
+	Beyond
 	// Kinds is their number.
 	Kinds
 )
@@ -96,6 +102,16 @@ func (m *Map) grow(n int) {
 			copy(m.words[k*m.stride:], old[k*had:][:had])
 		}
 	}
+}
+
+// Letters gives the places of Letter, Small and Beyond at the 64 bytes from i on, of
+// which all are bytes of Find.
+func (m *Map) Letters(i int) (letter, small, beyond uint64) {
+	lo, hi, n := i>>6, (i+63)>>6, i&63 // hi is lo where n is zero: nothing is shifted in
+	w := m.words[int(Letter)*m.stride:]
+	letter, w = w[lo]>>n|w[hi]<<(64-n), w[m.stride:]
+	small, w = w[lo]>>n|w[hi]<<(64-n), w[m.stride:]
+	return letter, small, w[lo]>>n | w[hi]<<(64-n)
 }
 
 // Next gives the first place of a kind at or after i, before to; to when there is none.

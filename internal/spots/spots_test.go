@@ -51,6 +51,20 @@ func check(t *testing.T, b []byte, from int) {
 				t.Fatalf("set %d, kind %d: places beyond %d", set, k, last)
 			}
 		}
+		for i := from; i+64 <= len(b); i++ {
+			letter, small, beyond := m.Letters(i)
+			for j, have := range [3]uint64{letter, small, beyond} {
+				var want uint64
+				for n := range 64 {
+					if k := Letter + Kind(j); m.Next(k, i+n, i+n+1) == i+n {
+						want |= 1 << n
+					}
+				}
+				if have != want {
+					t.Fatalf("set %d, kind %d: %x at %d, want %x", set, int(Letter)+j, have, i, want)
+				}
+			}
+		}
 	}
 }
 

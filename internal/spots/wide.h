@@ -24,8 +24,13 @@ TARGET static inline __attribute__((always_inline)) void WIDE(const uint8_t *p, 
 	m->b64 = HAS(c, W_DIGIT | W_EVEN | W_ODD | W_B64) | EQ(v, '_');
 	m->rare = HAS(c, W_RARE2 | W_RARE3 | W_AT);
 	m->second = HAS(c, W_DIGIT | W_EVEN | W_ODD | W_SECOND) | EQ(v, '?');
-	m->odd = 0;
-	if (HIGH(v)) {
+	m->letter = HAS(c, W_EVEN | W_ODD);
+	m->small = m->letter & HAS(v, 0x20);
+	m->odd = m->lead = m->more = 0;
+	uint64_t beyond = HIGH(v);
+	if (beyond) {
+		m->lead = beyond & HAS(v, 0x40);
+		m->more = beyond & ~m->lead;
 		static const halves low1 = FIRST_LOW, high1 = FIRST_HIGH, low2 = SECOND_LOW, high2 = SECOND_HIGH;
 		VEC w = LOAD(p + 1);
 		m->odd = HAS(AND(AND(LOW(low1, BELOW16(v)), UPPER(high1, v)), AND(LOW(low2, BELOW16(w)), UPPER(high2, w))), 255);
