@@ -15,12 +15,8 @@ import (
 // anchors judges what stands at the anchors from where the last call ended, before
 // offset upto: the bytes up to ahead after it have come, or all.
 func (s *Scanner) anchors(st *Stream, view []byte, base, upto uint64) {
-	if from := max(st.looked, base); from < upto {
-		s.mnemonics(st, view, base, int(from-base), int(upto-base))
-		if st.depth == 0 && !st.code.done {
-			s.sourceLines(st, view, base, int(upto-base))
-		}
-		st.looked = upto
+	if st.depth == 0 && !st.code.done {
+		s.sourceLines(st, view, base, int(upto-base))
 	}
 	i := int(max(st.scanned, base+1) - base)
 	limit := int(upto - base)

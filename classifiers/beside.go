@@ -3,13 +3,12 @@ package classifiers
 import "bytes"
 
 // asideKind is what words tell that are read only where a detector asks for them:
-// the names of columns, notes on whose code it is, words about wallets. They are in a
+// the names of columns, notes on whose code it is. They are in a
 // lexicon of their own, for as context of numbers they would be met everywhere.
 type asideKind uint16
 
 const (
 	kindNone asideKind = iota
-	kindMnemonic
 	kindOwned
 	kindOpen
 	// The names of columns of personal data.
@@ -32,13 +31,14 @@ const (
 // asideWords are the words of each kind, in English, German, French, Spanish, Italian
 // and Polish.
 var asideWords = [nAsideKinds][]string{
-	kindMnemonic: mnemonicContext,
-	kindOwned: w("proprietary", "confidential", "all rights reserved", "trade secret", "trade secrets", "internal use only", "company confidential", "unpublished work",
-		"vertraulich", "alle rechte vorbehalten", "firmengeheimnis", "betriebsgeheimnis", "geschäftsgeheimnis", "nur für den internen gebrauch",
-		"confidentiel", "tous droits réservés", "propriétaire", "secret des affaires", "usage interne",
-		"confidencial", "todos los derechos reservados", "secreto comercial", "uso interno", "propietario",
-		"riservato", "tutti i diritti riservati", "segreto commerciale", "proprietario", "confidenziale",
-		"poufne", "wszelkie prawa zastrzeżone", "wszystkie prawa zastrzeżone", "tajemnica przedsiębiorstwa", "do użytku wewnętrznego"),
+	// Only what is said of nobody's free software: "all rights reserved" and
+	// "proprietary" alone stand in it too.
+	kindOwned: w("proprietary and confidential", "confidential and proprietary", "proprietary information", "strictly confidential", "company confidential", "trade secret", "trade secrets", "internal use only", "unpublished proprietary",
+		"streng vertraulich", "firmengeheimnis", "firmenvertraulich", "betriebsgeheimnis", "geschäftsgeheimnis", "nur für internen gebrauch",
+		"strictement confidentiel", "secret des affaires", "usage interne uniquement", "confidentiel entreprise",
+		"estrictamente confidencial", "secreto comercial", "secreto empresarial", "sólo uso interno",
+		"strettamente riservato", "segreto commerciale", "segreto industriale", "solo uso interno",
+		"ściśle poufne", "tajemnica przedsiębiorstwa", "tajemnica handlowa", "do użytku wewnętrznego"),
 	kindOpen: w("apache license", "gnu general public", "gnu lesser general", "gnu affero general", "general public license", "mit license", "mozilla public license", "bsd style license", "free software", "permission is hereby granted", "spdx license identifier",
 		"redistribution and use in", "public domain", "eclipse public license", "isc license", "open source", "boost software license", "creative commons", "artistic license", "permission to use copy"),
 	kindEmail: w("email", "e mail", "mail", "email address", "e mail address", "emailaddress", "mailadresse", "email adresse", "e mail adresse", "courriel", "adresse mail", "adresse e mail", "adresse électronique",
@@ -78,16 +78,6 @@ func (s *Scanner) kinds(b []byte, f func(kind asideKind, at, n int)) {
 			f(asideKind(ref>>1), int(k.at), int(k.n))
 		}
 	}
-}
-
-// beside reports whether a word of the kind stands in v.b[lo:hi], beside what is at
-// [l, r).
-func (s *Scanner) beside(v *window2, kind asideKind, lo, hi, l, r int) (found bool) {
-	s.kinds(v.b[lo:hi], func(k asideKind, at, _ int) {
-		at += lo
-		found = found || k == kind && (at < l || at >= r)
-	})
-	return found
 }
 
 // columnKind gives what personal data a column holds by its name: what the longest

@@ -180,7 +180,11 @@ func New(cfg Config) (*Catalog, error) {
 	for _, l := range literalDetectors() {
 		if !off(l.ID) {
 			c.lits = append(c.lits, l)
-			c.litDet = append(c.litDet, c.addDetector(l.Detector))
+			at := c.addDetector(l.Detector)
+			c.litDet = append(c.litDet, at)
+			if l.ID == "pay.crypto.seed" {
+				c.mnemonic = int(at)
+			}
 		}
 	}
 	c.engineering = make(map[string]uint16)
@@ -217,8 +221,6 @@ func New(cfg Config) (*Catalog, error) {
 			c.mac = at
 		case "pii.url":
 			c.url = at
-		case "pay.crypto.seed":
-			c.mnemonic = at
 		case "bulk.contacts":
 			c.contacts = at
 		case "ip.source":

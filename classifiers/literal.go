@@ -76,6 +76,7 @@ func literalDetectors() []*literal {
 		{Detector: Detector{ID: "sec.k8s-sa-token", Level: Confidential, Tags: secretTags, Secret: true,
 			Good: w("apiVersion: v1\nkind: Secret\nmetadata:\n  name: x\ndata:\n  token: bTR0eCE5c2xrZGpmMzI0OGxza2Rm\n"), Bad: w("kind: Secret\nmetadata:\n  name: x\n", "kind: SecretList")},
 			literals: w("kind: Secret"), judge: judgeKubernetes},
+		mnemonicDetector(),
 	}
 }
 

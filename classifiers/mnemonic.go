@@ -10,9 +10,9 @@ import (
 // Mnemonic sentences (BIP-39): the words from which a wallet's keys are made, in the
 // standard's English list.
 //
-// They have no literal of their own. Every sentence spans more bytes than lie between
-// two looks, so a look at the word at every mnemonicStep-th byte meets each; most end
-// there, for the word is none of the list.
+// A look at each word of all text would cost more than all other detectors together, so
+// that a sentence is looked for where words speak of one, and in small objects, which
+// may hold nothing else. Every sentence spans more bytes than lie between two looks.
 
 const (
 	// mnemonicStep is less than the shortest sentence: twelve words of three letters
@@ -24,6 +24,8 @@ const (
 	mnemonicMost = 24
 	// mnemonicMax is the greatest length of a word in the list, mnemonicMin the least.
 	mnemonicMin, mnemonicMax = 3, 8
+	// mnemonicSmall is the size up to which an object is looked through in any case.
+	mnemonicSmall = 2 << 10
 	// mnemonicVaried is how many different words a sentence has at least that is no
 	// example: those of the standard's test vectors repeat one.
 	mnemonicVaried = 8
@@ -38,26 +40,25 @@ var mnemonicWords = func() (t wordTable) {
 	return t
 }()
 
-// mnemonicDetector is pay.crypto.seed.
-func mnemonicDetector() Detector {
+// mnemonicDetector is pay.crypto.seed. Its literals are the words that speak for such
+// a sentence, in English, German, French, Spanish, Italian and Polish.
+func mnemonicDetector() *literal {
 	const sentence = "donkey velvet ocean ladder pistol canyon amused sketch tunnel wagon blossom "
-	return Detector{ID: "pay.crypto.seed", Level: Restricted, Tags: append([]string{"AML"}, secretTags...), Secret: true,
+	return &literal{Detector: Detector{ID: "pay.crypto.seed", Level: Restricted, Tags: append([]string{"AML"}, secretTags...), Secret: true,
 		Good: mnemonicExamples(), Bad: w(
 			"my seed phrase: "+sentence+"donkey", // no checksum
 			"seed phrase: abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about",
-			"the seed phrase of a wallet has twelve words", "abandon ability able about above absent absorb abstract absurd abuse access accident account accuse achieve acid acoustic acquire across act action actor actress actual adapt add",
-		)}
+			"the seed phrase of a wallet has twelve words", "mnemonic words: abandon ability able about above absent absorb abstract absurd abuse access accident account accuse achieve acid acoustic acquire across act action actor actress actual adapt add",
+		)},
+		literals: w(
+			"seed phrase", "seedphrase", "seed_phrase", "seed words", "seed", "mnemonic", "recovery phrase", "recovery words", "backup phrase", "backup words", "bip39", "bip-39", "wallet", "metamask", "trezor",
+			"wiederherstellungsphrase", "wiederherstellungswörter", "merkphrase", "sicherungsphrase", "geldbörse",
+			"phrase de récupération", "phrase secrète", "mnémonique", "phrase de sauvegarde", "portefeuille",
+			"frase semilla", "frase de recuperación", "frase mnemotécnica", "palabras semilla", "semilla", "monedero", "billetera",
+			"frase di recupero", "frase mnemonica", "frase seme", "parole di recupero", "portafoglio",
+			"fraza odzyskiwania", "fraza seed", "fraza mnemoniczna", "słowa odzyskiwania", "portfel",
+		), judge: judgeMnemonic}
 }
-
-// mnemonicContext are the words that speak for a mnemonic sentence; see besides.
-var mnemonicContext = w(
-	"seed phrase", "seed words", "seed", "mnemonic", "mnemonic phrase", "recovery phrase", "recovery words", "secret recovery phrase", "backup phrase", "wallet", "bip", "passphrase", "metamask", "ledger", "trezor", "bitcoin", "ethereum",
-	"wiederherstellungsphrase", "wiederherstellungswörter", "seedphrase", "merkphrase", "geldbörse", "sicherungsphrase",
-	"phrase de récupération", "phrase secrète", "phrase mnémonique", "mnémonique", "portefeuille", "phrase de sauvegarde",
-	"frase semilla", "frase de recuperación", "frase mnemotécnica", "palabras semilla", "semilla", "monedero", "cartera", "billetera",
-	"frase di recupero", "frase mnemonica", "frase seme", "parole di recupero", "portafoglio",
-	"fraza odzyskiwania", "fraza seed", "fraza mnemoniczna", "słowa odzyskiwania", "słowa seed", "portfel",
-)
 
 // mnemonicWord gives the list's number of the word of letters that b[at] is in, and
 // where it begins and ends. Capital letters count as small ones.
@@ -86,28 +87,52 @@ func mnemonicWord(b []byte, at int) (number uint16, from, to int, ok bool) {
 	return number, from, to, ok
 }
 
-// mnemonics looks for sentences at the marks in [i, limit) of view, which stand at
-// multiples of mnemonicStep however the bytes are cut.
-func (s *Scanner) mnemonics(st *Stream, view []byte, base uint64, i, limit int) {
-	if s.c.mnemonic == none {
+// judgeMnemonic looks for a sentence near a word that speaks for one.
+func judgeMnemonic(v *window2, start, end int) (l, r int, value []byte, level Level, conf Confidence, ok bool) {
+	b := v.b
+	if !wholeWord(b, start, end) {
 		return
 	}
-	at := i + int((mnemonicStep-(base+uint64(i))%mnemonicStep)%mnemonicStep)
-	for ; at < limit; at += mnemonicStep {
-		k := at
-		// A mark may stand between two words.
-		for k < len(view) && k < at+mnemonicGap && !isAlpha(view[k]) {
+	// The word may not be one of the sentence's own.
+	if l, r, value, ok = mnemonicIn(b, end, min(len(b), end+contextBefore), true); !ok || l < end {
+		l, r, value, ok = mnemonicIn(b, max(0, start-contextBefore), start, true)
+		ok = ok && r <= start && start-r <= contextAfter
+	}
+	return l, r, value, Restricted, High, ok
+}
+
+// mnemonicSmallObject looks for a sentence in the whole of a small object, of which
+// view is all that there is.
+func (s *Scanner) mnemonicSmallObject(st *Stream, view []byte) {
+	if s.c.mnemonic == none || uint64(len(view)) != st.end || len(view) > mnemonicSmall {
+		return
+	}
+	if l, r, value, ok := mnemonicIn(view, 0, len(view), false); ok {
+		s.emit(st, &window2{b: view}, uint16(s.c.mnemonic), l, r, Medium, Restricted, value)
+	}
+}
+
+// mnemonicIn gives the first sentence of which a word is looked at in b[lo:hi]. With
+// lines, it may be a part of a longer run of the list's words that fills whole lines.
+func mnemonicIn(b []byte, lo, hi int, lines bool) (l, r int, value []byte, ok bool) {
+	done := lo
+	for at := lo; at < hi; at += mnemonicStep {
+		k := max(at, done)
+		// A look may be between two words.
+		for k < len(b) && k < at+mnemonicGap && !isAlpha(b[k]) {
 			k++
 		}
-		if k >= len(view) || !isAlpha(view[k]) || base+uint64(k) < st.mnemonicDone {
+		if k >= len(b) || k >= at+mnemonicStep {
 			continue
 		}
-		if _, _, _, ok := mnemonicWord(view, k); !ok {
+		if _, _, _, ok := mnemonicWord(b, k); !ok {
 			continue
 		}
-		v := around(view, base, at)
-		s.judgeMnemonic(st, &v, k-int(v.base-base))
+		if l, r, done, value = mnemonicRun(b, k, lines); value != nil {
+			return l, r, value, true
+		}
 	}
+	return 0, 0, nil, false
 }
 
 // spoken is a word of a run: its number in the list and its place.
@@ -116,14 +141,13 @@ type spoken struct {
 	from, to int
 }
 
-// judgeMnemonic takes the run of the list's words around v.b[at], and confirms the
-// sentence in it by its checksum. A sentence is what stands between other words, or
-// fills whole lines.
-func (s *Scanner) judgeMnemonic(st *Stream, v *window2, at int) {
+// mnemonicRun takes the run of the list's words around b[at], and confirms the sentence
+// in it by its checksum: what stands between other words or, with lines, between the
+// ends of lines. done is where what is left to try begins. value is nil without one.
+func mnemonicRun(b []byte, at int, lines bool) (l, r, done int, value []byte) {
 	var run [2*mnemonicMost + 1]spoken
-	b := v.b
 	n, from, to, _ := mnemonicWord(b, at)
-	mid := mnemonicMost
+	const mid = mnemonicMost
 	run[mid] = spoken{n, from, to}
 	first, last := mid, mid
 	for first > 0 {
@@ -145,36 +169,24 @@ func (s *Scanner) judgeMnemonic(st *Stream, v *window2, at int) {
 		run[last] = spoken{n, from, to}
 	}
 	words := run[first : last+1]
-	// What is left to try begins after the middle, where the run goes on.
-	done := run[last].to
+	done = run[last].to
 	if last == len(run)-1 {
+		// The run goes on: what is left to try begins after the middle.
 		done = run[mid+mnemonicMost/2].to
-	}
-	st.mnemonicDone = max(st.mnemonicDone, v.base+uint64(done))
-	if len(words) < 12 {
-		return
 	}
 	for size := mnemonicMost; size >= 12; size -= 3 {
 		for i := 0; i+size <= len(words); i++ {
-			whole := size == len(words)
-			if !whole && !(mnemonicEdge(b, words, i) && mnemonicEdge(b, words, i+size)) || !mnemonicValid(words[i:i+size]) {
+			some := words[i : i+size]
+			if size != len(words) && !(lines && mnemonicEdge(b, words, i) && mnemonicEdge(b, words, i+size)) || !mnemonicValid(some) {
 				continue
 			}
-			l, r := words[i].from, words[i+size-1].to
-			st.mnemonicDone = max(st.mnemonicDone, v.base+uint64(r))
-			if !mnemonicMixed(words[i : i+size]) {
-				return // an example
+			if !mnemonicMixed(some) {
+				return 0, 0, some[size-1].to, nil // an example
 			}
-			conf := Medium
-			if s.beside(v, kindMnemonic, max(0, l-contextBefore), min(len(b), r+contextAfter), l, r) {
-				conf = High
-			} else if !whole {
-				continue
-			}
-			s.emit(st, v, uint16(s.c.mnemonic), l, r, conf, Restricted, mnemonicNormal(words[i:i+size]))
-			return
+			return some[0].from, some[size-1].to, done, mnemonicNormal(some)
 		}
 	}
+	return 0, 0, done, nil
 }
 
 // mnemonicBefore gives the last byte of the word before the one that begins at from,

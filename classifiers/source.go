@@ -211,7 +211,7 @@ func sourceDetector() Detector {
 	const gofile = "package ledger\n\nimport (\n\t\"errors\"\n)\n\ntype entry struct {\n\tid int\n}\n\nfunc post(e entry) error {\n\tif e.id == 0 {\n\t\treturn errors.New(\"no id\")\n\t}\n\tfor i := range e.id {\n\t\tif i > 3 {\n\t\t\tcontinue\n\t\t}\n\t}\n\treturn nil\n}\n"
 	return Detector{ID: "ip.source", Level: Internal, Bulk: 20, BulkLevel: Confidential, Tags: []string{engineeringTag},
 		Good: []string{gofile,
-			"// Alle Rechte vorbehalten. Vertraulich.\n#include <stdio.h>\n#include \"pump.h\"\n#define MAX 10\nstatic int count;\nint run(struct pump *p) {\n  for (int i = 0; i < MAX; i++) {\n    if (p->on) {\n      return i;\n    }\n  }\n  return 0;\n}\n",
+			"// Firma Muster. Betriebsgeheimnis.\n#include <stdio.h>\n#include \"pump.h\"\n#define MAX 10\nstatic int count;\nint run(struct pump *p) {\n  for (int i = 0; i < MAX; i++) {\n    if (p->on) {\n      return i;\n    }\n  }\n  return 0;\n}\n",
 			"import os\nfrom sys import argv\n\nclass Pump(Base):\n    def __init__(self, n):\n        self.n = n\n\n    def run(self):\n        for i in range(self.n):\n            if i > 3:\n                raise ValueError(i)\n        return self.n\n",
 			"package com.acme.pay;\n\nimport java.util.List;\nimport java.util.Map;\n\npublic class Ledger {\n  private int n;\n  public int post(int id) {\n    if (id == 0) {\n      throw new IllegalStateException();\n    }\n    return n;\n  }\n}\n"},
 		Bad: []string{"package insert:\nimport duties rose.\nfor all of us:\nreturn to sender;\nif you want:\nclass of 1999:\n",

@@ -58,11 +58,7 @@ type Stream struct {
 	hsst   hs.Stream
 	dec    decoders
 
-	// looked is where the looks at marks and lines go on.
-	looked uint64
-	// mnemonicDone is where the last run of a mnemonic's words ended.
-	mnemonicDone uint64
-	code         codeState
+	code codeState
 	// table reads a table of people, where the object is one; tabled tells that this
 	// is known.
 	table  *contactTable
@@ -420,6 +416,7 @@ func (s *Scanner) flush(st *Stream) {
 	}
 	st.pend, st.next = st.pend[:0], 0
 	s.anchors(st, view, base, st.end)
+	s.mnemonicSmallObject(st, view)
 	if !st.tabled {
 		s.learnTable(st)
 		if st.table != nil {
@@ -445,7 +442,6 @@ func (s *Scanner) Gap(st *Stream, n uint64) {
 	st.scanned, st.dotted, st.tokenDone, st.covered = st.end, st.end, st.end, st.end
 	st.ctx = contextMarks{m: st.ctx.m[:0]}
 	st.cell, st.closeAt, st.csv.line = 0, 0, 0
-	st.mnemonicDone, st.looked = st.end, st.end
 	st.code.gap(st.end)
 	d := &st.dec
 	d.b64next, d.b64done, d.u16next, d.pctnext = st.end, st.end, st.end, st.end
