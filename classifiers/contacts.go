@@ -29,6 +29,8 @@ func contactsDetector() Detector {
 // contactTable is the state of a table of people.
 type contactTable struct {
 	sep byte
+	// ends are the bytes that may end a cell.
+	ends [256]bool
 	// phones has a bit for each column of telephone numbers.
 	phones uint64
 	// skip are the bytes up to the header's end.
@@ -95,6 +97,7 @@ func (s *Scanner) contactHeader(line []byte) *contactTable {
 		return nil
 	}
 	t := &contactTable{sep: sep}
+	t.ends[sep], t.ends['"'], t.ends['\n'], t.ends['\r'] = true, true, true, true
 	var kinds uint32
 	n, col := 0, 0
 	for name := range bytes.SplitSeq(line, []byte{sep}) {
@@ -135,47 +138,61 @@ func (s *Scanner) tableBytes(st *Stream, data []byte, off uint64) {
 		n := min(t.skip-off, uint64(len(data)))
 		data, off = data[n:], off+n
 	}
-	for i, c := range data {
-		at := off + uint64(i)
+	for len(data) > 0 {
+		n := 0
+		for n < len(data) && !t.ends[data[n]] {
+			n++
+		}
+		t.add(data[:n], off)
+		if n == len(data) {
+			return
+		}
+		c := data[n]
+		off += uint64(n)
 		switch {
 		case c == '"':
 			t.quoted = !t.quoted
-			continue
 		case c == '\n' && (!t.quoted || t.size > contactQuoted):
 			t.quoted = false
-			t.endCell(at)
+			t.endCell()
 			s.endContact(st)
-			continue
 		case c == t.sep && !t.quoted:
-			t.endCell(at)
+			t.endCell()
 			t.col++
-			continue
-		case c == '\r':
-			continue
+		case c != '\r':
+			t.add(data[n:n+1], off)
 		}
-		if t.size == 0 {
-			if c == ' ' {
-				continue
-			}
-			t.start = at
-		}
-		if t.size < len(t.cell) {
-			t.cell[t.size] = c
-		}
-		t.size++
+		data, off = data[n+1:], off+1
 	}
+}
+
+// add takes the next bytes of a cell, which stand at offset off.
+func (t *contactTable) add(b []byte, off uint64) {
+	for t.size == 0 && len(b) > 0 && b[0] == ' ' {
+		b, off = b[1:], off+1
+	}
+	if len(b) == 0 {
+		return
+	}
+	if t.size == 0 {
+		t.start = off
+	}
+	if t.size < len(t.cell) {
+		copy(t.cell[t.size:], b)
+	}
+	t.size += len(b)
 }
 
 // tableEnd ends the last row, after which no newline comes.
 func (s *Scanner) tableEnd(st *Stream) {
 	t := st.table
 	t.quoted = false
-	t.endCell(t.start + uint64(t.size))
+	t.endCell()
 	s.endContact(st)
 }
 
-// endCell judges the cell that ends before offset at.
-func (t *contactTable) endCell(at uint64) {
+// endCell judges the cell that has ended.
+func (t *contactTable) endCell() {
 	if t.size >= 6 && t.size < len(t.cell) {
 		cell := bytes.TrimRight(t.cell[:t.size], " ")
 		rank := uint8(0)
@@ -186,7 +203,7 @@ func (t *contactTable) endCell(at uint64) {
 			rank = 1
 		}
 		if rank > t.row.rank {
-			t.row.rank, t.row.from, t.row.to = rank, t.start, min(t.start+uint64(len(cell)), at)
+			t.row.rank, t.row.from, t.row.to = rank, t.start, t.start+uint64(len(cell))
 			t.row.n = uint8(copy(t.row.value[:], cell))
 		}
 	}
