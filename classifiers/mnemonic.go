@@ -26,6 +26,9 @@ const (
 	mnemonicMin, mnemonicMax = 3, 8
 	// mnemonicSmall is the size up to which an object is looked through in any case.
 	mnemonicSmall = 2 << 10
+	// mnemonicBeside is how many words of the list may stand in lines of their own before
+	// and after a sentence.
+	mnemonicBeside = 3
 	// mnemonicVaried is how many different words a sentence has at least that is no
 	// example: those of the standard's test vectors repeat one.
 	mnemonicVaried = 8
@@ -177,7 +180,9 @@ func mnemonicRun(b []byte, at int, lines bool) (l, r, done int, value []byte) {
 	for size := mnemonicMost; size >= 12; size -= 3 {
 		for i := 0; i+size <= len(words); i++ {
 			some := words[i : i+size]
-			if size != len(words) && !(lines && mnemonicEdge(b, words, i) && mnemonicEdge(b, words, i+size)) || !mnemonicValid(some) {
+			// A line before or after may have been taken for more of it.
+			more := len(words) - size
+			if more != 0 && !(lines && more <= mnemonicBeside && mnemonicEdge(b, words, i) && mnemonicEdge(b, words, i+size)) || !mnemonicValid(some) {
 				continue
 			}
 			if !mnemonicMixed(some) {

@@ -59,6 +59,12 @@ const (
 	tailLoop
 	// tailImport has the word "import".
 	tailImport
+	// tailFrom has a quoted text after the word "from", or is one.
+	tailFrom
+	// tailName is one name and a semicolon, perhaps with another name of it.
+	tailName
+	// tailDef is a name, then a bracket or a colon, and a colon at the end.
+	tailDef
 	// tailEnd is nothing more.
 	tailEnd
 )
@@ -117,15 +123,16 @@ var sourceForms = func() (t [128][]sourceForm) {
 	add(kindImport, true, tailQuote, of(langC), "#include ")
 	add(kindImport, true, tailQuote, of(langGo), "import ")
 	add(kindImport, true, tailEnd, of(langGo), "import (")
-	add(kindImport, true, tailSemi, of(langJava, langScript), "import ")
+	add(kindImport, true, tailName, of(langJava), "import |import static ")
+	add(kindImport, true, tailFrom, of(langScript), "import ")
 	add(kindImport, true, tailPath, of(langPython, langKotlin), "import ")
 	add(kindImport, true, tailImport, of(langPython), "from ")
-	add(kindImport, true, tailSemi, of(langRust, langPHP, langPerl), "use |pub use ")
-	add(kindImport, true, tailSemi, of(langJava, langC), "using ")
+	add(kindImport, true, tailName, of(langRust, langPHP, langPerl), "use |pub use ")
+	add(kindImport, true, tailName, of(langJava, langC), "using |using namespace ")
 	add(kindImport, true, tailQuote, of(langRuby), "require |require_relative ")
 
 	add(kindFunction, true, tailCall, of(langGo, langKotlin), "func ")
-	add(kindFunction, true, tailColon, of(langPython), "def |async def ")
+	add(kindFunction, true, tailDef, of(langPython), "def |async def ")
 	add(kindFunction, true, tailBegin, of(langRuby), "def ")
 	add(kindFunction, true, tailCall, of(langRust), "fn |pub fn |async fn |pub async fn |pub(crate) fn |const fn |unsafe fn ")
 	add(kindFunction, true, tailCall, of(langScript, langPHP), "function |async function |export function |export async function |export default function ")
@@ -137,7 +144,7 @@ var sourceForms = func() (t [128][]sourceForm) {
 	add(kindFunction, false, tailBlock, of(langShell), "function ")
 
 	add(kindType, true, tailBlock, of(langGo), "type ")
-	add(kindType, true, tailColon, of(langPython), "class ")
+	add(kindType, true, tailDef, of(langPython), "class ")
 	add(kindType, true, tailBlock, of(langC, langRust), "struct |enum |pub struct |pub enum |typedef struct |typedef enum |union ")
 	add(kindType, true, tailBlock, of(langJava, langScript, langPHP, langKotlin, langC), "class |public class |final class |abstract class |export class |data class |interface |export interface |public interface |public enum |internal class ")
 	add(kindType, true, tailSemi, of(langC), "typedef ")
@@ -405,6 +412,18 @@ func (t sourceTail) fits(rest []byte) bool {
 		return n > 0 && bytes.IndexByte(rest[n:min(len(rest), n+40)], '=') >= 0
 	case tailLoop:
 		return last == ':' && bytes.Contains(rest, []byte(" in "))
+	case tailFrom:
+		return bytes.Contains(rest, []byte("from '")) || bytes.Contains(rest, []byte("from \"")) || len(rest) > 2 && (rest[0] == '"' || rest[0] == '\'')
+	case tailName:
+		n := pathLen(rest)
+		if n == 0 || last != ';' {
+			return false
+		}
+		after := rest[n:]
+		return len(after) == 1 || after[0] == ':' || after[0] == '\\' || bytes.HasPrefix(after, []byte(" as ")) || bytes.HasPrefix(after, []byte(" = ")) || bytes.HasPrefix(after, []byte(" qw"))
+	case tailDef:
+		n := pathLen(rest)
+		return last == ':' && n > 0 && (rest[n] == '(' || rest[n] == ':')
 	case tailImport:
 		n := pathLen(rest)
 		return n > 0 && bytes.HasPrefix(rest[n:], []byte(" import "))

@@ -341,7 +341,7 @@ func (s *Scanner) emit(st *Stream, v *window2, det uint16, start, end int, conf 
 		level = max(level, d.HighLevel)
 	}
 	from, to := v.base+uint64(start), v.base+uint64(end)
-	if to == st.edge {
+	if st.edge != 0 && to == st.edge {
 		return
 	}
 	// Several names or literals may lead to one value.
