@@ -31,14 +31,14 @@ const (
 // asideWords are the words of each kind, in English, German, French, Spanish, Italian
 // and Polish.
 var asideWords = [nAsideKinds][]string{
-	// Only what is said of nobody's free software: "all rights reserved" and
-	// "proprietary" alone stand in it too.
-	kindOwned: w("proprietary and confidential", "confidential and proprietary", "proprietary information", "strictly confidential", "company confidential", "trade secret", "trade secrets", "internal use only", "unpublished proprietary",
-		"streng vertraulich", "firmengeheimnis", "firmenvertraulich", "betriebsgeheimnis", "geschäftsgeheimnis", "nur für internen gebrauch",
-		"strictement confidentiel", "secret des affaires", "usage interne uniquement", "confidentiel entreprise",
-		"estrictamente confidencial", "secreto comercial", "secreto empresarial", "sólo uso interno",
-		"strettamente riservato", "segreto commerciale", "segreto industriale", "solo uso interno",
-		"ściśle poufne", "tajemnica przedsiębiorstwa", "tajemnica handlowa", "do użytku wewnętrznego"),
+	// Only what is said of nobody's free software: "all rights reserved", "proprietary"
+	// alone and "for internal use only" stand in it too.
+	kindOwned: w("proprietary and confidential", "confidential and proprietary", "proprietary information", "strictly confidential", "company confidential", "trade secret", "trade secrets", "unpublished proprietary",
+		"streng vertraulich", "firmengeheimnis", "firmenvertraulich", "betriebsgeheimnis", "geschäftsgeheimnis",
+		"strictement confidentiel", "secret des affaires", "confidentiel entreprise",
+		"estrictamente confidencial", "secreto comercial", "secreto empresarial",
+		"strettamente riservato", "segreto commerciale", "segreto industriale",
+		"ściśle poufne", "tajemnica przedsiębiorstwa", "tajemnica handlowa"),
 	kindOpen: w("apache license", "gnu general public", "gnu lesser general", "gnu affero general", "general public license", "mit license", "mozilla public license", "bsd style license", "free software", "permission is hereby granted", "spdx license identifier",
 		"redistribution and use in", "public domain", "eclipse public license", "isc license", "open source", "boost software license", "creative commons", "artistic license", "permission to use copy"),
 	kindEmail: w("email", "e mail", "mail", "email address", "e mail address", "emailaddress", "mailadresse", "email adresse", "e mail adresse", "courriel", "adresse mail", "adresse e mail", "adresse électronique",
