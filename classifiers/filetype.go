@@ -3,6 +3,8 @@ package classifiers
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"sluice/classifiers/csvtext"
 )
 
 // magic is a media type known by its first bytes (IANA registrations and the
@@ -77,6 +79,9 @@ func TypeOf(head []byte) string {
 		}
 	}
 	if isText(head) {
+		if csvtext.Like(text) {
+			return "text/csv"
+		}
 		return "text/plain"
 	}
 	return "application/octet-stream"
