@@ -2,6 +2,8 @@ package classifiers
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strings"
 )
 
@@ -240,7 +242,7 @@ type codeState struct {
 // codeCount counts a language's lines near each other.
 type codeCount struct {
 	// from is where the first began, sum a hash of them.
-	from, sum uint64
+	from, sum uint32
 	kinds     uint16
 	n         uint8
 	strong    bool
@@ -323,8 +325,8 @@ func (s *Scanner) sourceLine(st *Stream, line []byte, at uint64) bool {
 				continue
 			}
 			c := &st.code.langs[l]
-			if c.n == 0 || at-c.from > sourceNear {
-				*c = codeCount{from: at}
+			if c.n == 0 || at-uint64(c.from) > sourceNear {
+				*c = codeCount{from: uint32(at)} // within sourceReach
 			}
 			c.kinds |= 1 << f.kind
 			c.strong = c.strong || f.strong
@@ -333,24 +335,20 @@ func (s *Scanner) sourceLine(st *Stream, line []byte, at uint64) bool {
 			}
 			told |= 1 << l
 			c.n = min(c.n, 254) + 1
-			c.sum = hashChunk(c.sum, hash)
+			c.sum = uint32(hashChunk(uint64(c.sum), hash) >> 32)
 		}
+	}
+	if told == 0 {
+		return false
 	}
 	for l := range nLanguages {
 		c := &st.code.langs[l]
-		if told>>l&1 != 0 && c.n >= sourceMatches && c.strong && kindsIn(c.kinds) >= sourceKinds {
+		if told>>l&1 != 0 && c.n >= sourceMatches && c.strong && bits.OnesCount16(c.kinds) >= sourceKinds {
 			s.emitSource(st, c, at+uint64(i+len(t)))
 			return true
 		}
 	}
 	return false
-}
-
-func kindsIn(kinds uint16) (n int) {
-	for ; kinds != 0; kinds &= kinds - 1 {
-		n++
-	}
-	return n
 }
 
 // emitSource tells of code that ends before offset to, unless its beginning says that
@@ -373,11 +371,9 @@ func (s *Scanner) emitSource(st *Stream, c *codeCount, to uint64) {
 	if open {
 		conf = Low
 	}
-	var value [5]byte // so short that nothing of it is shown
-	for i := range value {
-		value[i] = byte(c.sum >> (8 * i))
-	}
-	s.emit(st, &window2{base: c.from}, uint16(s.c.source), 0, int(to-c.from), conf, Internal, value[:])
+	var value [4]byte // so short that nothing of it is shown
+	binary.LittleEndian.PutUint32(value[:], c.sum)
+	s.emit(st, &window2{base: uint64(c.from)}, uint16(s.c.source), 0, int(to-uint64(c.from)), conf, Internal, value[:])
 }
 
 // fits reports whether what follows a form's beginning ends as it should. rest has no
