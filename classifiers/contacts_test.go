@@ -104,12 +104,7 @@ func TestContactsAhead(t *testing.T) {
 	st := s.Open(ObjectMeta{})
 	defer s.Abandon(st)
 	for i, line := range strings.SplitAfter(people("First Name,Last Name,E-Mail", 60, mailOf), "\n") {
-		hits, err := s.sc.Scan(s.c.block, []byte(line))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = hits // the table needs none
-		s.Write(st, []byte(line), nil)
+		s.Write(st, []byte(line), nil) // a table needs no hits
 		n := 0
 		for _, c := range s.Counts(st) {
 			if c.Detector == "bulk.contacts" {
