@@ -15,6 +15,9 @@ import (
 // anchors judges what stands at the anchors from where the last call ended, before
 // offset upto: the bytes up to ahead after it have come, or all.
 func (s *Scanner) anchors(st *Stream, view []byte, base, upto uint64) {
+	if st.depth == 0 && !st.code.done {
+		s.sourceLines(st, view, base, int(upto-base))
+	}
 	i := int(max(st.scanned, base+1) - base)
 	limit := int(upto - base)
 	if i >= limit {

@@ -98,6 +98,8 @@ type Catalog struct {
 	hsps []hs.Pattern
 
 	words lexicon
+	// aside are words that are read where a detector asks for them alone.
+	aside lexicon
 
 	block, stream *hs.DB
 	specials
@@ -107,6 +109,7 @@ type Catalog struct {
 // none.
 type specials struct {
 	privateKey, email, ipv4, urlCreds, jwt, assign, password, httpAuth, coin, mac, url int
+	mnemonic, contacts, source, encrypted, clear                                       int
 	// luhn is the first of the checksums.
 	luhn int
 }
@@ -142,7 +145,7 @@ type pattern struct {
 // too, or read from the cache.
 func New(cfg Config) (*Catalog, error) {
 	c := &Catalog{ids: make(map[string]uint16)}
-	c.specials = specials{none, none, none, none, none, none, none, none, none, none, none, none}
+	c.specials = specials{none, none, none, none, none, none, none, none, none, none, none, none, none, none, none, none, none}
 	if cfg.Key == [32]byte{} {
 		if _, err := rand.Read(c.key[:]); err != nil {
 			return nil, fmt.Errorf("make a key: %w", err)
@@ -177,7 +180,11 @@ func New(cfg Config) (*Catalog, error) {
 	for _, l := range literalDetectors() {
 		if !off(l.ID) {
 			c.lits = append(c.lits, l)
-			c.litDet = append(c.litDet, c.addDetector(l.Detector))
+			at := c.addDetector(l.Detector)
+			c.litDet = append(c.litDet, at)
+			if l.ID == "pay.crypto.seed" {
+				c.mnemonic = int(at)
+			}
 		}
 	}
 	c.engineering = make(map[string]uint16)
@@ -214,6 +221,14 @@ func New(cfg Config) (*Catalog, error) {
 			c.mac = at
 		case "pii.url":
 			c.url = at
+		case "bulk.contacts":
+			c.contacts = at
+		case "ip.source":
+			c.source = at
+		case "file.encrypted-archive":
+			c.encrypted = at
+		case "cred.ftp-pass":
+			c.clear = at
 		}
 	}
 	if !off(checksums[0].id) {
@@ -232,6 +247,7 @@ func New(cfg Config) (*Catalog, error) {
 	c.compileShapes()
 	c.indexWeak()
 	c.words.build(c.dets, c.detLens)
+	c.compileAside()
 	c.compilePatterns(cfg.Custom)
 	var err error
 	if c.block, err = hs.Compile(c.hsps, hs.Block, cfg.CacheDir); err != nil {

@@ -57,7 +57,7 @@ func hint(id string) bool {
 func TestCases(t *testing.T) {
 	s := newScanner(t)
 	for _, d := range s.c.Detectors() {
-		if len(d.Good) == 0 {
+		if len(d.Good) == 0 && d.ID != "cred.ftp-pass" { // no text, see TestClearPassword
 			t.Errorf("%s has no case to find", d.ID)
 		}
 		least := Medium

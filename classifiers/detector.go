@@ -14,6 +14,9 @@ type Detector struct {
 	// values of medium confidence or more; 0 means never.
 	Bulk      int
 	BulkLevel Level
+	// Mass and MassLevel are a second such tier, above the first.
+	Mass      int
+	MassLevel Level
 	// Tags name regulations and standards.
 	Tags []string
 	// Context are the words that speak for a finding when they stand near:
@@ -29,6 +32,18 @@ type Detector struct {
 	Good, Bad []string
 
 	hashID uint16
+}
+
+// weigh gives the level of an object with that many different values of medium
+// confidence or more, of which none alone is of a higher level than l.
+func (d *Detector) weigh(l Level, unique uint32) Level {
+	if d.Bulk > 0 && unique >= uint32(d.Bulk) {
+		l = max(l, d.BulkLevel)
+	}
+	if d.Mass > 0 && unique >= uint32(d.Mass) {
+		l = max(l, d.MassLevel)
+	}
+	return l
 }
 
 // number is a detector of structured values: digits and letters in groups,

@@ -3,6 +3,8 @@ package classifiers
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"sluice/classifiers/csvtext"
 )
 
 // magic is a media type known by its first bytes (IANA registrations and the
@@ -77,6 +79,9 @@ func TypeOf(head []byte) string {
 		}
 	}
 	if isText(head) {
+		if csvtext.Like(text) {
+			return "text/csv"
+		}
 		return "text/plain"
 	}
 	return "application/octet-stream"
@@ -109,6 +114,9 @@ func isText(b []byte) bool {
 	return !bad || high*3 < len(b)
 }
 
+// encrypted is the reason for which most content cannot be read.
+const encrypted = "encrypted"
+
 // unreadable gives the reason why content that begins with head cannot be read:
 // "encrypted" where the format says so in its first bytes. Empty when nothing
 // speaks against it.
@@ -116,12 +124,12 @@ func unreadable(head []byte) string {
 	switch {
 	case len(head) >= 8 && string(head[:4]) == "PK\x03\x04" && head[6]&1 != 0:
 		// APPNOTE.TXT 4.4.4: general purpose bit 0.
-		return "encrypted"
+		return encrypted
 	case bytes.HasPrefix(head, []byte("-----BEGIN PGP MESSAGE")), bytes.HasPrefix(head, []byte("age-encryption.org/")):
-		return "encrypted"
+		return encrypted
 	case len(head) >= 12 && bytes.HasPrefix(head, []byte("Salted__")):
 		// OpenSSL's enc format.
-		return "encrypted"
+		return encrypted
 	}
 	return ""
 }

@@ -231,9 +231,7 @@ func (r *record) appendCounts(out []Count, c *Catalog) []Count {
 		t := &r.tallies[i]
 		d := &c.dets[t.det]
 		n := Count{Detector: d.ID, Level: t.level, Confidence: t.best, Tags: d.Tags, Total: t.total, Unique: t.unique, Masked: t.masked, Hashes: t.hashes}
-		if d.Bulk > 0 && t.unique[Medium] >= uint32(d.Bulk) {
-			n.Level = max(n.Level, d.BulkLevel)
-		}
+		n.Level = d.weigh(n.Level, t.unique[Medium])
 		out = append(out, n)
 	}
 	slices.SortFunc(out, func(a, b Count) int {

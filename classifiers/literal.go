@@ -76,6 +76,7 @@ func literalDetectors() []*literal {
 		{Detector: Detector{ID: "sec.k8s-sa-token", Level: Confidential, Tags: secretTags, Secret: true,
 			Good: w("apiVersion: v1\nkind: Secret\nmetadata:\n  name: x\ndata:\n  token: bTR0eCE5c2xrZGpmMzI0OGxza2Rm\n"), Bad: w("kind: Secret\nmetadata:\n  name: x\n", "kind: SecretList")},
 			literals: w("kind: Secret"), judge: judgeKubernetes},
+		mnemonicDetector(),
 	}
 }
 
@@ -383,6 +384,9 @@ var engineeringFiles = []struct{ id, good string }{
 // tellType reports what an object is by its first bytes, once.
 func (s *Scanner) tellType(st *Stream) {
 	st.typed = true
+	if st.depth == 0 && s.c.encrypted != none && unreadable(st.head) == encrypted {
+		s.emit(st, &window2{}, uint16(s.c.encrypted), 0, min(16, len(st.head)), High, Internal, []byte(encrypted)[:3])
+	}
 	if st.depth > 0 || st.meta.Raw || len(s.c.engineering) == 0 {
 		return
 	}

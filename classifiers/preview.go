@@ -16,6 +16,10 @@ func (s *Scanner) Preview(st *Stream, settled bool) ([]Count, bool) {
 	p.ctx.m = append(marks, st.ctx.m...)
 	p.own.copyOf(st.rec, own)
 	p.rec, p.dec = &p.own, decoders{}
+	if st.table != nil {
+		t := *st.table
+		p.table = &t
+	}
 	if settled {
 		p.edge = st.end
 	}

@@ -17,6 +17,7 @@ func specialDetectors() []Detector {
 		{ID: "sec.http-auth", Level: Confidential, Tags: append([]string{"PCI DSS 8.3.2"}, secretTags...), Secret: true,
 			Good: w("Authorization: Basic YWxpY2U6Y29ycmVjdGhvcnNl", "Authorization: Bearer 7c1c827939166036db637497a399322658b2581ec11b3ee3b64603f06eb04285"),
 			Bad:  w("Authorization: Basic login_and_password_removed", "a basic understanding of it", "bearer documentation-of-the-thing")},
+		contactsDetector(), sourceDetector(), encryptedDetector(), clearDetector(),
 	}...)
 }
 

@@ -58,6 +58,11 @@ type Stream struct {
 	hsst   hs.Stream
 	dec    decoders
 
+	code codeState
+	// table reads a table of people, where the object is one; tabled tells that this
+	// is known.
+	table  *contactTable
+	tabled bool
 	// typed tells that the first bytes were looked at.
 	typed bool
 	// holed tells that bytes were missing.
@@ -98,6 +103,8 @@ type Scanner struct {
 	out  [flushAt + 4]byte
 	// peek is Preview's copy of a stream.
 	peek Stream
+	// aside are the words read last that are read on demand.
+	aside contextMarks
 	// places are those of the view of each depth that was written to last.
 	places [maxDepth + 1]places
 	// slow has the places found the slow way, for tests.
@@ -194,6 +201,7 @@ func (s *Scanner) write(st *Stream, data []byte, hits []hs.Hit) {
 	if len(st.head) == headLen && !st.typed {
 		s.tellType(st)
 	}
+	s.readTable(st, data)
 	var view []byte
 	large := len(st.buf)+len(data) > window
 	if large {
@@ -408,6 +416,16 @@ func (s *Scanner) flush(st *Stream) {
 	}
 	st.pend, st.next = st.pend[:0], 0
 	s.anchors(st, view, base, st.end)
+	s.mnemonicSmallObject(st, view)
+	if !st.tabled {
+		s.learnTable(st)
+		if st.table != nil {
+			s.tableBytes(st, st.head, 0)
+		}
+	}
+	if st.table != nil {
+		s.tableEnd(st)
+	}
 }
 
 // Gap tells that n bytes are missing here: what was begun before them is judged
@@ -424,6 +442,7 @@ func (s *Scanner) Gap(st *Stream, n uint64) {
 	st.scanned, st.dotted, st.tokenDone, st.covered = st.end, st.end, st.end, st.end
 	st.ctx = contextMarks{m: st.ctx.m[:0]}
 	st.cell, st.closeAt, st.csv.line = 0, 0, 0
+	st.code.gap(st.end)
 	d := &st.dec
 	d.b64next, d.b64done, d.u16next, d.pctnext = st.end, st.end, st.end, st.end
 	for i := range d.folds {

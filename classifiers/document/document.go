@@ -58,7 +58,13 @@ func Read(ctx context.Context, s *classifiers.Scanner, pool *extract.Pool, r io.
 	if !types[sum.Type] {
 		tell(sum.Type, "") // nothing of it was text
 	}
+	for i := range sum.Unscannable {
+		if sum.Unscannable[i].Reason == extract.Encrypted {
+			g.m.add(s.Encrypted(meta.MinConfidence), sum.Unscannable[i].Path)
+		}
+	}
 	res := Result{Result: g.m.result()}
+	s.Weigh(&res.Result)
 	res.Type, res.Size = sum.Type, uint64(size)
 	res.Path = weightiest(res.Findings)
 	if u := worst(sum.Unscannable); u != nil {

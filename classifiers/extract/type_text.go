@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"sluice/classifiers/csvtext"
 )
 
 // looksText reports whether b looks like text of some kind: no control bytes
@@ -143,7 +145,7 @@ func textType(head []byte, ext string) string {
 	if len(reTag.FindAllIndex(text, 3)) == 3 && bytes.Contains(text, []byte("</")) && text[0] == '<' {
 		return typeHTML
 	}
-	if csvLike(text) {
+	if csvtext.Like(text) {
 		return typeCSV
 	}
 	return typePlain
@@ -273,29 +275,4 @@ func jsonLike(text []byte) bool {
 	}
 	rest := bytes.TrimLeft(t[1:], " \t\r\n")
 	return len(rest) > 0 && bytes.IndexByte([]byte("{[\"-0123456789tfn]"), rest[0]) >= 0 && bytes.IndexByte(rest, '=') != 0
-}
-
-// csvLike wants the same number of separators in each of several lines.
-func csvLike(text []byte) bool {
-	lines := bytes.Split(text, []byte("\n"))
-	if len(lines) > 2 {
-		lines = lines[:len(lines)-1]
-	}
-	if len(lines) < 3 {
-		return false
-	}
-	for _, sep := range []string{",", ";", "\t", "|"} {
-		want := bytes.Count(lines[0], []byte(sep))
-		if want < 2 {
-			continue
-		}
-		ok := true
-		for _, l := range lines[1:min(len(lines), 12)] {
-			ok = ok && bytes.Count(l, []byte(sep)) == want
-		}
-		if ok {
-			return true
-		}
-	}
-	return false
 }

@@ -89,7 +89,7 @@ func TestScanPaths(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range []string{"cards.csv: RESTRICTED (text/plain", "pay.card", "********1486", "c.zip: unscannable: encrypted", "missing: open", "-: CONFIDENTIAL", "5 files scanned, 2 with findings, 1 unscannable, 1 not readable"} {
+	for _, want := range []string{"cards.csv: RESTRICTED (text/plain", "pay.card", "********1486", "c.zip: unscannable: encrypted", "file.encrypted-archive", "missing: open", "-: CONFIDENTIAL", "5 files scanned, 3 with findings, 1 unscannable, 1 not readable"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}

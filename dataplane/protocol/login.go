@@ -14,6 +14,31 @@ type Login interface {
 	User(tx *Tx) string
 }
 
+// ClearLogin is implemented by parsers of protocols in which passwords may go in the
+// clear.
+type ClearLogin interface {
+	// ClearPassword tells whether a client has sent a password in the clear, and under
+	// which name it did so first; empty where that is not known.
+	ClearPassword() (user string, seen bool)
+}
+
+// Cleartext notes the first password that a client sends in the clear. Of the password
+// itself nothing is kept.
+type Cleartext struct {
+	user string
+	seen bool
+}
+
+// Note takes a password of user.
+func (c *Cleartext) Note(user string) {
+	if !c.seen {
+		c.user, c.seen = user, true
+	}
+}
+
+// ClearPassword implements ClearLogin.
+func (c *Cleartext) ClearPassword() (user string, seen bool) { return c.user, c.seen }
+
 // maxUser bounds a name, in bytes.
 const maxUser = 256
 
@@ -50,4 +75,36 @@ func decoded(b64 []byte) []byte {
 		return nil
 	}
 	return out[:n]
+}
+
+// Steps follows a login by SASL as far as to tell which of its steps brings a password
+// in the clear: the first of PLAIN (RFC 4616), the second of LOGIN. The zero value
+// waits for none.
+type Steps struct{ left uint8 }
+
+// Begin takes the mechanism's name.
+func (s *Steps) Begin(mech []byte) {
+	switch {
+	case bytes.EqualFold(mech, []byte("PLAIN")):
+		s.left = 1
+	case bytes.EqualFold(mech, []byte("LOGIN")):
+		s.left = 2
+	default:
+		s.left = 0
+	}
+}
+
+// Step takes what the client sends next, in base64, and reports whether it is the
+// password. A client gives up with an asterisk.
+func (s *Steps) Step(b64 []byte) bool {
+	if s.left == 0 {
+		return false
+	}
+	b64 = bytes.TrimSpace(b64)
+	if string(b64) == "*" {
+		s.left = 0
+		return false
+	}
+	s.left--
+	return s.left == 0 && len(b64) > 0 && string(b64) != "="
 }

@@ -303,5 +303,6 @@ func (w *Worker) finish(f *flow.Flow) {
 	w.judgeObjects()
 	w.previewPending(f)
 	w.judgeHello(f)
+	w.judgeClear(f)
 	w.logTransactions(f, false)
 }

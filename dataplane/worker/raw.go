@@ -16,6 +16,8 @@ type flowState struct {
 	noStream bool
 	// hello tells that the policy was asked about the TLS client hello.
 	hello bool
+	// clear: the policy was asked about a password in the clear.
+	clear bool
 	// raw are the objects that hold the bytes no protocol claimed.
 	raw [2]*inspect.Object
 	// rawSeq are their numbers in the worker's queue.

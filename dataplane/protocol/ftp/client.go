@@ -64,6 +64,9 @@ func (p *Parser) command(env *protocol.Env, text []byte, cut bool) {
 		p.anon = hasFold(arg, "ANONYMOUS") || hasFold(arg, "FTP") && len(arg) == 3
 	case cmdSecret:
 		c.plain = p.anon && (bytes.EqualFold(arg, []byte("anonymous")) || bytes.EqualFold(arg, []byte("ftp")) || bytes.EqualFold(arg, []byte("guest")))
+		if len(arg) > 0 && !p.anon && string(c.Name) == "PASS" {
+			p.Note(p.claimed)
+		}
 	case cmdRest:
 		p.rest, _ = number(arg)
 	case cmdMode:

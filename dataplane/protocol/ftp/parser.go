@@ -124,7 +124,8 @@ type Parser struct {
 	anon bool
 	// user has logged in; claimed is who tries to.
 	user, claimed string
-	rest          uint64
+	protocol.Cleartext
+	rest uint64
 	// deflate: MODE Z is on.
 	deflate bool
 

@@ -129,8 +129,11 @@ type Parser struct {
 	tag []byte
 	// user has logged in; claimed is who tries to, with the command login.
 	user, claimed string
-	login         []byte
-	skipped       bool
+	protocol.Cleartext
+	// mech is the mechanism of the login in steps, which go on until the next command.
+	mech    protocol.Steps
+	login   []byte
+	skipped bool
 }
 
 // User implements protocol.Login.

@@ -115,11 +115,15 @@ func section(item []byte) (whole bool, part string) {
 func (p *Parser) ended(env *protocol.Env, dir protocol.Dir) (switched bool) {
 	s := &p.side[dir]
 	words := bytes.Fields(s.line[:min(len(s.line), headLen)])
+	if dir == protocol.ToServer && len(words) == 1 && p.mech.Step(words[0]) {
+		p.Note("")
+	}
 	if len(words) < 2 {
 		return false
 	}
 	if dir == protocol.ToServer {
 		p.tag = append(p.tag[:0], words[0]...)
+		p.clear(words[1:])
 		switch {
 		case bytes.EqualFold(words[1], []byte("STARTTLS")):
 			p.tls = bytes.Clone(words[0])
@@ -172,4 +176,18 @@ func quoted(word []byte) string {
 		return ""
 	}
 	return protocol.UserName(word)
+}
+
+// clear notes passwords in the clear (RFC 9051 §6.2.2, §6.2.3, RFC 4959) of a command.
+func (p *Parser) clear(words [][]byte) {
+	p.mech = protocol.Steps{}
+	switch {
+	case len(words) > 2 && bytes.EqualFold(words[0], []byte("LOGIN")):
+		p.Note(quoted(words[1]))
+	case len(words) > 1 && bytes.EqualFold(words[0], []byte("AUTHENTICATE")):
+		p.mech.Begin(words[1])
+		if len(words) > 2 && p.mech.Step(words[2]) {
+			p.Note(protocol.PlainUser(words[2]))
+		}
+	}
 }

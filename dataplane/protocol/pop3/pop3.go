@@ -146,6 +146,9 @@ type Parser struct {
 	dot        dotState
 	// user has logged in; claimed is who tries to.
 	user, claimed string
+	protocol.Cleartext
+	// mech is the mechanism of the login in steps.
+	mech protocol.Steps
 }
 
 // User implements protocol.Login.
@@ -273,12 +276,16 @@ func (p *Parser) command(env *protocol.Env, text []byte) {
 	if p.authing {
 		p.authing = false
 		c.Name = saslData
+		if p.mech.Step(text) {
+			p.Note("")
+		}
 	} else {
 		words := bytes.Fields(text)
 		if len(words) == 0 {
 			return
 		}
 		c.Name = string(bytes.ToUpper(words[0]))
+		p.clear(c.Name, words[1:])
 		for i, w := range words[1:min(len(words), 9)] {
 			arg := string(w)
 			if c.Name == "PASS" || i > 0 && (c.Name == "APOP" || c.Name == "AUTH") {
@@ -312,6 +319,19 @@ func (p *Parser) command(env *protocol.Env, text []byte) {
 		// Messages are looked at all the same.
 		p.queue[len(p.queue)-1] = p.txs.Add(c, env.Now)
 		p.queue[len(p.queue)-1].Progress[protocol.ToServer] = Sent
+	}
+}
+
+// clear notes passwords in the clear (RFC 1939 §7, RFC 5034).
+func (p *Parser) clear(name string, args [][]byte) {
+	switch {
+	case name == "PASS" && len(args) > 0:
+		p.Note(p.claimed)
+	case name == "AUTH" && len(args) > 0:
+		p.mech.Begin(args[0])
+		if len(args) > 1 && p.mech.Step(args[1]) {
+			p.Note("")
+		}
 	}
 }
 

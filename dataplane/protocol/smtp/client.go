@@ -134,6 +134,7 @@ func (p *Parser) execute(env *protocol.Env, line []byte) {
 func (p *Parser) auth(arg []byte) {
 	name, step, more := bytes.Cut(bytes.TrimSpace(arg), []byte(" "))
 	p.claimed, p.mech = "", mechNone
+	p.steps.Begin(name)
 	switch {
 	case bytes.EqualFold(name, []byte("PLAIN")):
 		p.mech = mechPlain
@@ -154,6 +155,9 @@ func (p *Parser) authStep(step []byte) {
 		p.claimed = protocol.LoginUser(step)
 	}
 	p.mech = mechNone
+	if p.steps.Step(step) {
+		p.Note(p.claimed)
+	}
 }
 
 // first makes the flow's first transaction, whatever command comes first.

@@ -238,7 +238,9 @@ type Parser struct {
 	authing  bool
 	// user has logged in; claimed is who tries to, and mech by which mechanism.
 	user, claimed string
-	mech          mechanism
+	protocol.Cleartext
+	steps protocol.Steps
+	mech  mechanism
 	// spec keeps data sent before the server agreed to take it.
 	spec     []byte
 	guessing bool
