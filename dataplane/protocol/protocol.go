@@ -378,6 +378,8 @@ type MQTTLimits struct {
 	MaxMessage int
 	// Logged bounds each text of a record.
 	Logged int
+	// Passwords has records show what clients prove themselves with.
+	Passwords bool
 }
 
 // SMBRecords is a set of kinds of transactions.

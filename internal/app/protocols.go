@@ -177,7 +177,9 @@ func parserLimits(cfg *config.Config, l *protocol.Limits) {
 
 	h2 := of(protocol.HTTP2)
 	l.HTTP2 = protocol.HTTP2Limits{MaxStreams: h2.MaxStreams, MaxTable: int(min(h2.MaxTableSize, 1<<30)), MaxBlock: int(min(h2.MaxReassemblySize, 1<<30))}
-	l.MQTT = protocol.MQTTLimits{MaxMessage: int(of(protocol.MQTT).MaxMsgLength), Logged: int(cfg.Outputs.EVE.Types.Option("mqtt").StringLogLimit)}
+	mqtt := cfg.Outputs.EVE.Types.Option("mqtt")
+	l.MQTT = protocol.MQTTLimits{MaxMessage: int(of(protocol.MQTT).MaxMsgLength), Logged: int(mqtt.StringLogLimit),
+		Passwords: cfg.Policy.File == PolicyNone && (mqtt.Passwords == nil || *mqtt.Passwords)}
 
 	smtp := of(protocol.SMTP)
 	m := smtp.MIME

@@ -134,7 +134,7 @@ type EVEType struct {
 	Threads *bool `yaml:"threads"`
 	Deltas  *bool `yaml:"deltas"`
 	// Passwords and StringLogLimit, the longest text of a record (0 is 4 KiB), are
-	// of mqtt; passwords are masked always.
+	// of mqtt; passwords are shown where there is no policy (policy.file: none), unless no.
 	Passwords      *bool `yaml:"passwords"`
 	StringLogLimit Size  `yaml:"string-log-limit"`
 	// All is of stream.

@@ -72,7 +72,7 @@ func Definition() *protocol.Definition {
 		ID: protocol.MQTT, TCP: true, Ports: []uint16{1883},
 		Probe: probe,
 		New: func(env *protocol.Env) protocol.Parser {
-			return &Parser{logLimit: cmp.Or(env.Limits.MQTT.Logged, defaultLogged)}
+			return &Parser{logLimit: cmp.Or(env.Limits.MQTT.Logged, defaultLogged), passwords: env.Limits.MQTT.Passwords}
 		},
 		Buffers: []protocol.BufferSpec{
 			spec(slotTopic, "publish.topic", protocol.DirsBoth, true), spec(slotMessage, "publish.message", protocol.DirsBoth, true),
@@ -167,8 +167,9 @@ type Parser struct {
 	connected bool
 	// user has logged in; claimed says so and was not answered yet.
 	user, claimed string
-	// logLimit bounds each text of a record.
-	logLimit int
+	// logLimit bounds each text of a record; passwords has them shown.
+	logLimit  int
+	passwords bool
 }
 
 // Txs implements protocol.Parser.

@@ -110,6 +110,10 @@ func TestDialogues(t *testing.T) {
 	brief.Limits = protocol.DefaultLimits()
 	brief.Limits.MQTT.Logged = 6
 	f("longer than is told", brief, []string{connected, `{"publish":{-,"topic":"topic","message":"012345[truncated 4 additional bytes]"}}`}, []string{"topic=0123456789"})
+	shown := tcp(c(connect4), s(connAck4))
+	shown.Limits = protocol.DefaultLimits()
+	shown.Limits.MQTT.Passwords = true
+	f("with the password", shown, []string{strings.Replace(connected, "***", "geheim", 1)}, nil)
 	hole := tcp(c(connect4), s(connAck4), c(msg(0x30, str("a")+"0123456789")[:8]))
 	hole.Chunks = append(hole.Chunks, protocoltest.Chunk{Gap: 3}, protocoltest.Chunk{Data: []byte("6789" + msg(0xe0, ""))})
 	f("a hole in a content", hole, []string{connected, `{"publish":{-,"topic":"a","truncated":true,"skipped_length":13}}`, `{"disconnect":{-}}`}, []string{"a=0126789"})

@@ -195,7 +195,9 @@ func (p *Parser) message(c *Packet) *eveMessage {
 			m.Username = ptr(p.logged(c.Username))
 		}
 		if c.HasPassphrase {
-			m.Password = ptr(hidden)
+			if m.Password = ptr(hidden); p.passwords {
+				m.Password = ptr(p.logged(c.Password))
+			}
 		}
 		if c.HasWill {
 			m.Will = &eveWill{Topic: p.logged(c.WillTopic), Message: p.logged(c.WillMessage), Properties: record(c.Will)}
