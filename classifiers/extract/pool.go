@@ -131,24 +131,34 @@ func (p *Pool) Extract(ctx context.Context, r io.ReaderAt, size int64, name stri
 	}
 	defer func() { <-p.slots }()
 	c, err := p.take()
-	if err != nil {
-		return Result{}, err
-	}
-	res, err, good := c.run(ctx, r, size, name, limits, fn)
-	if good {
-		p.give(c)
-	} else {
+	for again := true; ; again = false {
+		if err != nil {
+			return Result{}, err
+		}
+		given := false
+		res, err, good := c.run(ctx, r, size, name, limits, func(part Part) error { given = true; return fn(part) })
+		if good {
+			p.give(c)
+			return res, err
+		}
+		c.kill()
+		crashed := false
 		for _, u := range res.Unscannable {
 			switch u.Reason {
 			case Crashed:
+				crashed = true
 				atomic.AddUint64(&p.counts.Crashed, 1)
 			case Timeout:
 				atomic.AddUint64(&p.counts.TimedOut, 1)
 			}
 		}
-		c.kill()
+		if !again || !crashed || given || ctx.Err() != nil {
+			return res, err
+		}
+		// It may have died of what came before, or for want of memory: what an object
+		// does to a child it does to another one too.
+		c, err = p.fresh()
 	}
-	return res, err
 }
 
 // Close ends the idle children; those at work end with their job.
@@ -176,6 +186,11 @@ func (p *Pool) take() (*child, error) {
 		return c, nil
 	}
 	p.mu.Unlock()
+	return p.fresh()
+}
+
+// fresh gives a child that has read nothing yet.
+func (p *Pool) fresh() (*child, error) {
 	atomic.AddUint64(&p.counts.Started, 1)
 	return p.start()
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +29,16 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	default:
+		if mark, ok := strings.CutPrefix(mode, "once:"); ok {
+			// The first of them dies, the others serve.
+			if os.Remove(mark) == nil {
+				misbehave("crash")
+			}
+			if err := ChildMain(os.Stdin, os.Stdout, 512<<20); err != nil {
+				os.Exit(1)
+			}
+			os.Exit(0)
+		}
 		misbehave(mode)
 	}
 	os.Exit(0)
@@ -136,6 +147,22 @@ func TestPoolSurvives(t *testing.T) {
 	f("crash", Crashed)
 	f("hang", Timeout)
 	f("babble", Crashed)
+}
+
+// TestPoolTriesAgain has a child die of nothing that the object did.
+func TestPoolTriesAgain(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	if err := os.WriteFile(mark, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := testPool(t, "once:"+mark)
+	text, res, err := inPool(p, []byte("hello"), "a.txt", Limits{})
+	if err != nil || text != "hello" || len(res.Unscannable) > 0 {
+		t.Errorf("%q, %+v, %v", text, res, err)
+	}
+	if st := p.Stats(); st.Started != 2 || st.Crashed != 1 || st.Jobs != 1 {
+		t.Errorf("%+v", st)
+	}
 }
 
 func TestPoolStops(t *testing.T) {

@@ -216,7 +216,10 @@ func (r *rig) await(mark int, what string, ok func(*stage.Event) bool) stage.Eve
 // awaitBlock gives the dlp event of an enforced block by a policy rule.
 func (r *rig) awaitBlock(mark int, rule, channel string) stage.Event {
 	r.Helper()
-	e := r.await(mark, "an event of lost data", func(e *stage.Event) bool { return e.DLP != nil })
+	// A login in the clear is told beforehand.
+	e := r.await(mark, "an event of lost data", func(e *stage.Event) bool {
+		return e.DLP != nil && (len(e.DLP.Findings) == 0 || e.DLP.Findings[0].Detector != "cred.ftp-pass")
+	})
 	if d := e.DLP; d.Rule != rule || d.Action != "block" || !d.Enforced || d.Direction != "egress" || d.Channel != channel ||
 		e.Subject != "sluice.events."+stage.Sensor+".dlp" {
 		r.Errorf("%s: %s", e.Subject, e.Raw)
