@@ -136,10 +136,10 @@ func (p *Pool) Extract(ctx context.Context, r io.ReaderAt, size int64, name stri
 			return Result{}, err
 		}
 		given := false
-		res, err, good := c.run(ctx, r, size, name, limits, func(part Part) error { given = true; return fn(part) })
+		res, ended, good := c.run(ctx, r, size, name, limits, func(part Part) error { given = true; return fn(part) })
 		if good {
 			p.give(c)
-			return res, err
+			return res, ended
 		}
 		c.kill()
 		crashed := false
@@ -153,7 +153,7 @@ func (p *Pool) Extract(ctx context.Context, r io.ReaderAt, size int64, name stri
 			}
 		}
 		if !again || !crashed || given || ctx.Err() != nil {
-			return res, err
+			return res, ended
 		}
 		// It may have died of what came before, or for want of memory: what an object
 		// does to a child it does to another one too.
