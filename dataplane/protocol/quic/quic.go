@@ -7,7 +7,7 @@ package quic
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
+	"fmt"
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/tls"
@@ -190,9 +190,10 @@ func (p *Parser) initial(env *protocol.Env, dir protocol.Dir, b []byte, h header
 	if dir == protocol.ToServer && (p.keys[0] == nil || !bytes.Equal(p.original, h.dcid) && len(h.dcid) >= 8 || h.version != p.version) {
 		// The first packet, or the answer to a Retry, which has a new id; once the
 		// server has chosen an id of its own the keys stay, so that both are tried.
-		if payload := newKeys(h.version, h.dcid, protocol.ToServer).open(b, h.number); payload != nil {
+		client := newKeys(h.version, h.dcid, protocol.ToServer)
+		if payload := client.open(b, h.number); payload != nil {
 			p.original, p.version = bytes.Clone(h.dcid), h.version
-			p.keys = [2]*keys{newKeys(h.version, h.dcid, protocol.ToServer), newKeys(h.version, h.dcid, protocol.ToClient)}
+			p.keys = [2]*keys{client, newKeys(h.version, h.dcid, protocol.ToClient)}
 			p.frames(env, dir, payload)
 			return
 		}
@@ -387,12 +388,10 @@ func VersionName(v uint32) string {
 		return "2"
 	}
 	if v>>8 == 0xff0000 {
-		return "draft-" + decimal(byte(v))
+		return fmt.Sprintf("draft-%d", v&0xff)
 	}
-	return hex.EncodeToString(binary.BigEndian.AppendUint32(nil, v))
+	return fmt.Sprintf("%08x", v)
 }
-
-func decimal(b byte) string { return string([]byte{'0' + b/10%10, '0' + b%10}) }
 
 var logQUIC = []string{"quic"}
 

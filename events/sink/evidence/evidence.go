@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,13 +67,9 @@ type Store struct {
 	cfg        Config
 	recipients []age.Recipient
 
-	mu      sync.Mutex
-	room    sync.Cond
+	desk
 	waiting int64
 	queue   []item
-	closed  bool
-	wake    chan struct{}
-	done    chan struct{}
 	n       uint64
 
 	written, dropped, failed atomic.Uint64
@@ -103,8 +98,8 @@ func Open(cfg Config) (*Store, error) {
 	if len(cfg.Recipients) == 0 {
 		return nil, errors.New("evidence needs at least one age recipient; make a key with age-keygen")
 	}
-	s := &Store{cfg: cfg, folder: folder{dir: cfg.Dir, max: cfg.MaxBytes}, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	s.room.L = &s.mu
+	s := &Store{cfg: cfg, folder: folder{dir: cfg.Dir, max: cfg.MaxBytes}}
+	s.init()
 	for _, r := range cfg.Recipients {
 		if strings.HasPrefix(strings.ToUpper(strings.TrimSpace(r)), "AGE-SECRET-KEY") {
 			return nil, errors.New("evidence recipient: this is a secret key; name the public key (age1…) and keep the secret off this host")
@@ -154,10 +149,7 @@ func (s *Store) Put(o Object) string {
 	ref := fmt.Sprintf("%s-%016x-%d-%d%s", time.Unix(0, o.Time).UTC().Format("20060102T150405.000000"), o.FlowID, o.TxID, s.n, suffix)
 	s.waiting += size
 	s.queue = append(s.queue, item{ref, o})
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.nudge()
 	return ref
 }
 
@@ -238,18 +230,5 @@ func (s *Store) Stats() Stats {
 
 // Close writes what is queued, as far as ctx allows.
 func (s *Store) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.room.Broadcast()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-	select {
-	case <-s.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("write queued evidence: %w", ctx.Err())
-	}
+	return s.end(ctx, "evidence")
 }

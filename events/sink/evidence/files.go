@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -53,13 +52,9 @@ type FileStats struct {
 type Files struct {
 	cfg FilesConfig
 
-	mu      sync.Mutex
-	room    sync.Cond
+	desk
 	waiting int64
 	queue   []piece
-	closed  bool
-	wake    chan struct{}
-	done    chan struct{}
 
 	id                                  atomic.Uint32
 	stored, duplicates, dropped, failed atomic.Uint64
@@ -125,8 +120,8 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	s := &Files{cfg: cfg, folder: folder{dir: cfg.Dir, max: cfg.MaxBytes, maxFiles: cfg.MaxFiles}, wake: make(chan struct{}, 1), done: make(chan struct{}), parts: map[uint32]*part{}}
-	s.room.L = &s.mu
+	s := &Files{cfg: cfg, folder: folder{dir: cfg.Dir, max: cfg.MaxBytes, maxFiles: cfg.MaxFiles}, parts: map[uint32]*part{}}
+	s.init()
 	if err := os.MkdirAll(filepath.Join(cfg.Dir, partDir), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of stored files: %w", err)
 	}
@@ -233,10 +228,7 @@ func (s *Files) put(p piece) {
 		s.queue = append(s.queue, p)
 	}
 	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.nudge()
 }
 
 // run writes until the store is closed and its queue empty.
@@ -437,18 +429,5 @@ func (s *Files) Stats() FileStats {
 // Close writes what is queued, as far as ctx allows, and throws away what is not
 // whole.
 func (s *Files) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.room.Broadcast()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-	select {
-	case <-s.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("write queued files: %w", ctx.Err())
-	}
+	return s.end(ctx, "files")
 }
