@@ -92,10 +92,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		seq := c.seq
 		r.Version, r.Activity, r.Seq, r.CallID = "4.0", c.activity.String(), &seq, nil
 	}
-	if ev.Extra == nil {
-		ev.Extra = map[string]any{}
-	}
-	ev.Extra["dcerpc"] = r
+	ev.SetExtra("dcerpc", r)
 }
 
 var logDCERPC = []string{"dcerpc"}

@@ -78,10 +78,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		ev.DNS = d
 		return
 	}
-	if ev.Extra == nil {
-		ev.Extra = map[string]any{}
-	}
-	ev.Extra[p.proto.String()] = d
+	ev.SetExtra(p.proto.String(), d)
 }
 
 // event renders the message as EVE's dns object, version 3.

@@ -247,7 +247,7 @@ func (p *DataParser) Record(tx *protocol.Tx, ev *events.Event) {
 	if t := d.transfer; t != nil {
 		r.Filename, r.Command = t.Name, t.Command
 	}
-	setExtra(ev, "ftp_data", r)
+	ev.SetExtra("ftp_data", r)
 }
 
 var logData = []string{"ftp_data"}

@@ -107,14 +107,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	for _, l := range c.Codes {
 		r.CompletionCode = append(r.CompletionCode, string(l))
 	}
-	setExtra(ev, "ftp", r)
-}
-
-func setExtra(ev *events.Event, name string, v any) {
-	if ev.Extra == nil {
-		ev.Extra = map[string]any{}
-	}
-	ev.Extra[name] = v
+	ev.SetExtra("ftp", r)
 }
 
 var logFTP = []string{"ftp"}

@@ -172,10 +172,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	if len(out) == 0 {
 		return
 	}
-	if ev.Extra == nil {
-		ev.Extra = map[string]any{}
-	}
-	ev.Extra["mqtt"] = out
+	ev.SetExtra("mqtt", out)
 }
 
 func (p *Parser) message(c *Packet) *eveMessage {

@@ -45,10 +45,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 			r.Response.Status = "OK"
 		}
 	}
-	if ev.Extra == nil {
-		ev.Extra = map[string]any{}
-	}
-	ev.Extra["pop3"] = r
+	ev.SetExtra("pop3", r)
 	if c.reader != nil {
 		ev.Email = email(c)
 	}

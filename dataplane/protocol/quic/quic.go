@@ -371,10 +371,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		}
 		e.Extensions = append(e.Extensions, x)
 	}
-	if ev.Extra == nil {
-		ev.Extra = map[string]any{}
-	}
-	ev.Extra["quic"] = e
+	ev.SetExtra("quic", e)
 }
 
 func valid(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))) }

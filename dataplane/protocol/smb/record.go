@@ -101,10 +101,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		r.Status, r.StatusCode = t.status()
 	}
 	t.describe(r)
-	if ev.Extra == nil {
-		ev.Extra = map[string]any{}
-	}
-	ev.Extra["smb"] = r
+	ev.SetExtra("smb", r)
 }
 
 // describe fills in the transaction's own part.

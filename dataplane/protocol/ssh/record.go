@@ -87,10 +87,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	if r.Client == nil && r.Server == nil {
 		return
 	}
-	if ev.Extra == nil {
-		ev.Extra = map[string]any{}
-	}
-	ev.Extra["ssh"] = r
+	ev.SetExtra("ssh", r)
 }
 
 var logSSH = []string{"ssh"}

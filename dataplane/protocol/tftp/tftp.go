@@ -261,10 +261,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	if r.Op == opWrite {
 		e.Packet = "write"
 	}
-	if ev.Extra == nil {
-		ev.Extra = map[string]any{}
-	}
-	ev.Extra["tftp"] = e
+	ev.SetExtra("tftp", e)
 }
 
 var logTFTP = []string{"tftp"}
