@@ -32,7 +32,7 @@ type BridgeConfig struct {
 	Force bool
 	// BufferBytes bounds each worker's receive buffer on each port; 32 MiB by default.
 	BufferBytes int
-	// BusyPoll is how long a worker without frames looks for more before it
+	// BusyPoll bounds how long a worker without frames looks for more before it
 	// sleeps; not at all by default.
 	BusyPoll time.Duration
 	// Journal is a file that notes the ports' former settings until Close, so

@@ -30,7 +30,7 @@ type GatewayConfig struct {
 	Force bool
 	// BufferBytes bounds each worker's receive buffer on each side; 32 MiB by default.
 	BufferBytes int
-	// BusyPoll is how long a worker without frames looks for more before it
+	// BusyPoll bounds how long a worker without frames looks for more before it
 	// sleeps; not at all by default.
 	BusyPoll time.Duration
 	// Journal is as in BridgeConfig.

@@ -69,7 +69,7 @@ func (p *pair) open(cfg pairConfig) error {
 			return err
 		}
 		p.workers = append(p.workers, w)
-		w.bridge, w.heart, w.yields, w.spin = true, h, cfg.yields, int64(cfg.busy)
+		w.bridge, w.heart, w.yields, w.idle.most = true, h, cfg.yields, int64(cfg.busy)
 		for port, side := range cfg.sides {
 			s, err := capture.OpenPacket(capture.PacketConfig{
 				Interface: side.name, Port: uint8(port), RingBytes: cfg.buffer,

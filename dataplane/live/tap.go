@@ -128,7 +128,7 @@ func (t *Tap) openWorker(i int, h *heart, groups []*capture.FanoutGroup) error {
 		return err
 	}
 	t.workers = append(t.workers, w)
-	w.heart, w.spin = h, int64(t.cfg.BusyPoll)
+	w.heart, w.idle.most = h, int64(t.cfg.BusyPoll)
 	for port, name := range t.cfg.Interfaces {
 		s, err := capture.OpenPacket(capture.PacketConfig{
 			Interface: name, Port: uint8(port), Ring: !t.cfg.AtOnce, RingBytes: t.cfg.RingBytes, Batch: t.cfg.batch(),

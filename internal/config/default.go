@@ -6,7 +6,7 @@ import "time"
 func Default() *Config {
 	sec := func(n int) Duration { return Duration(time.Duration(n) * time.Second) }
 	return &Config{
-		Ports:          Ports{Fail: "open", XDP: "auto", Capture: Capture{Buffer: 32 * mib}},
+		Ports:          Ports{Fail: "open", XDP: "auto", Capture: Capture{Buffer: 32 * mib, BusyPoll: Duration(100 * time.Microsecond)}},
 		Overload:       Overload{Shed: "auto", Order: []string{"encrypted", "download"}, Past: mib, High: 50, Low: 10, Calm: sec(5), MaxFlows: 1024},
 		Vars:           defaultVars(),
 		Datasets:       Datasets{Enabled: true, Memcap: 100 * mib, MaxTotal: 16 << 20},

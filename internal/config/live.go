@@ -11,9 +11,10 @@ type Capture struct {
 	// empty leaves it to the kernel. Name those of the ports' NUMA node (`sluice
 	// doctor` tells which), and keep the cards' interrupts off them.
 	CPUs []int `yaml:"cpus" min:"0" max:"1023"`
-	// BusyPoll has a worker without frames look for more for this long before it
-	// sleeps, and lets the driver be polled; 0 sleeps at once. It shortens the
-	// way of a frame at the price of a core.
+	// BusyPoll has a worker without frames look for more for up to this long
+	// before it sleeps, while they come that soon, and lets the driver be polled;
+	// 0 sleeps at once. It shortens the way of a frame at the price of processor
+	// time between frames that follow each other closely.
 	BusyPoll Duration `yaml:"busy-poll"`
 }
 
