@@ -32,11 +32,15 @@ var parts = []struct {
 		if o.uploads == 0 {
 			return section{}, nil
 		}
-		all, err := w.behindTap(ctx, dir, o.uploads, os.Stderr)
+		shared, err := w.behindTap(ctx, dir, o.uploads, os.Stderr)
 		if err != nil {
 			return section{}, err
 		}
-		return section{"Behind a verdict, beside the wire", tapTable(all)}, nil
+		own, err := w.behindTapAlone(ctx, dir, o.uploads, os.Stderr)
+		if err != nil {
+			return section{}, err
+		}
+		return section{"Behind a verdict, beside the wire", tapTable(shared, own)}, nil
 	}},
 }
 
