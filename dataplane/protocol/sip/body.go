@@ -101,8 +101,9 @@ func (b *body) give(data []byte) {
 		return
 	}
 	if b.keep {
-		if len(b.desc)+len(data) <= b.env.Limits.MaxHeader {
-			b.desc = append(b.desc, data...)
+		n := min(len(data), b.env.Limits.MaxHeader-len(b.desc))
+		b.desc = append(b.desc, data[:n]...)
+		if data = data[n:]; len(data) == 0 {
 			return
 		}
 		b.plain()

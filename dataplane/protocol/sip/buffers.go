@@ -58,8 +58,8 @@ var buffers = [...]struct {
 
 // Buffer implements protocol.Parser.
 func (p *Parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir, i int) ([]byte, bool) {
-	m, ok := tx.State.(*Message)
-	if !ok || id.Protocol() != protocol.SIP || int(id.Slot()) >= len(buffers) || m.Dir != dir {
+	m := message(tx)
+	if m == nil || id.Protocol() != protocol.SIP || int(id.Slot()) >= len(buffers) || m.Dir != dir {
 		return nil, false
 	}
 	b := &buffers[id.Slot()]

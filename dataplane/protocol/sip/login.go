@@ -82,7 +82,7 @@ func (m *Message) dialog() string {
 // User implements protocol.Login: who a message says to come from, if the server
 // has let that user in on this flow, or the only one it has let in.
 func (p *Parser) User(tx *protocol.Tx) string {
-	if m, ok := tx.State.(*Message); ok && m.user != "" {
+	if m := message(tx); m != nil && m.user != "" {
 		if slices.Contains(p.users, m.user) {
 			return m.user
 		}
@@ -92,6 +92,15 @@ func (p *Parser) User(tx *protocol.Tx) string {
 		return p.users[0]
 	}
 	return ""
+}
+
+// message gives a transaction's message, nil where there is none.
+func message(tx *protocol.Tx) *Message {
+	if tx == nil {
+		return nil
+	}
+	m, _ := tx.State.(*Message)
+	return m
 }
 
 // parameter gives a parameter of credentials (RFC 3261 §25.1), without its quotes.

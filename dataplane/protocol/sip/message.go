@@ -216,10 +216,13 @@ func (m *Message) one(k kind) []byte {
 	return v
 }
 
-// length gives the body's length as declared.
-func (m *Message) length() (n uint64, given bool) {
+// length gives the body's length as declared; 0 where it is not.
+func (m *Message) length() uint64 {
 	n, err := strconv.ParseUint(string(m.one(fieldContentLength)), 10, 63)
-	return n, err == nil
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // reversed reports whether the message goes the wrong way for its kind.

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"sluice/dataplane/protocol"
@@ -106,11 +107,8 @@ func hiddenKey(s string) string {
 
 // Record implements protocol.Parser.
 func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
-	if tx == nil {
-		return
-	}
-	m, ok := tx.State.(*Message)
-	if !ok || m.line == nil {
+	m := message(tx)
+	if m == nil || m.line == nil {
 		return
 	}
 	e := &eveSIP{Version: text(m.version), SDP: m.sdp.record()}
@@ -125,7 +123,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 // record gives a description's part of an event. Lines that may be repeated where
 // EVE has one text are put side by side.
 func (d *SDP) record() *eveSDP {
-	if d == nil || len(d.lines) == 0 {
+	if d == nil || !slices.ContainsFunc(d.lines, func(l sdpLine) bool { return l.typ != 'v' }) {
 		return nil
 	}
 	e := &eveSDP{}
@@ -199,7 +197,7 @@ var logSIP = []string{"sip"}
 // Log implements protocol.Parser: messages have a record that go the way of their
 // kind.
 func (p *Parser) Log(tx *protocol.Tx) []string {
-	if m, ok := tx.State.(*Message); ok && m.line != nil && !m.reversed() {
+	if m := message(tx); m != nil && m.line != nil && !m.reversed() {
 		return logSIP
 	}
 	return nil

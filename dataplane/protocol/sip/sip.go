@@ -208,7 +208,7 @@ func (p *Parser) head(env *protocol.Env, dir protocol.Dir, data []byte) (n int, 
 	s.buf = nil
 	tx := p.begin(env, m)
 	// Without a length there is no body: a stream has no other end of it (RFC 3261 §18.3).
-	length, _ := m.length()
+	length := m.length()
 	p.open(env, tx, length, length)
 	return n + end - held, true
 }
@@ -232,41 +232,36 @@ func headEnd(b []byte, from int) int {
 	return -1
 }
 
-// datagram takes the messages of a datagram: mostly one.
+// datagram takes a datagram: one message (RFC 3261 §18.3). All that follows the
+// header counts as its body, since a length that is too small leaves the rest to
+// whoever wants it.
 func (p *Parser) datagram(env *protocol.Env, dir protocol.Dir, data []byte) {
-	for {
-		data = skipBlank(data)
-		if len(bytes.Trim(data, "\x00 \t\r\n")) == 0 {
-			return // a keep-alive
-		}
-		head := data
-		end := headEnd(data, 0)
-		if end >= 0 {
-			head = data[:end]
-		}
-		first, _, _ := bytes.Cut(head, []byte("\n"))
-		if _, ok := parseStart(trimEOL(first)); !ok || len(head) > env.Limits.MaxHeader {
-			p.malformed(env, dir, data)
-			return
-		}
-		m := newMessage(dir, bytes.Clone(head))
-		tx := p.begin(env, m)
-		data = data[len(head):]
-		content := data
-		length, given := m.length()
-		if given && length < uint64(len(content)) {
-			content = content[:length]
-		}
-		state := protocol.ObjectClosed
-		if end < 0 || given && length > uint64(len(content)) {
-			tx.AddEvent(incompleteData)
-			state = protocol.ObjectTruncated
-		}
-		if p.open(env, tx, uint64(len(content)), max(length, uint64(len(content)))); len(content) > 0 {
-			p.side[dir].body.write(env, content)
-			p.finish(env, dir, state)
-		}
-		data = data[len(content):]
+	data = skipBlank(data)
+	if len(bytes.Trim(data, "\x00 \t\r\n")) == 0 {
+		return // a keep-alive
+	}
+	head := data
+	end := headEnd(data, 0)
+	if end >= 0 {
+		head = data[:end]
+	}
+	first, _, _ := bytes.Cut(head, []byte("\n"))
+	if _, ok := parseStart(trimEOL(first)); !ok || len(head) > env.Limits.MaxHeader {
+		p.malformed(env, dir, data)
+		return
+	}
+	m := newMessage(dir, bytes.Clone(head))
+	tx := p.begin(env, m)
+	content := data[len(head):]
+	length := m.length()
+	state := protocol.ObjectClosed
+	if end < 0 || length > uint64(len(content)) {
+		tx.AddEvent(incompleteData)
+		state = protocol.ObjectTruncated
+	}
+	if p.open(env, tx, uint64(len(content)), max(length, uint64(len(content)))); len(content) > 0 {
+		p.side[dir].body.write(env, content)
+		p.finish(env, dir, state)
 	}
 }
 
