@@ -12,9 +12,6 @@ import (
 // Done is the progress of a direction that is complete.
 const Done = 1
 
-// malformed is the anomaly that Suricata names.
-const malformed = "malformed_packet"
-
 // Definition describes the protocol.
 func Definition() *protocol.Definition {
 	return &protocol.Definition{
@@ -23,7 +20,7 @@ func Definition() *protocol.Definition {
 		New:           func(*protocol.Env) protocol.Parser { return &Parser{} },
 		Complete:      [2]uint8{Done, Done},
 		States:        [2][]string{{"request_started", "request_complete"}, {"response_started", "response_complete"}},
-		Events:        []string{malformed},
+		Events:        eventNames,
 	}
 }
 
@@ -63,7 +60,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	tx.Only = protocol.DirsToServer << dir
 	tx.Progress = [2]uint8{Done, Done}
 	if !ok {
-		tx.AddEvent(malformed)
+		tx.AddEvent("malformed_packet")
 	}
 	return protocol.Continue
 }

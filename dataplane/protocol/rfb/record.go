@@ -125,17 +125,11 @@ type eveFormat struct {
 	BlueShift  uint8  `json:"blue_shift"`
 }
 
-// Mask lets mask replace values in the server's own text. A response tells the
-// password, of eight letters, to whoever has the challenge and a few minutes.
-func (e *eveRFB) Mask(mask func([]byte) []byte) {
+// Mask hides the response to a challenge: it tells the password, of eight letters, to
+// whoever has the challenge and a few minutes.
+func (e *eveRFB) Mask(func([]byte) []byte) {
 	if e.Auth != nil && e.Auth.VNC != nil && e.Auth.VNC.Response != "" {
 		e.Auth.VNC.Response = "***"
-	}
-	if e.Reason != "" {
-		e.Reason = string(mask([]byte(e.Reason)))
-	}
-	if e.Frame != nil {
-		e.Frame.Name = string(mask([]byte(e.Frame.Name)))
 	}
 }
 

@@ -18,14 +18,6 @@ const (
 	Done
 )
 
-// The anomalies that Suricata names.
-const (
-	malformed     = "malformed_message"
-	unimplemented = "unimplemented_security_type"
-	unknownResult = "unknown_security_result"
-	confused      = "confused_state"
-)
-
 const slotName = 0
 
 // Definition describes RFB.
@@ -39,7 +31,7 @@ func Definition() *protocol.Definition {
 		},
 		Complete: [2]uint8{Done, Done},
 		States:   [2][]string{{"request_started", "request_version", "request_complete"}, {"response_started", "response_version", "response_complete"}},
-		Events:   []string{malformed, unimplemented, unknownResult, confused},
+		Events:   eventNames,
 	}
 }
 
@@ -129,7 +121,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		}
 		need, ok := p.need(dir)
 		if !ok || need > env.Limits.MaxHeader {
-			return p.broken(dir, malformed)
+			return p.broken("malformed_message")
 		}
 		n := min(len(data), need-len(s.buf))
 		s.buf = append(s.buf, data[:n]...)
@@ -139,7 +131,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		}
 		// What was missing may tell how much more there is.
 		if need, ok = p.need(dir); !ok || need > env.Limits.MaxHeader {
-			return p.broken(dir, malformed)
+			return p.broken("malformed_message")
 		}
 		if len(s.buf) < need {
 			continue
@@ -228,7 +220,7 @@ func (p *Parser) take(env *protocol.Env, dir protocol.Dir, b []byte) protocol.St
 	switch s.step {
 	case stVersion:
 		if probe(dir, b) != protocol.Certain {
-			return p.broken(dir, malformed)
+			return p.broken("malformed_message")
 		}
 		h.Versions[dir] = [2]string{string(b[4:7]), string(b[8:11])}
 		p.advance(dir, Version)
@@ -258,7 +250,7 @@ func (p *Parser) take(env *protocol.Env, dir protocol.Dir, b []byte) protocol.St
 		h.Result, h.judged = binary.BigEndian.Uint32(b), true
 		s.step = stServerInit
 		if h.Result > resultTooMany {
-			p.tx.AddEvent(unknownResult)
+			p.tx.AddEvent("unknown_security_result")
 		}
 		if h.Result != resultOK {
 			if s.step = stFailure; h.minor() < 8 {
@@ -298,13 +290,13 @@ func (p *Parser) choose(v uint32) {
 	switch v {
 	case securityInvalid, securityNone, securityVNC:
 	default:
-		p.tx.AddEvent(unimplemented)
+		p.tx.AddEvent("unimplemented_security_type")
 		p.over()
 	}
 }
 
 func (p *Parser) confuse() {
-	p.tx.AddEvent(confused)
+	p.tx.AddEvent("confused_state")
 	p.over()
 }
 
@@ -321,7 +313,7 @@ func (p *Parser) advance(dir protocol.Dir, progress uint8) {
 }
 
 // broken notes that a direction cannot be read.
-func (p *Parser) broken(_ protocol.Dir, event string) protocol.Status {
+func (p *Parser) broken(event string) protocol.Status {
 	p.tx.AddEvent(event)
 	p.tx.Progress = [2]uint8{Done, Done}
 	return protocol.Error
@@ -355,7 +347,7 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 	if p.tx == nil {
 		p.tx = p.txs.Add(&p.hs, env.Now)
 	}
-	return p.broken(dir, confused)
+	return p.broken("confused_state")
 }
 
 // End implements protocol.Parser.

@@ -154,12 +154,12 @@ func TestFields(t *testing.T) {
 func TestMask(t *testing.T) {
 	r := protocoltest.Run(Definition(), tcp(s(v38), c(v38), s("\x01\x02"), c("\x02"), s(challenge), c(response), s(okay), c("\x01"), s("\x05\x00\x03\x20"+format+long("a secret"))))
 	e := r.Txs[0].Event.Extra["rfb"].(*eveRFB)
-	e.Mask(func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "secret", "+++")) })
+	e.Mask(nil)
 	b, err := json.Marshal(e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := string(b); !strings.Contains(s, `"response":"***"`) || !strings.Contains(s, `"name":"a +++"`) {
+	if s := string(b); !strings.Contains(s, `"response":"***"`) || !strings.Contains(s, `"name":"a secret"`) {
 		t.Errorf("shown: %s", s)
 	}
 }

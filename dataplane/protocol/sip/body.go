@@ -151,7 +151,7 @@ func (b *body) unscannable(err error) {
 	default:
 		return
 	}
-	b.tx.AddEvent(invalidData)
+	b.tx.AddEvent("invalid_data")
 }
 
 // end closes the body's objects.
@@ -168,7 +168,7 @@ func (b *body) end(env *protocol.Env, state protocol.ObjectState) {
 		var sound bool
 		if b.msg.sdp, sound = parseSDP(desc); sound && b.obj.Unscannable == "" {
 			if b.msg.sdp.cut {
-				b.tx.AddEvent(invalidData)
+				b.tx.AddEvent("invalid_data")
 			}
 			b.obj.Name, b.obj.Kind = "sdp", protocol.KindText
 			b.desc = b.msg.sdp.freeText()

@@ -52,47 +52,31 @@ type eveMedia struct {
 	Attributes    []string `json:"attributes,omitempty"`
 }
 
-// Mask lets mask replace values in all text that is a sender's own, and hides keys
-// and passwords.
-func (e *eveSIP) Mask(mask func([]byte) []byte) {
-	masked := func(list ...*string) {
+// Mask hides keys and passwords. The rest is names and addresses, which are masked as
+// other texts of events are.
+func (e *eveSIP) Mask(func([]byte) []byte) {
+	hide := func(how func([]byte), list ...*string) {
 		for _, s := range list {
-			if *s != "" {
-				*s = string(mask([]byte(*s)))
-			}
+			b := []byte(*s)
+			how(b)
+			*s = string(b)
 		}
 	}
-	each := func(list []string, hide func([]byte)) {
-		for i := range list {
-			b := []byte(list[i])
-			hide(b)
-			list[i] = string(mask(b))
-		}
-	}
-	none := func([]byte) {}
-	masked(&e.Method, &e.URI, &e.RequestLine, &e.Reason, &e.ResponseLine)
-	for _, s := range []*string{&e.URI, &e.RequestLine} {
-		b := []byte(*s)
-		hideURIs(b)
-		*s = string(b)
-	}
+	hide(hideURIs, &e.URI, &e.RequestLine)
 	d := e.SDP
 	if d == nil {
 		return
 	}
-	masked(&d.Origin, &d.SessionName, &d.SessionInfo, &d.URI, &d.Email, &d.Phone, &d.Connection, &d.Timezone)
 	d.EncryptionKey = hiddenKey(d.EncryptionKey)
-	each(d.Bandwidths, none)
-	each(d.Attributes, hideKey)
-	for i := range d.Times {
-		masked(&d.Times[i].Time, &d.Times[i].Repeat)
+	for i := range d.Attributes {
+		hide(hideKey, &d.Attributes[i])
 	}
 	for i := range d.Media {
 		m := &d.Media[i]
-		masked(&m.Media, &m.Info, &m.Connection)
 		m.EncryptionKey = hiddenKey(m.EncryptionKey)
-		each(m.Bandwidths, none)
-		each(m.Attributes, hideKey)
+		for i := range m.Attributes {
+			hide(hideKey, &m.Attributes[i])
+		}
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"bytes"
 
 	"sluice/dataplane/protocol"
-	"sluice/dataplane/protocol/mime"
 )
 
 // The progress of a message's direction: nothing yet, its header, all of it.
@@ -17,12 +16,6 @@ const (
 	Started = iota
 	Head
 	Done
-)
-
-// The anomalies that Suricata names.
-const (
-	incompleteData = "incomplete_data"
-	invalidData    = "invalid_data"
 )
 
 // Definition describes SIP. A request is the client's and a response the
@@ -37,7 +30,7 @@ func Definition() *protocol.Definition {
 		Complete: [2]uint8{Done, Done},
 		States: [2][]string{{"request_started", "request_headers", "request_complete"},
 			{"response_started", "response_headers", "response_complete"}},
-		Events: append([]string{incompleteData, invalidData}, mime.Events...),
+		Events: eventNames,
 	}
 	for slot, b := range buffers {
 		for _, name := range b.names {
@@ -256,7 +249,7 @@ func (p *Parser) datagram(env *protocol.Env, dir protocol.Dir, data []byte) {
 	length := m.length()
 	state := protocol.ObjectClosed
 	if end < 0 || length > uint64(len(content)) {
-		tx.AddEvent(incompleteData)
+		tx.AddEvent("incomplete_data")
 		state = protocol.ObjectTruncated
 	}
 	if p.open(env, tx, uint64(len(content)), max(length, uint64(len(content)))); len(content) > 0 {
@@ -270,7 +263,7 @@ func (p *Parser) begin(env *protocol.Env, m *Message) *protocol.Tx {
 	tx := p.txs.Add(m, env.Now)
 	tx.Only = protocol.DirsToServer << m.Dir
 	if m.odd || m.reversed() {
-		tx.AddEvent(invalidData)
+		tx.AddEvent("invalid_data")
 	}
 	tx.Progress = [2]uint8{Done, Done}
 	tx.Progress[m.Dir] = Head
@@ -316,7 +309,7 @@ func (p *Parser) complete(s *side, dir protocol.Dir) {
 func (p *Parser) malformed(env *protocol.Env, dir protocol.Dir, data []byte) {
 	tx := p.txs.Add(&Message{Dir: dir}, env.Now)
 	tx.Only = protocol.DirsToServer << dir
-	tx.AddEvent(invalidData)
+	tx.AddEvent("invalid_data")
 	tx.Progress = [2]uint8{Done, Done}
 	p.side[dir].buf = nil
 	if len(data) == 0 {
@@ -347,13 +340,13 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	s := &p.side[dir]
 	if s.inBody {
-		s.tx.AddEvent(incompleteData)
+		s.tx.AddEvent("incomplete_data")
 		p.finish(env, dir, protocol.ObjectTruncated)
 	}
 	first, _, whole := bytes.Cut(s.buf, []byte("\n"))
 	if _, ok := parseStart(trimEOL(first)); ok && whole {
 		tx := p.begin(env, newMessage(dir, s.buf))
-		tx.AddEvent(incompleteData)
+		tx.AddEvent("incomplete_data")
 		tx.Progress[dir] = Done
 	}
 	s.buf = nil

@@ -223,24 +223,23 @@ func TestUser(t *testing.T) {
 	}
 }
 
-// TestMask holds that what a detector finds, keys and passwords show in no record.
+// TestMask holds that keys and passwords show in no record.
 func TestMask(t *testing.T) {
-	uri := "INVITE sip:bob:geheim@secret.example SIP/2.0"
-	r := protocoltest.Run(Definition(), protocoltest.TCP(5060, c(say(uri, "c: application/sdp", offer+"i=a secret\r\na=crypto:1 AES inline:geheim|2^20\r\nk=prompt\r\n"))))
+	uri := "INVITE sip:bob:geheim@b.example SIP/2.0"
+	r := protocoltest.Run(Definition(), protocoltest.TCP(5060, c(say(uri, "c: application/sdp", offer+"a=crypto:1 AES inline:geheim|2^20\r\n"))))
 	e := r.Txs[0].Event.Extra["sip"].(*eveSIP)
-	e.SDP.SessionInfo = "a secret"
 	e.SDP.EncryptionKey = "uri:https://a"
-	e.Mask(func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "secret", "+++")) })
+	e.Mask(nil)
 	b, err := json.Marshal(e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range []string{"secret", "geheim", "clear:abc"} {
+	for _, bad := range []string{"geheim", "clear:abc"} {
 		if bytes.Contains(b, []byte(bad)) {
 			t.Errorf("%s shows: %s", bad, b)
 		}
 	}
-	for _, good := range []string{`"uri":"sip:bob:******@+++.example"`, "inline:******|2^20", "clear:***", "uri:https://a"} {
+	for _, good := range []string{`"uri":"sip:bob:******@b.example"`, `"request_line":"INVITE sip:bob:******@b.example SIP/2.0"`, "inline:******|2^20", "clear:***", "uri:https://a"} {
 		if !bytes.Contains(b, []byte(good)) {
 			t.Errorf("no %s: %s", good, b)
 		}
@@ -334,7 +333,7 @@ func FuzzParse(f *testing.F) {
 			}
 			for _, tx := range r.Txs {
 				if e, ok := tx.Event.Extra["sip"].(*eveSIP); ok {
-					e.Mask(func(b []byte) []byte { return b })
+					e.Mask(nil)
 				}
 			}
 		}
