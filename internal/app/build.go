@@ -22,6 +22,7 @@ import (
 	"sluice/dataplane/inspect"
 	"sluice/dataplane/policy"
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/bittorrent"
 	"sluice/dataplane/protocol/dcerpc"
 	"sluice/dataplane/protocol/dns"
 	"sluice/dataplane/protocol/expect"
@@ -32,6 +33,8 @@ import (
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/pop3"
 	"sluice/dataplane/protocol/quic"
+	"sluice/dataplane/protocol/rfb"
+	"sluice/dataplane/protocol/sip"
 	"sluice/dataplane/protocol/smb"
 	"sluice/dataplane/protocol/smtp"
 	"sluice/dataplane/protocol/ssh"
@@ -69,7 +72,8 @@ func Registry() (*protocol.Registry, error) { return protocol.NewRegistry(defini
 func definitions() []*protocol.Definition {
 	return []*protocol.Definition{http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
-		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition()}
+		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition(),
+		sip.Definition(), rfb.Definition(), bittorrent.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.

@@ -19,6 +19,7 @@ func TestReversedStream(t *testing.T) {
 		}
 	}
 	f("HTTP/1.0 200 OK\r\nServer: x\r\n\r\n", true)
+	f("SIP/2.0 200 OK\r\nVia: x\r\n\r\n", true)
 	f("GET / HTTP/1.1\r\nHost: x\r\n\r\n", false)
 	f("SSH-2.0-OpenSSH_9.2\r\n", false) // either may say so
 	f("no protocol at all", false)

@@ -102,7 +102,7 @@ var knownKeywords = func() map[string]string {
 	for _, n := range strings.Fields(`lua luaxform frame template2 geneve
 		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption
-		nfs_procedure nfs_version rfb.secresult rfb.sectype snmp.version snmp.pdu_type
+		nfs_procedure nfs_version snmp.version snmp.pdu_type
 		ike.exchtype ike.chosen_sa_attribute ike.key_exchange_payload_length ike.nonce_payload_length websocket.opcode websocket.mask websocket.flags
 		enip_command enip.status enip.cip_class enip.cip_attribute enip.cip_instance enip.cip_status enip.cip_extendedstatus enip.revision
 		enip.identity_status enip.state enip.serial enip.vendor_id enip.protocol_version enip.capabilities enip.device_type enip.product_code enip.command
@@ -162,6 +162,8 @@ var http2Errors = map[string]uint64{"no_error": 0, "protocol_error": 1, "interna
 
 var yesNo = map[string]uint64{"yes": 1, "on": 1, "true": 1, "1": 1, "no": 0, "off": 0, "false": 0, "0": 0}
 
+var rfbResults = map[string]uint64{"ok": 0, "fail": 1, "toomany": 2, "unknown": 3}
+
 // fieldKeywords are evaluated through the functions that the program registers
 // under the same names.
 var fieldKeywords = map[string]fieldKeyword{
@@ -175,7 +177,8 @@ var fieldKeywords = map[string]fieldKeyword{
 	"ftp.reply_received": {"ftp", 1, yesNo}, "ftpdata_command": {"ftp-data", 2, map[string]uint64{"retr": 1, "stor": 2}},
 	"mqtt.type": {"mqtt", 15, mqttTypes}, "mqtt.qos": {"mqtt", 3, nil}, "mqtt.protocol_version": {"mqtt", 255, nil}, "mqtt.reason_code": {"mqtt", 255, nil},
 	"mqtt.connack.session_present": {"mqtt", 1, yesNo},
-	"ftp.reply_code":               {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
+	"rfb.sectype":                  {"rfb", 1<<32 - 1, nil}, "rfb.secresult": {"rfb", 1<<32 - 1, rfbResults},
+	"ftp.reply_code": {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
 }
 
 func (c *context) field(name, val string, k fieldKeyword) error {
