@@ -155,10 +155,7 @@ func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, mime s
 		return
 	}
 	e := w.event("fileinfo", f, o.Dir)
-	info := &events.FileInfo{Filename: o.Name, Gaps: o.Gaps, State: o.State.String(), Size: size, MIMEType: mime}
-	if w.cfg.Report.Magic {
-		info.Magic = mime
-	}
+	info := &events.FileInfo{Filename: o.Name, Gaps: o.Gaps, State: o.State.String(), Size: size, MIMEType: mime, Magic: o.Magic}
 	if sum != nil {
 		info.SHA256 = hex.EncodeToString(sum)
 	}

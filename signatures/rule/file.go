@@ -32,10 +32,11 @@ func (c *context) file(name, val string) error {
 	case "fileext", "filename":
 		f.Text = []byte(unescape(v))
 	case "filemagic":
-		f.Text = []byte(unescape(v))
-		if !c.env.FileFacts {
-			c.lack("keyword filemagic")
+		if f.Text, err = parseContent(v); err != nil {
+			return err
 		}
+		f.Col = c.col
+		c.needMagic("keyword filemagic")
 	default:
 		if f.Load = v; v == "" {
 			return faultf("needs a file of hashes")
@@ -43,6 +44,15 @@ func (c *context) file(name, val string) error {
 	}
 	c.r.Files = append(c.r.Files, f)
 	return nil
+}
+
+// needMagic notes that the rule needs files to be described by their content.
+func (c *context) needMagic(what string) {
+	if c.env.Magic == nil {
+		c.lack(what)
+	} else if err := c.env.Magic(); err != nil {
+		c.lackFault(faultf("needs what describes files: %v", err).(*fault))
+	}
 }
 
 func (c *context) dataset(name, val string) error {

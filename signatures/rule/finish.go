@@ -111,8 +111,8 @@ func (c *context) finishList(l *List) error {
 			return at("is filled by the client's request, and flow asks for to_client: it can never match")
 		}
 	}
-	if l.Buffer.Body && l.Buffer.ID == protocol.BufFileMagic && !c.env.FileFacts {
-		c.lack("buffer " + l.Name)
+	if l.Buffer.Body && l.Buffer.ID == protocol.BufFileMagic {
+		c.needMagic("buffer " + l.Name)
 	}
 	if p := l.Buffer.ID.Protocol(); p != protocol.Any && l.Buffer.Name != "" {
 		c.needApps = append(c.needApps, p)
