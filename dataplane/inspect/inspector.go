@@ -186,7 +186,7 @@ func (in *Inspector) OpenObject(f *flow.Flow, app protocol.ID, meta *protocol.Ob
 			in.Counters.ScanFailures++
 		}
 	}
-	o.firstEnds = in.magic == nil || how.Raw || meta.Container || meta.Start > 0
+	o.firstEnds = in.magic == nil || how.Raw || meta.Start > 0
 	in.open++
 	in.Counters.Objects++
 	return o

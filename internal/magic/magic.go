@@ -4,8 +4,8 @@
 //
 // The library is C that reads hostile bytes with a database of thousands of tests.
 // So it is loaded when something needs it and not before, looks at a short prefix,
-// has its own limits lowered, and runs no decompressor. It costs tens to hundreds
-// of microseconds a file: ask once.
+// has its own limits lowered, and runs no decompressor. It costs 1 to 200 µs for
+// binary files, about 1 ms for 4 KiB of text and 10 ms for the worst known: ask once.
 package magic
 
 /*
@@ -103,6 +103,12 @@ func (d *Database) NewReader() (*Reader, error) {
 	}
 	r := &Reader{handle: h}
 	runtime.SetFinalizer(r, (*Reader).Close)
+	// The first description fetches the database's pages, which takes as long as ten
+	// others: better now than with a packet in hand.
+	if _, err := r.Describe([]byte("a line of text\n")); err != nil {
+		r.Close()
+		return nil, err
+	}
 	return r, nil
 }
 
