@@ -99,7 +99,7 @@ func (d *Database) NewReader() (*Reader, error) {
 	var why [256]C.char
 	h := C.sluice_magic_open(path, Depth, &why[0], C.size_t(len(why)))
 	if h == nil {
-		return nil, fmt.Errorf("open magic database: %s", strings.TrimSpace(C.GoString(&why[0])))
+		return nil, fmt.Errorf("open magic database %s: %s", d.path, strings.TrimSpace(C.GoString(&why[0])))
 	}
 	r := &Reader{handle: h}
 	runtime.SetFinalizer(r, (*Reader).Close)

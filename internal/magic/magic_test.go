@@ -188,7 +188,7 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{bad, filepath.Join(t.TempDir(), "missing.mgc")} {
-		if _, err := Open(path); err == nil || !strings.HasPrefix(err.Error(), "open magic database: ") {
+		if _, err := Open(path); err == nil || !strings.HasPrefix(err.Error(), "open magic database "+path+": ") {
 			t.Errorf("%s: %v", filepath.Base(path), err)
 		}
 	}

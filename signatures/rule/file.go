@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -36,7 +37,7 @@ func (c *context) file(name, val string) error {
 			return err
 		}
 		f.Col = c.col
-		c.needMagic("keyword filemagic")
+		c.needMagic(name, c.col)
 	default:
 		if f.Load = v; v == "" {
 			return faultf("needs a file of hashes")
@@ -46,12 +47,12 @@ func (c *context) file(name, val string) error {
 	return nil
 }
 
-// needMagic notes that the rule needs files to be described by their content.
-func (c *context) needMagic(what string) {
+// needMagic notes that a keyword needs files to be described by their content.
+func (c *context) needMagic(keyword string, col int) {
 	if c.env.Magic == nil {
-		c.lack(what)
+		c.lack(keyword)
 	} else if err := c.env.Magic(); err != nil {
-		c.lackFault(faultf("needs what describes files: %v", err).(*fault))
+		c.lackFault(&fault{col: col, keyword: keyword, msg: fmt.Sprintf("needs what describes files: %v", err)})
 	}
 }
 

@@ -112,7 +112,7 @@ func (c *context) finishList(l *List) error {
 		}
 	}
 	if l.Buffer.Body && l.Buffer.ID == protocol.BufFileMagic {
-		c.needMagic("buffer " + l.Name)
+		c.needMagic(l.Name, l.Col)
 	}
 	if p := l.Buffer.ID.Protocol(); p != protocol.Any && l.Buffer.Name != "" {
 		c.needApps = append(c.needApps, p)

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -330,7 +331,7 @@ func (c *context) lack(what string) { c.lackFault(unevaluated(what).(*fault)) }
 
 func (c *context) lackFault(f *fault) {
 	if c.missing == nil {
-		c.missing, c.missingCol, c.missingKw = f, c.col, f.keyword
+		c.missing, c.missingCol, c.missingKw = f, cmp.Or(f.col, c.col), f.keyword
 	}
 }
 
