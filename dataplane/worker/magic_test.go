@@ -184,6 +184,7 @@ func TestMagicUnasked(t *testing.T) {
 	f(`alert http any any -> any any (file.data; content:"not in it"; file.magic; content:"PDF"; sid:1;)`, 0)
 	f(`alert http any any -> any any (file.data; content:"endobj"; file.magic; content:"PDF"; sid:1;)`, 1)
 	f(`alert http any any -> any any (filename:"other"; filemagic:"PDF"; sid:1;)`, 0)
+	f(`alert http any any -> any any (filemagic:"PDF"; filename:"other"; sid:1;)`, 0)
 	f(`alert http any any -> any any (http.uri; content:"f.bin"; sid:1;)`, 0)
 }
 

@@ -35,6 +35,16 @@ func (c *context) finish() error {
 		}
 	}
 	r.Lists = keep
+	// To describe a file costs more than all else that can be asked of it.
+	slices.SortStableFunc(r.Files, func(a, b FileTest) int {
+		switch am, bm := a.Keyword == "filemagic", b.Keyword == "filemagic"; {
+		case am == bm:
+			return 0
+		case am:
+			return 1
+		}
+		return -1
+	})
 	if c.idle == nil {
 		c.idle = c.untested()
 	}
