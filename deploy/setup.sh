@@ -6,10 +6,11 @@ set -euo pipefail
 
 # Build: cgo (one library of it in C++) and its two libraries, clang 14 for the
 # BPF programs (pinned, so that the committed objects can be compared byte for byte).
+# Run where rules or records describe files by content: libmagic1, looked for then.
 # Run and demonstrate: links, offloads, captures, and PDF text in a child process.
 packages=(
   gcc g++ pkg-config libc6-dev make git ca-certificates
-  libhyperscan-dev libpcre2-dev
+  libhyperscan-dev libpcre2-dev libmagic1
   clang-14 llvm-14 libbpf-dev linux-libc-dev
   iproute2 procps ethtool nftables curl openssl tcpdump poppler-utils
 )

@@ -50,7 +50,7 @@ func samples() map[string]Event {
 		e.Metadata = &Metadata{Flowbits: []string{"a", "b"}, Flowints: map[string]uint32{"n": 7},
 			Flowvars: []map[string]any{{"k": "v"}}, Pktvars: []map[string]any{{"k": "v"}}}
 		e.HTTP = &HTTP{Hostname: "example.com", URL: "/\xff\xfe\x01é", Method: "GET", Length: 0}
-		e.Files = []FileInfo{{Filename: "/a", State: "CLOSED", Size: 5, SID: []uint32{1, 2}, TxID: 3}}
+		e.Files = []FileInfo{{Filename: "/a", Magic: "ASCII text", State: "CLOSED", Size: 5, SID: []uint32{1, 2}, TxID: 3}}
 		e.Flow = &Flow{PktsToServer: 1, BytesToServer: 60, Start: FormatTime(e.Time), SrcIP: "192.0.2.1", DestIP: "2001:db8::1", SrcPort: 1, DestPort: 2}
 		e.Payload, e.PayloadPrintable, e.Stream = []byte{0, 1, 2, 255}, "GET / \r\n", ptr(0)
 		e.Packet, e.LinkType = []byte("packet"), 1

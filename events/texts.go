@@ -35,13 +35,13 @@ func (e *Event) Texts(change bool, f func(*string)) {
 		}
 	}
 	if e.FileInfo != nil {
-		f(&e.FileInfo.Filename)
+		t.some(&e.FileInfo.Filename, &e.FileInfo.Magic)
 	}
 	if t.change {
 		e.Files = slices.Clone(e.Files)
 	}
 	for i := range e.Files {
-		f(&e.Files[i].Filename)
+		t.some(&e.Files[i].Filename, &e.Files[i].Magic)
 	}
 	if d := e.DLP; d != nil {
 		t.some(&d.Object.Name, &d.Object.Path)

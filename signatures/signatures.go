@@ -124,8 +124,9 @@ type Config struct {
 	State *State
 	// Fields are the numbers of protocols by keyword.
 	Fields map[string]FieldFunc
-	// FileFacts tells that objects' sinks implement FileFacts.
-	FileFacts bool
+	// Magic reports why files cannot be described by their content, nil where they
+	// can: objects' sinks implement FileFacts then. It is asked when a rule needs it.
+	Magic func() error
 	// Select switches rules on and off by id; nil leaves them as their files say.
 	Select *Selection
 	// ActionOrder is the order in which rules of different actions are
@@ -375,7 +376,7 @@ func DefaultVars() map[string]string {
 // env wires the parser to the configuration.
 func (rs *Ruleset) env(dirs []string, fail func(path, format string, args ...any)) rule.Env {
 	cfg := &rs.cfg
-	env := rule.Env{Vars: map[string]string{}, Event: decode.EventByName, FileFacts: cfg.FileFacts,
+	env := rule.Env{Vars: map[string]string{}, Event: decode.EventByName, Magic: cfg.Magic,
 		Classes: map[string]rule.Class{}, References: map[string]string{}}
 	if !cfg.OnlyVars {
 		env.Vars = DefaultVars()

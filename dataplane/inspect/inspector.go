@@ -12,6 +12,7 @@ import (
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
 	"sluice/internal/hs"
+	"sluice/internal/magic"
 	"sluice/signatures"
 )
 
@@ -21,6 +22,8 @@ type Counters struct {
 	Objects                            uint64
 	// ScanFailures counts scans that Hyperscan did not finish.
 	ScanFailures uint64
+	// Magic counts what it took to describe files.
+	Magic MagicCounters
 }
 
 // Inspector is one worker's side of a Set. It belongs to the worker's
@@ -34,6 +37,7 @@ type Inspector struct {
 	Classifier *classifiers.Scanner
 
 	scanner *hs.Scanner
+	magic   *magic.Reader // nil where nothing needs files to be described
 	open    int
 	objects []*Object
 	streams []*Stream
@@ -66,6 +70,12 @@ func NewInspector(set *Set) (*Inspector, error) {
 			return nil, fmt.Errorf("classifiers: %w", err)
 		}
 	}
+	if set.Magic != nil {
+		if in.magic, err = set.Magic.NewReader(); err != nil {
+			sc.Close()
+			return nil, fmt.Errorf("describe files: %w", err)
+		}
+	}
 	if m, ok := sha256.New().(encoding.BinaryMarshaler); ok {
 		in.seed, _ = m.MarshalBinary()
 	}
@@ -79,7 +89,12 @@ func (in *Inspector) Set() *Set { return in.set }
 func (in *Inspector) Idle() bool { return in.open == 0 }
 
 // Close frees the scratch space. The Inspector must be Idle.
-func (in *Inspector) Close() { in.scanner.Close() }
+func (in *Inspector) Close() {
+	in.scanner.Close()
+	if in.magic != nil {
+		in.magic.Close()
+	}
+}
 
 // Object is the inspection of one object, from OpenObject to CloseObject.
 type Object struct {
@@ -120,6 +135,12 @@ type Object struct {
 	win   window
 	// head are the first bytes of a file that is not classified, to tell its type.
 	head []byte
+	// first are the first bytes of one that may have to be described, firstEnds that
+	// no more come.
+	first     []byte
+	firstEnds bool
+	// ended: the object is closed.
+	ended bool
 }
 
 // How says how an object is inspected.
@@ -165,6 +186,7 @@ func (in *Inspector) OpenObject(f *flow.Flow, app protocol.ID, meta *protocol.Ob
 			in.Counters.ScanFailures++
 		}
 	}
+	o.firstEnds = in.magic == nil || how.Raw || meta.Start > 0
 	in.open++
 	in.Counters.Objects++
 	return o
@@ -183,6 +205,9 @@ func (o *Object) Data(p *decode.Packet, num uint64, data []byte) {
 	}
 	if o.Unwanted && o.Meta.File && len(o.head) < classifiers.TypeHead && !o.Meta.Gaps {
 		o.head = append(o.head, data[:min(len(data), classifiers.TypeHead-len(o.head))]...)
+	}
+	if !o.firstEnds {
+		o.keepFirst(data)
 	}
 	var hits []hs.Hit
 	if o.scan.IsOpen() {
@@ -293,6 +318,7 @@ func rebase(hits []hs.Hit, base uint64) {
 // not joined with what follows it.
 func (o *Object) Gap(n uint64) {
 	o.Size += n
+	o.firstEnds = true
 	if o.scan.IsOpen() {
 		o.in.scanner.CloseStream(o.scan)
 		o.scan, _ = o.in.scanner.Open(o.db)
@@ -313,8 +339,12 @@ func (o *Object) Close(p *decode.Packet) (res classifiers.Result, sum []byte) {
 	} else if o.Unwanted {
 		res.Size, res.Type = o.Size, classifiers.TypeOf(o.head)
 	}
+	o.ended, o.firstEnds = true, true
 	if o.rules {
 		in.Matcher.Object(p, o.Flow, o.Meta.Tx, o.Meta, o.win.view(), nil, true)
+	}
+	if in.set.DescribeAll && o.Meta.File {
+		o.Magic()
 	}
 	if o.hash && !o.Meta.Gaps {
 		sum = o.sum.Sum(nil)
@@ -340,6 +370,7 @@ func (o *Object) release() {
 		in.scanner.CloseStream(o.scan)
 	}
 	o.win.reset(&in.buffers)
+	in.buffers.put(o.first)
 	in.open--
 	if len(in.objects) < maxPooled {
 		*o = Object{sum: o.sum, head: o.head[:0]}

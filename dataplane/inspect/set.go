@@ -14,6 +14,7 @@ import (
 	"sluice/classifiers"
 	"sluice/dataplane/protocol"
 	"sluice/internal/hs"
+	"sluice/internal/magic"
 	"sluice/signatures"
 )
 
@@ -36,6 +37,11 @@ type Set struct {
 	// nil.
 	objects, containers, streams []*hs.DB
 	raw                          *hs.DB
+
+	// Magic, when set before an Inspector is made, describes files for rules and,
+	// with DescribeAll, all that are reported.
+	Magic       *magic.Database
+	DescribeAll bool
 
 	// Trace, when set before an Inspector is made, is told of every scan: for
 	// measurements. Inspectors of several workers call it side by side.

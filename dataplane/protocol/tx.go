@@ -179,6 +179,12 @@ type Object struct {
 	// with the ids in StoreSIDs (a bounded number) ask for it.
 	Store     bool
 	StoreSIDs []uint32
+	// Described is set by the rule engine: rules have been told of Magic.
+	Described bool
+
+	// Magic describes the content's type by its first bytes, where that was asked
+	// for, filled in by the sink; empty otherwise.
+	Magic string
 
 	// Hashes are the sums of the content where they were asked for, filled in by
 	// the sink before the object's inspection ends; nil otherwise.

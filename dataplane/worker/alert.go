@@ -117,7 +117,7 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 			}
 		}
 		if x.Object != nil && x.Object.File && !x.Object.Container {
-			e.Files = []events.FileInfo{{Filename: x.Object.Name, Gaps: x.Object.Gaps, State: x.Object.State.String(), Size: x.Object.Size, TxID: e.TxID}}
+			e.Files = []events.FileInfo{{Filename: x.Object.Name, Magic: x.Object.Magic, Gaps: x.Object.Gaps, State: x.Object.State.String(), Size: x.Object.Size, TxID: e.TxID}}
 		}
 	} else {
 		e = w.packetEvent("alert", w.p)

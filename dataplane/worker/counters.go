@@ -6,6 +6,7 @@ import (
 
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
+	"sluice/dataplane/inspect"
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/stream"
 )
@@ -68,6 +69,9 @@ type Counters struct {
 	// reached the bound of one file, FilesLost found no room on their way there.
 	FilesStored, FilesCut, FilesLost uint64
 
+	// Magic tells what describing files by their content took.
+	Magic inspect.MagicCounters
+
 	// Accepted, Blocked and Rejected count packets by what was decided, Drops
 	// those blocked by reason, Exceptions the uses of exception policies.
 	Accepted, Blocked, Rejected uint64
@@ -99,6 +103,10 @@ type Counters struct {
 func (w *Worker) Counters() Counters {
 	c := w.counters
 	c.Decode, c.Stream, c.Flow = w.decoder.Counters, w.tcp.Counters, w.flows.Counters
+	for _, in := range w.old {
+		c.Magic.Add(in.Counters.Magic)
+	}
+	c.Magic.Add(w.in.Counters.Magic)
 	return c
 }
 
@@ -122,9 +130,9 @@ func addValue(a, b reflect.Value) {
 
 // Add sums counters of several workers.
 func (c *Counters) Add(o Counters) {
-	largest := max(c.Decode.MaxSize, o.Decode.MaxSize)
+	largest, longest := max(c.Decode.MaxSize, o.Decode.MaxSize), max(c.Magic.Longest, o.Magic.Longest)
 	add(c, o)
-	c.Decode.MaxSize = largest
+	c.Decode.MaxSize, c.Magic.Longest = largest, longest
 }
 
 // Each calls fn with each counter under its name in stats events.
@@ -138,6 +146,10 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("sctp.associations", c.Associations)
 	fn("app_layer.transactions", c.Transactions)
 	fn("app_layer.files", c.Files)
+	fn("file_magic.described", c.Magic.Files)
+	fn("file_magic.failed", c.Magic.Failures)
+	fn("file_magic.micros", c.Magic.Micros)
+	fn("file_magic.longest_micros", c.Magic.Longest)
 	fn("file_store.stored", c.FilesStored)
 	fn("file_store.cut", c.FilesCut)
 	fn("file_store.lost", c.FilesLost)

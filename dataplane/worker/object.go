@@ -77,7 +77,6 @@ func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState)
 	if !ok {
 		return
 	}
-	o.Sink = nil
 	for i, t := range w.touched {
 		if t == ob {
 			w.touched = append(w.touched[:i], w.touched[i+1:]...)
@@ -96,7 +95,8 @@ func (s *objectSink) CloseObject(o *protocol.Object, state protocol.ObjectState)
 	spool, kept := w.takeSpool(ob)
 	w.closeSums(o)
 	w.forget(ob)
-	res, sum := ob.Close(w.p)
+	res, sum := ob.Close(w.p) // the rules ask the sink about the file
+	o.Sink = nil
 	if failed && res.Unscannable == "" {
 		res.Unscannable = "scan-failed"
 	}
@@ -155,10 +155,7 @@ func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, mime s
 		return
 	}
 	e := w.event("fileinfo", f, o.Dir)
-	info := &events.FileInfo{Filename: o.Name, Gaps: o.Gaps, State: o.State.String(), Size: size, MIMEType: mime}
-	if w.cfg.Report.Magic {
-		info.Magic = mime
-	}
+	info := &events.FileInfo{Filename: o.Name, Gaps: o.Gaps, State: o.State.String(), Size: size, MIMEType: mime, Magic: o.Magic}
 	if sum != nil {
 		info.SHA256 = hex.EncodeToString(sum)
 	}

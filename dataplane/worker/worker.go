@@ -97,8 +97,6 @@ type Report struct {
 	// DecodeAnomalies, StreamAnomalies and AppAnomalies choose what anomaly
 	// events tell of.
 	DecodeAnomalies, StreamAnomalies, AppAnomalies bool
-	// Magic adds a description of files by content.
-	Magic bool
 	// Payload, PayloadPrintable and Packet add the bytes of a match to alerts.
 	Payload, PayloadPrintable, Packet bool
 	// PayloadLimit bounds them; 0 means 4 KiB.
@@ -408,6 +406,7 @@ func (w *Worker) retire() {
 	for _, in := range w.old {
 		if in.Idle() {
 			in.Close()
+			w.counters.Magic.Add(in.Counters.Magic)
 			continue
 		}
 		keep = append(keep, in)

@@ -125,6 +125,9 @@ func load(cfg *config.Config, log *slog.Logger, state *signatures.State) (*Parts
 	if p.Set, err = inspect.NewSet(p.Rules, p.Catalog, cacheDir(cfg, log)); err != nil {
 		return nil, err
 	}
+	if err = p.describe(log); err != nil {
+		return nil, err
+	}
 	p.Elapsed = time.Since(begin)
 	return p, nil
 }
@@ -163,7 +166,7 @@ func loadRules(cfg *config.Config, reg *protocol.Registry, state *signatures.Sta
 	set, rep := signatures.Load(paths, signatures.Config{Vars: cfg.Vars, Registry: reg, CacheDir: cacheDir(cfg, nil), State: state, Fields: fields(), Geo: geo,
 		ReputationCategories: cfg.ReputationCategoriesFile, Reputations: reputations(cfg), Thresholds: cfg.ThresholdFile, Classification: cfg.ClassificationFile, References: cfg.ReferenceConfigFile, MaxAlerts: cfg.PacketAlertMax,
 		PCREMatchLimit: uint32(cfg.PCRE.MatchLimit), PCREDepthLimit: uint32(cfg.PCRE.MatchLimitRecursion),
-		Select: sel, ActionOrder: order, MaxSteps: cfg.Detect.InspectionRecursionLimit})
+		Magic: magicFor(cfg), Select: sel, ActionOrder: order, MaxSteps: cfg.Detect.InspectionRecursionLimit})
 	return set, rep, nil
 }
 

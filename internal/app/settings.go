@@ -141,7 +141,6 @@ func report(cfg *config.Config, m Mode) worker.Report {
 			r.AppAnomalies = on
 		}
 	}
-	r.Magic = cfg.Outputs.EVE.Types.Option("files").ForceMagic
 	return r
 }
 

@@ -41,6 +41,9 @@ type Config struct {
 	// may serve both.
 	GeoIPDatabase string `yaml:"geoip-database"`
 	ASNDatabase   string `yaml:"asn-database"`
+	// MagicFile is libmagic's compiled database, which describes files for file.magic,
+	// filemagic and force-magic; empty uses the library's own.
+	MagicFile string `yaml:"magic-file"`
 	// Datasets is for the dataset and datarep keywords.
 	Datasets Datasets `yaml:"datasets"`
 	// ActionOrder is the order in which rules of different actions are applied;

@@ -3,7 +3,7 @@
 // backtracking. It takes expressions and bytes and gives positions; it knows
 // nothing of rules.
 //
-// It is, with internal/hs, the only package that uses cgo.
+// It is one of the few packages that use cgo; docs/architecture.md lists them.
 package pcre
 
 /*

@@ -134,6 +134,10 @@ type Engine struct {
 	stores bool
 	// absentBodies: a rule asks whether a transaction had no body.
 	absentBodies bool
+	// magic are the fast patterns in files' descriptions; describes tells that any
+	// rule looks at these.
+	magic     []magicGroup
+	describes bool
 }
 
 // plan is what is scanned of a protocol's transactions in a direction.
@@ -303,6 +307,7 @@ type builder struct {
 	e              *Engine
 	stream, object groupBuilder
 	packet         [numClasses][2]groupBuilder
+	magic          []magicBuilder
 	index_         [numClasses][2]packetIndexBuilder
 }
 
@@ -382,6 +387,7 @@ func (b *builder) rule(c *crule) error {
 			if cl.body && cl.absent != rule.AbsentFails {
 				b.e.absentBodies = true
 			}
+			b.e.describes = b.e.describes || cl.spec.ID == protocol.BufFileMagic
 			if cl.body {
 				c.bodies |= 1 << len(c.lists)
 			}
@@ -390,6 +396,7 @@ func (b *builder) rule(c *crule) error {
 		}
 	}
 	for i := range r.Files {
+		b.e.describes = b.e.describes || r.Files[i].Keyword == "filemagic"
 		if t := &r.Files[i]; t.Load != "" {
 			l, err := b.e.opt.State.hashList(t, relativeTo(r.File))
 			if err != nil {

@@ -34,6 +34,10 @@ func (b *builder) finish() error {
 		return g
 	}
 	add(e.loose)
+	for i := range b.magic {
+		e.magic = append(e.magic, magicGroup{transforms: b.magic[i].transforms, g: b.magic[i].b.build()})
+		add(e.magic[i].g)
+	}
 	for cl := range e.packets {
 		for d := range e.packets[cl] {
 			heads := e.packets[cl][d].heads
@@ -108,6 +112,11 @@ func (e *Engine) Databases() []*hs.DB { return e.dbs }
 func (e *Engine) DatabaseName(db *hs.DB) string {
 	if e.loose != nil && e.loose.db == db {
 		return "segments outside of sessions"
+	}
+	for i := range e.magic {
+		if e.magic[i].g.db == db {
+			return "file.magic"
+		}
 	}
 	dirs := [2]string{"to server", "to client"}
 	for cl := range e.packets {

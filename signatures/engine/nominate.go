@@ -197,14 +197,18 @@ func (b *builder) indexTx(c *crule) {
 	best, bestList, found := fastPattern{}, -1, false
 	for i := range c.lists {
 		l := &c.lists[i]
-		if l.absent != rule.AbsentFails || l.body && len(l.transforms) > 0 || l.body && !scannable(l.spec.ID) {
+		if l.absent != rule.AbsentFails || l.body && !scannable(l) {
 			continue
 		}
 		fp, ok := pick(l.items)
 		if !ok {
 			continue
 		}
-		if !l.body {
+		switch {
+		case l.spec.ID == protocol.BufFileMagic:
+			// To describe a file costs more than any scan: the last choice.
+			fp.score = 0
+		case !l.body:
 			// Headers come once and early: worth a little.
 			fp.score += fp.score / 4
 		}
@@ -223,6 +227,10 @@ func (b *builder) indexTx(c *crule) {
 	if found {
 		l := &c.lists[bestList]
 		c.fast, c.fastList = best.item, uint8(bestList)
+		if l.spec.ID == protocol.BufFileMagic {
+			b.magicGroup(l).b.add(best, best.placed(cand{rule: c.idx, list: uint8(bestList)}, l.items))
+			return
+		}
 		if l.body {
 			b.object.add(best, best.placedIn(cand{rule: c.idx, list: uint8(bestList)}, l.items))
 			return
@@ -291,7 +299,8 @@ func (b *builder) indexTx(c *crule) {
 	}
 }
 
-// scannable reports whether a body's bytes are in the shared streaming database.
-func scannable(id protocol.BufferID) bool {
-	return id != protocol.BufFileName && id != protocol.BufFileMagic
+// scannable reports whether what is compared of a body is scanned: its bytes as they
+// are, in the shared streaming database, or its description.
+func scannable(l *clist) bool {
+	return l.spec.ID == protocol.BufFileMagic || len(l.transforms) == 0 && l.spec.ID != protocol.BufFileName
 }

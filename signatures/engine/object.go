@@ -41,7 +41,8 @@ func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *pro
 	st := m.txState(tx, dir, false)
 	// Rules of both directions are kept with the first.
 	both := dir == protocol.ToClient && m.txState(tx, protocol.ToServer, false).waiting()
-	if len(hits) == 0 && len(all) == 0 && !both && (st == nil || len(st.pend) == 0 && len(st.objs) == 0) {
+	told := m.e.describes && m.tellMagic(o, f.App.Proto())
+	if !told && len(hits) == 0 && len(all) == 0 && !both && (st == nil || len(st.pend) == 0 && len(st.objs) == 0) {
 		if m.watch != nil {
 			m.begin(p, f, dir, true)
 			m.watch.object(m, tx, o, w, final)
@@ -53,8 +54,11 @@ func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *pro
 	size := w.Start + uint64(len(w.Data))
 	m.objSize = size
 	m.nominateObject(o, f.App.Proto(), hits)
+	if told {
+		m.nominateMagic(o, f.App.Proto())
+	}
 	os := st.object(o)
-	again := final || os == nil || size >= os.next
+	again := final || told || os == nil || size >= os.next
 	if again {
 		if os != nil {
 			for _, c := range os.pend {
@@ -161,7 +165,7 @@ func (m *Matcher) nominateCand(o *protocol.Object, app protocol.ID, c cand) {
 	if !r.dirs.Has(o.Dir) && !r.Transactional || m.stamp[c.rule] == m.gen {
 		return
 	}
-	if app > protocol.Failed && r.apps != 0 && r.apps>>app&1 == 0 && !r.coversVia(app) {
+	if !r.admits(app) {
 		return
 	}
 	if c.list != payloadList && !feeds(r.lists[c.list].spec.ID, o, app) {
@@ -249,21 +253,11 @@ func (m *Matcher) bodyList(l *clist, tx *protocol.Tx, dir protocol.Dir, o *proto
 	case protocol.BufFileName:
 		return m.named(l, o.Name)
 	case protocol.BufFileMagic:
-		facts, ok := o.Sink.(FileFacts)
-		if !ok {
+		text, known := magicOf(o)
+		if !known && !final {
 			return waits
 		}
-		b := facts.Magic()
-		if b == nil {
-			if final {
-				return fails
-			}
-			return waits
-		}
-		if m.list(l.items, b, 0) {
-			return holds
-		}
-		return fails
+		return m.named(l, text)
 	}
 	// What may still change with bytes to come waits for them, as long as all
 	// that came is at hand.
@@ -283,14 +277,12 @@ func (m *Matcher) bodyList(l *clist, tx *protocol.Tx, dir protocol.Dir, o *proto
 	return waits
 }
 
-// named tests a list on an object's name.
+// named tests a list on an object's name or description.
 func (m *Matcher) named(l *clist, name string) outcome {
 	if name == "" {
 		return fails
 	}
-	m.xturn ^= 1
-	b := append(m.xbuf[m.xturn][:0], name...)
-	m.xbuf[m.xturn] = b
+	b := m.inBuffer(name)
 	if len(l.transforms) > 0 {
 		b = m.transform(l.transforms, b)
 	}
@@ -337,16 +329,18 @@ func (m *Matcher) filesHold(r *crule, dir protocol.Dir, o *protocol.Object, fina
 		case "filestore":
 			hit = true // any file will do
 		case "filemagic":
-			facts, ok := o.Sink.(FileFacts)
-			var b []byte
-			if ok {
-				b = facts.Magic()
-			}
-			if b == nil && !final {
+			text, known := magicOf(o)
+			if !known && !final {
 				res = waits
 				continue
 			}
-			hit = bytes.Contains(b, t.Text)
+			if text == "" {
+				return fails // whatever is asked: nothing is known of it
+			}
+			hit = magicHas(text, t.Text)
+		}
+		if m.watch != nil {
+			m.watch.file(t, hit != t.Neg, o)
 		}
 		if hit == t.Neg {
 			return fails

@@ -12,11 +12,14 @@ import (
 // (yet). It is called on the worker and must not allocate.
 type FieldFunc func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool)
 
-// FileFacts is what an object's Sink may offer about its content. Each answers
-// nil while it is not known.
+// FileFacts is what an object's Sink may offer about its content.
 type FileFacts interface {
-	// Magic describes the type by content, as libmagic would.
-	Magic() []byte
+	// MagicReady reports whether Magic can answer: enough of the object is there,
+	// or it has ended.
+	MagicReady() bool
+	// Magic describes the type by content, as libmagic does; empty while it is not
+	// ready, and where nothing can be said. The first call may take long.
+	Magic() string
 }
 
 // Geo tells where an address is registered, by ISO 3166-1 codes in capitals;

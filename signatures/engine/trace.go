@@ -79,6 +79,7 @@ type Trace struct {
 	lists   map[*item]*listNote
 	order   []*listNote
 	fields  map[*rule.FieldTest]outcome
+	files   []Condition
 	cur     *Attempt
 	// round tells the rounds in which the rule was tried, so that a miss is
 	// told of only where it was not.
@@ -199,6 +200,7 @@ func (t *Trace) begin(m *Matcher, x try) {
 		n.clear()
 	}
 	clear(t.fields)
+	t.files = t.files[:0]
 	t.cur = t.attempt(m, x)
 	t.cur.Nominated = true
 	t.cur.Conditions = m.gates(t.rule, x.kind)
@@ -250,6 +252,21 @@ func (t *Trace) list(items []item, buf []byte) *listNote {
 
 func (t *Trace) field(f *rule.FieldTest, x outcome) { t.fields[f] = x }
 
+// file notes what a file's description was held against; what else is asked of files
+// is in the attempt's outcome alone.
+func (t *Trace) file(f *rule.FileTest, ok bool, o *protocol.Object) {
+	if f.Keyword != "filemagic" {
+		return
+	}
+	c := Condition{Keyword: f.Keyword, Text: t.rule.OptionAt(f.Col), Result: Failed}
+	if ok {
+		c.Result = Held
+	}
+	text, _ := magicOf(o)
+	c.Detail = fmt.Sprintf("%d bytes: %s", len(text), t.excerpt(t.cur, "file.magic", []byte(text), 0))
+	t.files = append(t.files, c)
+}
+
 // end is called after the rule was tried.
 func (t *Trace) end(m *Matcher) {
 	a := t.cur
@@ -272,6 +289,7 @@ func (t *Trace) end(m *Matcher) {
 		}
 		a.Conditions = append(a.Conditions, c)
 	}
+	a.Conditions = append(a.Conditions, t.files...)
 	for i := range t.rule.AppEvents {
 		e := &t.rule.AppEvents[i]
 		c := Condition{Keyword: "app-layer-event", Text: e.Name, Result: Held}

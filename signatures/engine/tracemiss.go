@@ -133,6 +133,11 @@ func (t *Trace) object(m *Matcher, tx *protocol.Tx, o *protocol.Object, w Window
 		return
 	}
 	if l := &r.lists[r.fastList]; l.body && feeds(l.spec.ID, o, m.f.App.Proto()) {
+		if l.spec.ID == protocol.BufFileMagic {
+			text, _ := magicOf(o)
+			t.fast(t.miss(m, try{kind: KindObject, tx: tx, o: o, w: w}), m.transform(l.transforms, []byte(text)), 0, text != "")
+			return
+		}
 		t.fast(t.miss(m, try{kind: KindObject, tx: tx, o: o, w: w}), w.Data, 0, true)
 	}
 }

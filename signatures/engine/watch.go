@@ -185,6 +185,13 @@ func (w *watch) field(t *rule.FieldTest, x outcome) {
 	}
 }
 
+// file tells the outcome of a test of a file's name, type or size.
+func (w *watch) file(t *rule.FileTest, ok bool, o *protocol.Object) {
+	if w.trace != nil && w.trace.cur != nil {
+		w.trace.file(t, ok, o)
+	}
+}
+
 // overtaken tells that the limit of alerts took a match's alert.
 func (w *watch) overtaken(x *Match, why string) {
 	if w.trace != nil && w.trace.rule.idx == x.idx {

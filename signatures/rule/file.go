@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -32,10 +33,11 @@ func (c *context) file(name, val string) error {
 	case "fileext", "filename":
 		f.Text = []byte(unescape(v))
 	case "filemagic":
-		f.Text = []byte(unescape(v))
-		if !c.env.FileFacts {
-			c.lack("keyword filemagic")
+		if f.Text, err = parseContent(v); err != nil {
+			return err
 		}
+		f.Col = c.col
+		c.needMagic(name, c.col)
 	default:
 		if f.Load = v; v == "" {
 			return faultf("needs a file of hashes")
@@ -43,6 +45,15 @@ func (c *context) file(name, val string) error {
 	}
 	c.r.Files = append(c.r.Files, f)
 	return nil
+}
+
+// needMagic notes that a keyword needs files to be described by their content.
+func (c *context) needMagic(keyword string, col int) {
+	if c.env.Magic == nil {
+		c.lack(keyword)
+	} else if err := c.env.Magic(); err != nil {
+		c.lackFault(&fault{col: col, keyword: keyword, msg: fmt.Sprintf("needs what describes files: %v", err)})
+	}
 }
 
 func (c *context) dataset(name, val string) error {

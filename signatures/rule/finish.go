@@ -35,6 +35,16 @@ func (c *context) finish() error {
 		}
 	}
 	r.Lists = keep
+	// To describe a file costs more than all else that can be asked of it.
+	slices.SortStableFunc(r.Files, func(a, b FileTest) int {
+		switch am, bm := a.Keyword == "filemagic", b.Keyword == "filemagic"; {
+		case am == bm:
+			return 0
+		case am:
+			return 1
+		}
+		return -1
+	})
 	if c.idle == nil {
 		c.idle = c.untested()
 	}
@@ -111,8 +121,8 @@ func (c *context) finishList(l *List) error {
 			return at("is filled by the client's request, and flow asks for to_client: it can never match")
 		}
 	}
-	if l.Buffer.Body && l.Buffer.ID == protocol.BufFileMagic && !c.env.FileFacts {
-		c.lack("buffer " + l.Name)
+	if l.Buffer.Body && l.Buffer.ID == protocol.BufFileMagic {
+		c.needMagic(l.Name, l.Col)
 	}
 	if p := l.Buffer.ID.Protocol(); p != protocol.Any && l.Buffer.Name != "" {
 		c.needApps = append(c.needApps, p)

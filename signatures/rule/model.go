@@ -563,6 +563,8 @@ type FileTest struct {
 	// Load names the list of hashes.
 	Load string
 	Int  IntTest
+	// Col is the place in the rule of filemagic.
+	Col int
 }
 
 // Filestore is the filestore keyword.

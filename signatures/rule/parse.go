@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -22,8 +23,9 @@ type Env struct {
 	Field func(keyword string) bool
 	// Event resolves decoder and stream events by their names without prefix.
 	Event func(name string) (decode.Event, bool)
-	// FileFacts tells that the worker finds out magic and hashes of files.
-	FileFacts bool
+	// Magic reports why files cannot be described by their content, nil where they
+	// can. It is asked for rules that need it only; nil means that nothing describes.
+	Magic func() error
 	// Category tells whether iprep knows a category; nil means none.
 	Category func(name string) bool
 	// Countries tells that there is a database for geoip.
@@ -329,7 +331,7 @@ func (c *context) lack(what string) { c.lackFault(unevaluated(what).(*fault)) }
 
 func (c *context) lackFault(f *fault) {
 	if c.missing == nil {
-		c.missing, c.missingCol, c.missingKw = f, c.col, f.keyword
+		c.missing, c.missingCol, c.missingKw = f, cmp.Or(f.col, c.col), f.keyword
 	}
 }
 
