@@ -23,20 +23,24 @@ import (
 	"sluice/dataplane/policy"
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/dcerpc"
+	"sluice/dataplane/protocol/dhcp"
 	"sluice/dataplane/protocol/dns"
 	"sluice/dataplane/protocol/expect"
 	"sluice/dataplane/protocol/ftp"
 	"sluice/dataplane/protocol/http1"
 	"sluice/dataplane/protocol/http2"
+	"sluice/dataplane/protocol/ike"
 	"sluice/dataplane/protocol/imap"
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/pop3"
 	"sluice/dataplane/protocol/quic"
+	"sluice/dataplane/protocol/rdp"
 	"sluice/dataplane/protocol/smb"
 	"sluice/dataplane/protocol/smtp"
 	"sluice/dataplane/protocol/ssh"
 	"sluice/dataplane/protocol/tftp"
 	"sluice/dataplane/protocol/tls"
+	"sluice/dataplane/protocol/websocket"
 	"sluice/dataplane/worker"
 	"sluice/internal/config"
 	"sluice/signatures"
@@ -69,7 +73,8 @@ func Registry() (*protocol.Registry, error) { return protocol.NewRegistry(defini
 func definitions() []*protocol.Definition {
 	return []*protocol.Definition{http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
-		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition()}
+		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition(),
+		websocket.Definition(), http2.DoH2(), dhcp.Definition(), ike.Definition(), rdp.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.

@@ -74,11 +74,13 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 	from, to := d.Inspected, tx.Progress[dir]
 	grown := to >= from
 	news := int(d.EventsSeen) < len(tx.Events)
+	carried := tx.Carried.Has(dir) && !d.Carried
+	d.Carried = tx.Carried.Has(dir)
 	d.EventsSeen = uint16(len(tx.Events))
 	if grown {
 		d.Inspected = to + 1
 	}
-	if def == nil || silenced(f) || !grown && !news {
+	if def == nil || silenced(f) || !grown && !news && !carried {
 		if silenced(f) {
 			m.tellSilenced()
 		}
@@ -104,6 +106,15 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 			}
 		}
 	}
+	if id := m.on(def.ID); id != def.ID {
+		m.nominateFields(m.e.plans[id][dir])
+	}
+	if carried {
+		if pl := m.e.plans[tx.Carries][dir]; pl != nil {
+			m.scanTx(pl, parser, tx, dir, 0, 255)
+			m.nominateFields(pl)
+		}
+	}
 	st := m.txState(tx, dir, false)
 	if st != nil {
 		for i := range st.pend {
@@ -127,6 +138,27 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 		m.watch.tx(m, def, tx, from, to)
 	}
 	m.parser = nil
+}
+
+// nominateFields nominates the rules of a plan on numbers and events.
+func (m *Matcher) nominateFields(pl *plan) {
+	if pl == nil {
+		return
+	}
+	for _, r := range pl.fields {
+		m.nominate(r)
+	}
+}
+
+// on gives the protocol that a flow of a parser's protocol goes by: DNS over HTTP/2
+// where HTTP/2 turned out to carry that.
+func (m *Matcher) on(id protocol.ID) protocol.ID {
+	if m.f != nil {
+		if now := m.f.App.Proto(); now.Spoken() == id {
+			return now
+		}
+	}
+	return id
 }
 
 // fillsToo gives the protocol whose buffers a protocol's parser fills besides its
@@ -266,7 +298,7 @@ func (m *Matcher) judgeTx(r *crule, def *protocol.Definition, tx *protocol.Tx, d
 			return fails
 		}
 	}
-	if def != nil && r.apps != 0 && r.apps>>def.ID&1 == 0 && !r.coversVia(def.ID) {
+	if def != nil && r.apps != 0 && r.apps>>def.ID&1 == 0 && !r.coversVia(def.ID) && r.apps>>m.on(def.ID)&1 == 0 && (tx.Carries == protocol.Unknown || r.apps>>tx.Carries&1 == 0) {
 		m.tell(FailedFlow)
 		return fails
 	}
@@ -462,7 +494,11 @@ func (m *Matcher) txList(r *crule, l *clist, tx *protocol.Tx, dir protocol.Dir) 
 		}
 		dir = dir.Other()
 	}
-	if tx.Progress[dir] < l.spec.Progress {
+	if p := l.spec.ID.Protocol(); tx.Carries != protocol.Unknown && p == tx.Carries {
+		if !tx.Carried.Has(dir) {
+			return waits
+		}
+	} else if tx.Progress[dir] < l.spec.Progress {
 		return waits
 	}
 	if m.parser == nil {

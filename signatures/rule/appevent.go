@@ -49,6 +49,10 @@ var suricataEvents = map[protocol.ID]string{
 	protocol.IMAP: `too_many_transactions invalid_data request_not_found too_many_headers`,
 	protocol.MQTT: `missing_connect missing_publish missing_subscribe missing_unsubscribe double_connect unintroduced_message invalid_qos_level
 		missing_msg_id unassigned_msg_type too_many_transactions malformed_traffic`,
+	protocol.WebSocket: `skip_end_of_payload reassembly_limit_reached`,
+	protocol.DHCP:      `malformed_options truncated_options`,
+	protocol.IKE: `malformed_data no_encryption weak_crypto_enc weak_crypto_prf weak_crypto_dh weak_crypto_auth weak_crypto_nodh weak_crypto_noauth
+		invalid_proposal unknown_proposal payload_extra_data multiple_server_proposal`,
 	protocol.QUIC: `failed_decrypt error_on_data error_on_hello crypto_frag_too_long`,
 }
 

@@ -188,6 +188,7 @@ func (b *body) give(data []byte) {
 		return
 	}
 	b.p.env.Objects.ObjectData(&b.obj, data)
+	b.ex.doh.Body(b.ex.tx, b.dir, data)
 	if b.useForm {
 		b.form.Write(data)
 	}
@@ -236,6 +237,9 @@ func (b *body) unscannable(err error) {
 // unless the head of another message prepares it.
 func (b *body) close(state protocol.ObjectState) {
 	b.ready = false
+	if b.ex.doh.Wants(b.dir) {
+		defer func() { b.ex.doh.End(b.ex.tx, b.dir, state == protocol.ObjectClosed && !b.deaf && !b.gaps) }()
+	}
 	if !b.open {
 		b.drop()
 		return
