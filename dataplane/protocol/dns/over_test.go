@@ -9,8 +9,8 @@ import (
 	"sluice/events"
 )
 
-// query asks for a name's address; answer is its answer.
-func query(name string) []byte {
+// asking asks for a name's address; answering is the answer to it.
+func asking(name string) []byte {
 	b := []byte("\x00\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00")
 	for _, l := range strings.Split(name, ".") {
 		b = append(append(b, byte(len(l))), l...)
@@ -18,8 +18,8 @@ func query(name string) []byte {
 	return append(b, 0, 0, 1, 0, 1)
 }
 
-func answer(name string) []byte {
-	b := query(name)
+func answering(name string) []byte {
+	b := asking(name)
 	b[2], b[7] = 0x81, 1
 	return append(b, "\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x0a\x00\x00\x01"...)
 }
@@ -42,12 +42,12 @@ func TestOverHTTP(t *testing.T) {
 			t.Errorf("%s: %q %v, carried %b", name, b, ok, tx.Carried)
 		}
 	}
-	f("a body", Head{ContentType: []byte("Application/DNS-Message; x=y")}, query("a.example"), "a.example")
-	f("a query", Head{URI: uri(query("b.example"))}, nil, "b.example")
-	f("padded", Head{URI: append(uri(query("bb.example")), "=="...)}, nil, "bb.example")
-	f("a query to another path", Head{URI: []byte("/r?dns=" + base64.RawURLEncoding.EncodeToString(query("c.example"))), Accept: []byte("application/dns-message")}, nil, "c.example")
-	f("another path, and nothing accepted", Head{URI: []byte("/r?dns=" + base64.RawURLEncoding.EncodeToString(query("c.example")))}, nil, "")
-	f("another type", Head{ContentType: []byte("application/dns-json")}, query("d.example"), "")
+	f("a body", Head{ContentType: []byte("Application/DNS-Message; x=y")}, asking("a.example"), "a.example")
+	f("a query", Head{URI: uri(asking("b.example"))}, nil, "b.example")
+	f("padded", Head{URI: append(uri(asking("bb.example")), "=="...)}, nil, "bb.example")
+	f("a query to another path", Head{URI: []byte("/r?dns=" + base64.RawURLEncoding.EncodeToString(asking("c.example"))), Accept: []byte("application/dns-message")}, nil, "c.example")
+	f("another path, and nothing accepted", Head{URI: []byte("/r?dns=" + base64.RawURLEncoding.EncodeToString(asking("c.example")))}, nil, "")
+	f("another type", Head{ContentType: []byte("application/dns-json")}, asking("d.example"), "")
 	f("no message", Head{URI: []byte("/dns-query?dns=aGVsbG8")}, nil, "")
 	f("no base64", Head{URI: []byte("/dns-query?dns=!!")}, nil, "")
 }
@@ -60,7 +60,7 @@ func TestOverHTTPRecord(t *testing.T) {
 	if o.Known() || o.Record(tx, &events.Event{}) {
 		t.Error("nothing is told of")
 	}
-	for dir, b := range [2][]byte{query("a.example"), answer("a.example")} {
+	for dir, b := range [2][]byte{asking("a.example"), answering("a.example")} {
 		dir := protocol.Dir(dir)
 		o = o.Head(tx, dir, Head{ContentType: []byte(mediaType)})
 		o.Body(tx, dir, b)
@@ -84,7 +84,7 @@ func TestOverHTTPRecord(t *testing.T) {
 	}
 	cut := &protocol.Tx{}
 	o = (*OverHTTP)(nil).Head(cut, protocol.ToServer, Head{ContentType: []byte(mediaType)})
-	o.Body(cut, protocol.ToServer, query("a.example"))
+	o.Body(cut, protocol.ToServer, asking("a.example"))
 	o.End(cut, protocol.ToServer, false)
 	if o.Known() {
 		t.Error("a message with a hole is told of")
@@ -92,7 +92,7 @@ func TestOverHTTPRecord(t *testing.T) {
 }
 
 func FuzzOverHTTP(f *testing.F) {
-	f.Add([]byte("/dns-query?dns="+base64.RawURLEncoding.EncodeToString(query("a.example"))), query("b.example"), answer("b.example"))
+	f.Add([]byte("/dns-query?dns="+base64.RawURLEncoding.EncodeToString(asking("a.example"))), asking("b.example"), answering("b.example"))
 	f.Fuzz(func(t *testing.T, uri, a, b []byte) {
 		tx := &protocol.Tx{}
 		var o *OverHTTP

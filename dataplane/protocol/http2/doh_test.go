@@ -62,3 +62,26 @@ func TestDNSOverHTTP(t *testing.T) {
 	}, true)
 	f("an answer alone", func(p *peer) string { return get(p, 1) }, false)
 }
+
+// TestWebSocketInStream holds that messages of WebSocket in a stream are objects,
+// unmasked, and that others' tunnels are bodies.
+func TestWebSocketInStream(t *testing.T) {
+	f := func(proto string, want ...string) {
+		t.Helper()
+		c, s := newPeer(), newPeer()
+		open := fr(frameHeaders, flagEndHeaders, 1, c.block(":method CONNECT", ":protocol "+proto, ":scheme https", ":path /chat", ":authority h"))
+		// Two messages in three frames, the first one masked.
+		sent := "\x01\x83\x01\x02\x03\x04" + string([]byte{'o' ^ 1, 'n' ^ 2, 'e' ^ 3}) + "\x80\x01!" + "\x81\x03two"
+		r := protocoltest.CheckCuts(t, Definition(), protocoltest.TCP(80, hello, helloS, "> "+open, "< "+ok(s, 1, 0), "> "+fr(frameData, 0, 1, sent[:7])+fr(frameData, flagEndStream, 1, sent[7:]),
+			"< "+fr(frameData, flagEndStream, 1, "\x81\x05hello")))
+		var got []string
+		for _, o := range r.Objects {
+			got = append(got, o.Dir.String()+" "+o.Name+" "+string(o.Data))
+		}
+		if strings.Join(got, "|") != strings.Join(want, "|") {
+			t.Errorf("%s: %q", proto, got)
+		}
+	}
+	f("websocket", "to_server /chat one!", "to_server /chat two", "to_client /chat hello")
+	f("connect-ip", "to_server /chat \x01\x83\x01\x02\x03\x04nlf\x80\x01!\x81\x03two", "to_client /chat \x81\x05hello")
+}

@@ -135,7 +135,15 @@ type Parser struct {
 	base64, printable bool
 	up                protocol.Upgrade
 	scratch           []byte
+	// within is the transaction that has the objects, of a connection within
+	// another's; frames have none of their own then.
+	within *protocol.Tx
 }
+
+// Within gives a parser for a connection that is carried in a transaction of another
+// protocol, as in a stream of HTTP/2 (RFC 8441). Messages are objects of tx; there
+// are no transactions.
+func Within(tx *protocol.Tx, up protocol.Upgrade) *Parser { return &Parser{within: tx, up: up} }
 
 // Hint takes what the request for WebSocket told.
 func (p *Parser) Hint(hint any) {
@@ -220,10 +228,14 @@ func (p *Parser) begin(env *protocol.Env, dir protocol.Dir, s *side) bool {
 	if s.left>>63 != 0 {
 		return false
 	}
-	if n := len(p.txs.Live); n >= env.Limits.Tx(protocol.WebSocket) {
-		p.bound()
+	if p.within != nil {
+		s.tx = &protocol.Tx{State: f}
+	} else {
+		if len(p.txs.Live) >= env.Limits.Tx(protocol.WebSocket) {
+			p.bound()
+		}
+		s.tx = p.txs.Add(f, env.Now)
 	}
-	s.tx = p.txs.Add(f, env.Now)
 	s.tx.Only = protocol.DirsToServer << dir
 	s.tx.Progress[dir], s.tx.Progress[dir.Other()] = Header, Done
 	m := s.message()
@@ -331,7 +343,7 @@ func (p *Parser) inflated(env *protocol.Env, s *side, m *message, err error) {
 func (p *Parser) object(env *protocol.Env, s *side, m *message) *protocol.Object {
 	if m.obj == nil {
 		f := s.tx.State.(*Frame)
-		m.obj = &protocol.Object{Kind: protocol.KindBody, Dir: f.Dir, Tx: s.tx, Name: p.up.Path}
+		m.obj = &protocol.Object{Kind: protocol.KindBody, Dir: f.Dir, Tx: cmp.Or(p.within, s.tx), Name: p.up.Path}
 		if f.op() == opText {
 			m.obj.ContentType = "text/plain"
 		}
