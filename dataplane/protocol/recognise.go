@@ -264,7 +264,7 @@ func (s *Session) verify(r *Registry, env *Env, dir Dir, view []byte, last bool)
 		s.found[dir] = s.agreed.Spoken()
 		return true
 	}
-	s.cand[dir] &^= 1 << s.agreed
+	s.cand[dir] &^= 1 << s.agreed.Spoken()
 	id := ask(r.tcp, false, &s.cand[dir], dir, view, r.portMask(env))
 	if id == Unknown && s.cand[dir] != 0 && !last {
 		return false

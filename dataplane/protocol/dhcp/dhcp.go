@@ -197,6 +197,7 @@ func (m *Message) Field(name string, dir protocol.Dir, i int) (uint64, bool) {
 // Parser is the DHCP of one flow.
 type Parser struct {
 	txs   protocol.TxList
+	rest  protocol.Leftover
 	brief bool
 }
 
@@ -204,8 +205,9 @@ type Parser struct {
 func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 
 // Parse implements protocol.Parser. What is no message among messages is passed
-// over: servers do the same.
+// over: servers do the same. All is looked through as it stands.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
+	p.rest.Data(env, dir, data)
 	if !sound(data) || len(p.txs.Live) >= env.Limits.Tx(protocol.DHCP) {
 		return protocol.Continue
 	}
@@ -227,7 +229,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 func (p *Parser) Gap(*protocol.Env, protocol.Dir, uint64) protocol.Status { return protocol.Continue }
 
 // End implements protocol.Parser.
-func (p *Parser) End(*protocol.Env, protocol.Dir) {}
+func (p *Parser) End(env *protocol.Env, dir protocol.Dir) { p.rest.End(env, dir) }
 
 // Buffer implements protocol.Parser; there are no buffers.
 func (p *Parser) Buffer(*protocol.Tx, protocol.BufferID, protocol.Dir, int) ([]byte, bool) {

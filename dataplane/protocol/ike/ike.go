@@ -110,6 +110,7 @@ func probe(_ protocol.Dir, b []byte) protocol.Certainty {
 // Parser is the IKE of one flow.
 type Parser struct {
 	txs   protocol.TxList
+	rest  protocol.Leftover
 	brief bool
 	// seen is what the ends of version 1 have said so far.
 	seen  [2]end
@@ -137,8 +138,9 @@ const (
 func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 
 // Parse implements protocol.Parser. ESP and keep-alives in the same flow are
-// passed over.
+// passed over. All is looked through as it stands.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
+	p.rest.Data(env, dir, data)
 	b, ok := sound(data)
 	if !ok || len(p.txs.Live) >= env.Limits.Tx(protocol.IKE) {
 		return protocol.Continue
@@ -192,7 +194,7 @@ next:
 func (p *Parser) Gap(*protocol.Env, protocol.Dir, uint64) protocol.Status { return protocol.Continue }
 
 // End implements protocol.Parser.
-func (p *Parser) End(*protocol.Env, protocol.Dir) {}
+func (p *Parser) End(env *protocol.Env, dir protocol.Dir) { p.rest.End(env, dir) }
 
 // Buffer implements protocol.Parser. SPIs and vendors are in hexadecimal.
 func (p *Parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir, i int) ([]byte, bool) {

@@ -21,6 +21,8 @@ const (
 	// maxPacket bounds the packets that are kept as a whole. Those of a beginning
 	// have some hundred bytes.
 	maxPacket = 16 << 10
+	// maxFirst bounds the first packet: the length of X.224's header has one byte.
+	maxFirst = tpktLen + 1 + 255
 	// maxPackets bounds the packets of a direction that are looked at.
 	maxPackets = 64
 )
@@ -92,7 +94,7 @@ func probe(dir protocol.Dir, b []byte) protocol.Certainty {
 type side struct {
 	buf     []byte
 	packets int
-	// over: the rest is not read.
+	// over: the rest is not taken apart; unread counts what of it is encrypted.
 	over   bool
 	unread uint64
 }
@@ -101,6 +103,8 @@ type side struct {
 type Parser struct {
 	txs  protocol.TxList
 	side [2]side
+	// rest has the classifiers look through all that is not encrypted.
+	rest protocol.Leftover
 	// sealed tells that what follows the beginning is encrypted by RDP's own means.
 	sealed bool
 }
@@ -113,7 +117,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	s := &p.side[dir]
 	for len(data) > 0 {
 		if s.over {
-			s.unread += uint64(len(data))
+			p.after(env, dir, data)
 			return protocol.Continue
 		}
 		need := tpktLen
@@ -122,6 +126,9 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		}
 		n := min(need-len(s.buf), len(data))
 		s.buf = append(s.buf, data[:n]...)
+		if s.packets > 0 {
+			p.rest.Data(env, dir, data[:n])
+		}
 		data = data[n:]
 		switch {
 		case s.buf[0] != 3:
@@ -129,21 +136,28 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			if s.packets == 0 {
 				return protocol.Error
 			}
-			p.end(s)
+			s.end()
 		case len(s.buf) == tpktLen:
-			if n := binary.BigEndian.Uint16(s.buf[2:]); n <= tpktLen || n > maxPacket {
-				if s.packets == 0 {
-					return protocol.Error
-				}
-				p.end(s)
+			n := int(binary.BigEndian.Uint16(s.buf[2:]))
+			if s.packets == 0 && n > maxFirst {
+				return protocol.Error
+			}
+			if n <= tpktLen || n > maxPacket {
+				s.end()
 			}
 		case len(s.buf) == need:
+			if s.packets == 0 {
+				// Whether the flow is RDP's is known now.
+				p.rest.Data(env, dir, s.buf)
+			}
 			st := p.packet(env, dir, s.buf[tpktLen:])
 			s.buf = s.buf[:0]
 			if s.packets++; s.packets >= maxPackets {
-				p.end(s)
+				s.end()
 			}
 			if st == protocol.Switch {
+				p.rest.End(env, protocol.ToServer)
+				p.rest.End(env, protocol.ToClient)
 				env.SwitchTo, env.Rest = protocol.TLS, data
 				return st
 			}
@@ -152,11 +166,16 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	return protocol.Continue
 }
 
-// end stops reading a direction; what was begun counts as unread.
-func (p *Parser) end(s *side) {
-	s.over = true
-	s.unread += uint64(len(s.buf))
-	s.buf = nil
+// end stops taking a direction apart.
+func (s *side) end() { s.over, s.buf = true, nil }
+
+// after takes bytes behind the beginning.
+func (p *Parser) after(env *protocol.Env, dir protocol.Dir, b []byte) {
+	if p.sealed {
+		p.side[dir].unread += uint64(len(b))
+		return
+	}
+	p.rest.Data(env, dir, b)
 }
 
 // packet reads one packet without its header.
@@ -184,8 +203,8 @@ func (p *Parser) packet(env *protocol.Env, dir protocol.Dir, b []byte) protocol.
 			p.add(env, dir, c)
 			if dir == protocol.ToClient {
 				p.sealed = c.method != 0
-				p.side[0].over, p.side[1].over = true, true
-				p.side[0].buf = nil
+				p.side[protocol.ToServer].end()
+				p.side[protocol.ToClient].end()
 			}
 		}
 	}
@@ -203,21 +222,17 @@ func (p *Parser) add(env *protocol.Env, dir protocol.Dir, m *Message) {
 }
 
 // Unread implements protocol.Opaque.
-func (p *Parser) Unread(dir protocol.Dir) (encrypted, other uint64) {
-	if p.sealed {
-		return p.side[dir].unread, 0
-	}
-	return 0, p.side[dir].unread
-}
+func (p *Parser) Unread(dir protocol.Dir) (encrypted, other uint64) { return p.side[dir].unread, 0 }
 
 // Gap implements protocol.Parser. Behind a hole the beginning is over.
-func (p *Parser) Gap(_ *protocol.Env, dir protocol.Dir, _ uint64) protocol.Status {
-	p.end(&p.side[dir])
+func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
+	p.side[dir].end()
+	p.rest.Gap(env, dir, n)
 	return protocol.Continue
 }
 
 // End implements protocol.Parser.
-func (p *Parser) End(*protocol.Env, protocol.Dir) {}
+func (p *Parser) End(env *protocol.Env, dir protocol.Dir) { p.rest.End(env, dir) }
 
 // Buffer implements protocol.Parser; there are no buffers.
 func (p *Parser) Buffer(*protocol.Tx, protocol.BufferID, protocol.Dir, int) ([]byte, bool) {

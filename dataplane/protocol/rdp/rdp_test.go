@@ -93,17 +93,20 @@ func TestDialogues(t *testing.T) {
 		`{"tx_id":0,"event_type":"initial_request"}`, `{"tx_id":1,"event_type":"connect_request"}`, `{"tx_id":2,"event_type":"connect_request"}`)
 }
 
-// TestUnread holds that what is not read is told, and whether it was encrypted.
+// TestUnread holds that what is encrypted is told, and what is not is looked through.
 func TestUnread(t *testing.T) {
-	f := func(method uint32, encrypted, other uint64) {
+	f := func(method uint32, encrypted uint64, seen bool) {
 		t.Helper()
 		r := protocoltest.Run(Definition(), protocoltest.TCP(3389, c(packet(x224Request, "")), s(connect(0x66, "McDn", block(serverSecurity, u32(method)+u32(2)))), c("\x00\x0bsomething")))
-		if e, o := r.Parser.(protocol.Opaque).Unread(protocol.ToServer); e != encrypted || o != other {
+		if e, o := r.Parser.(protocol.Opaque).Unread(protocol.ToServer); e != encrypted || o != 0 {
 			t.Errorf("method %d: %d encrypted, %d other", method, e, o)
 		}
+		if got := string(r.Objects[0].Data); r.Objects[0].Dir != protocol.ToServer || strings.HasSuffix(got, "something") != seen {
+			t.Errorf("method %d: %q is looked through", method, got)
+		}
 	}
-	f(2, 11, 0)
-	f(0, 0, 11)
+	f(2, 11, false)
+	f(0, 0, true)
 }
 
 func TestProbe(t *testing.T) {

@@ -183,7 +183,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			continue
 		}
 		if !p.begin(env, dir, s) {
-			return protocol.Error
+			return p.fail(env)
 		}
 	}
 	return protocol.Continue
@@ -401,8 +401,7 @@ func (p *Parser) close(env *protocol.Env, m *message, state protocol.ObjectState
 func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	s := &p.side[dir]
 	if s.tx == nil || n > s.left {
-		p.finish(env, s)
-		return protocol.Error
+		return p.fail(env)
 	}
 	m := s.message()
 	s.left -= n
@@ -420,6 +419,13 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 		p.end(env, s)
 	}
 	return protocol.Continue
+}
+
+// fail ends both directions: their further bytes are nobody's.
+func (p *Parser) fail(env *protocol.Env) protocol.Status {
+	p.finish(env, &p.side[protocol.ToServer])
+	p.finish(env, &p.side[protocol.ToClient])
+	return protocol.Error
 }
 
 // finish gives up what a direction has under way.
