@@ -140,39 +140,6 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 	m.parser = nil
 }
 
-// nominateFields nominates the rules of a plan on numbers and events.
-func (m *Matcher) nominateFields(pl *plan) {
-	if pl == nil {
-		return
-	}
-	for _, r := range pl.fields {
-		m.nominate(r)
-	}
-}
-
-// on gives the protocol that a flow of a parser's protocol goes by: DNS over HTTP/2
-// where HTTP/2 turned out to carry that.
-func (m *Matcher) on(id protocol.ID) protocol.ID {
-	if m.f != nil {
-		if now := m.f.App.Proto(); now.Spoken() == id {
-			return now
-		}
-	}
-	return id
-}
-
-// fillsToo gives the protocol whose buffers a protocol's parser fills besides its
-// own, under their own ids: HTTP/2 those of HTTP/1, SMB those of DCE/RPC.
-func fillsToo(id protocol.ID) protocol.ID {
-	switch id {
-	case protocol.HTTP2:
-		return protocol.HTTP1
-	case protocol.SMB:
-		return protocol.DCERPC
-	}
-	return protocol.Unknown
-}
-
 // scanTx scans the buffers that became final with a progress of from to to.
 func (m *Matcher) scanTx(pl *plan, parser protocol.Parser, tx *protocol.Tx, dir protocol.Dir, from, to uint8) {
 	m.jobs = m.jobs[:0]
@@ -298,7 +265,7 @@ func (m *Matcher) judgeTx(r *crule, def *protocol.Definition, tx *protocol.Tx, d
 			return fails
 		}
 	}
-	if def != nil && r.apps != 0 && r.apps>>def.ID&1 == 0 && !r.coversVia(def.ID) && r.apps>>m.on(def.ID)&1 == 0 && (tx.Carries == protocol.Unknown || r.apps>>tx.Carries&1 == 0) {
+	if def != nil && !m.concerned(r, def.ID, tx) {
 		m.tell(FailedFlow)
 		return fails
 	}
@@ -371,17 +338,6 @@ func (m *Matcher) judgeTx(r *crule, def *protocol.Definition, tx *protocol.Tx, d
 		}
 	}
 	return res
-}
-
-// coversVia tells of protocols that carry another's buffers.
-func (r *crule) coversVia(id protocol.ID) bool {
-	switch id {
-	case protocol.HTTP1:
-		return r.apps>>protocol.HTTP2&1 == 1 && r.Proto.Name == "http"
-	case protocol.DNS:
-		return r.apps>>protocol.MDNS&1 == 1 || r.apps>>protocol.LLMNR&1 == 1
-	}
-	return false
 }
 
 // flowOfTx tests the flow keyword; the protocol is the transaction's.
@@ -494,11 +450,7 @@ func (m *Matcher) txList(r *crule, l *clist, tx *protocol.Tx, dir protocol.Dir) 
 		}
 		dir = dir.Other()
 	}
-	if p := l.spec.ID.Protocol(); tx.Carries != protocol.Unknown && p == tx.Carries {
-		if !tx.Carried.Has(dir) {
-			return waits
-		}
-	} else if tx.Progress[dir] < l.spec.Progress {
+	if !ready(l, tx, dir) {
 		return waits
 	}
 	if m.parser == nil {

@@ -3,24 +3,21 @@ package dns
 import (
 	"bytes"
 	"encoding/base64"
-	"strings"
 
 	"sluice/dataplane/protocol"
 	"sluice/events"
 )
 
-const (
-	// mediaType is that of messages in bodies (RFC 8484 §6), queryPath how the path
-	// of a resolver mostly ends, and parameter what has the message of a GET.
-	mediaType = "application/dns-message"
-	queryPath = "/dns-query"
-	parameter = "dns="
-	// maxCarried is the longest message (RFC 8484 §6).
-	maxCarried = 65535
-)
+// maxCarried is the longest message (RFC 8484 §6).
+const maxCarried = 65535
 
-// What a message that is too long is told by.
-var tooLong = [2]string{"dns_request_too_long", "dns_response_too_long"}
+// mediaType is that of messages in bodies (RFC 8484 §6), queryPath how the path of a
+// resolver mostly ends, and parameter what has the message of a GET.
+var (
+	mediaType = []byte("application/dns-message")
+	queryPath = []byte("/dns-query")
+	parameter = []byte("dns=")
+)
 
 // OverHTTP is the DNS that a request of HTTP and its response carry (RFC 8484).
 // The methods of a nil one do nothing: most carry none.
@@ -45,8 +42,11 @@ type Head struct {
 // Head takes the head of a direction's message, and gives what carries DNS for the
 // transaction from then on: o, a new one, or nil.
 func (o *OverHTTP) Head(tx *protocol.Tx, dir protocol.Dir, h Head) *OverHTTP {
-	ct, _, _ := bytes.Cut(h.ContentType, []byte(";"))
-	if len(ct) >= len(mediaType) && strings.EqualFold(string(bytes.TrimSpace(ct)), mediaType) {
+	ct := h.ContentType
+	if i := bytes.IndexByte(ct, ';'); i >= 0 {
+		ct = ct[:i]
+	}
+	if len(ct) >= len(mediaType) && bytes.EqualFold(bytes.TrimSpace(ct), mediaType) {
 		if o == nil {
 			o = new(OverHTTP)
 		}
@@ -64,16 +64,21 @@ func (o *OverHTTP) Head(tx *protocol.Tx, dir protocol.Dir, h Head) *OverHTTP {
 	return o
 }
 
-// message gives the message in a GET's URI (RFC 8484 §4.1), nil for none.
+// message gives the message in a GET's URI (RFC 8484 §4.1), nil for none. Of all other
+// requests it costs a look for the parameter.
 func (h *Head) message() []byte {
-	path, query, ok := bytes.Cut(h.URI, []byte("?"))
-	if !ok || !bytes.HasSuffix(path, []byte(queryPath)) && !bytes.Contains(bytes.ToLower(h.Accept), []byte(mediaType)) {
+	i := bytes.IndexByte(h.URI, '?')
+	if i < 0 || !bytes.Contains(h.URI[i:], parameter) {
+		return nil
+	}
+	path, query := h.URI[:i], h.URI[i+1:]
+	if !bytes.HasSuffix(path, queryPath) && !bytes.Contains(bytes.ToLower(h.Accept), mediaType) {
 		return nil
 	}
 	for len(query) > 0 {
 		var p []byte
 		p, query, _ = bytes.Cut(query, []byte("&"))
-		v, ok := bytes.CutPrefix(p, []byte(parameter))
+		v, ok := bytes.CutPrefix(p, parameter)
 		if v = bytes.TrimRight(v, "="); !ok || base64.RawURLEncoding.DecodedLen(len(v)) > maxCarried {
 			continue
 		}
@@ -91,18 +96,19 @@ func (h *Head) message() []byte {
 // Wants reports whether the body of a direction is a message.
 func (o *OverHTTP) Wants(dir protocol.Dir) bool { return o != nil && o.half[dir].want }
 
-// Body takes decoded bytes of a body.
-func (o *OverHTTP) Body(tx *protocol.Tx, dir protocol.Dir, b []byte) {
+// Body takes decoded bytes of a body. It reports false once, where the body is too
+// long for a message and is none.
+func (o *OverHTTP) Body(dir protocol.Dir, b []byte) bool {
 	if !o.Wants(dir) {
-		return
+		return true
 	}
 	h := &o.half[dir]
 	if len(h.buf)+len(b) > maxCarried {
-		tx.AddEvent(tooLong[dir])
 		h.want, h.over, h.buf = false, true, nil
-		return
+		return false
 	}
 	h.buf = append(h.buf, b...)
+	return true
 }
 
 // End ends a body; whole tells that nothing of it is missing.

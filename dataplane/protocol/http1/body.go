@@ -212,7 +212,9 @@ func (b *bodyState) give(data []byte) {
 		return
 	}
 	b.p.env.Objects.ObjectData(&b.obj, data)
-	b.doh.Body(b.obj.Tx, b.dir, data)
+	if !b.doh.Body(b.dir, data) {
+		b.obj.Tx.AddEvent(pick(b.dir, "dns_request_too_long", "dns_response_too_long"))
+	}
 	if b.isURL {
 		b.url.write(b.p.env.Objects, data)
 	}

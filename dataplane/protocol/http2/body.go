@@ -224,7 +224,13 @@ func (b *body) give(data []byte) {
 		return
 	}
 	b.p.env.Objects.ObjectData(&b.obj, data)
-	b.ex.doh.Body(b.ex.tx, b.dir, data)
+	if !b.ex.doh.Body(b.dir, data) {
+		if b.dir == protocol.ToServer {
+			b.ex.tx.AddEvent("dns_request_too_long")
+		} else {
+			b.ex.tx.AddEvent("dns_response_too_long")
+		}
+	}
 	if b.useForm {
 		b.form.Write(data)
 	}

@@ -57,7 +57,7 @@ func Definition() *protocol.Definition {
 // this name once that shows. HTTP/2's parser reads them.
 func DoH2() *protocol.Definition {
 	d := Definition()
-	return &protocol.Definition{ID: protocol.DoH2, Complete: d.Complete, States: d.States}
+	return &protocol.Definition{ID: protocol.DoH2, Events: eventNames, Complete: d.Complete, States: d.States}
 }
 
 // Also lists the buffers of HTTP/1 that Parser.Buffer gives for transactions of
