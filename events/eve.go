@@ -168,6 +168,7 @@ func appendParts(dst []byte, e *Event) []byte {
 		dst = appendEmail(appendKey(dst, "email"), e.Email)
 	}
 	dst = appendStrOmit(dst, "app_proto", e.AppProto)
+	dst = appendStrOmit(dst, "app_proto_orig", e.AppProtoOrig)
 	dst = appendStrOmit(dst, "app_proto_ts", e.AppProtoTS)
 	dst = appendStrOmit(dst, "app_proto_tc", e.AppProtoTC)
 	dst = appendStrOmit(dst, "direction", e.Direction)

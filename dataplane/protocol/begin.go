@@ -1,8 +1,24 @@
 package protocol
 
-// Hinter is implemented by parsers of flows that another flow has announced.
+// Upgrade is what the request that led from HTTP to another protocol has told: a
+// hint to the other one's parser.
+type Upgrade struct {
+	// Host is the server's name in lower case, without a port; Path is the path
+	// asked for. Either may be empty.
+	Host, Path string
+}
+
+// Named is implemented by parsers that know a server's name from the protocol
+// before theirs.
+type Named interface {
+	// Domain gives the name, empty where it is not known.
+	Domain() string
+}
+
+// Hinter is implemented by parsers of flows that another flow, or the protocol that
+// the flow spoke before, has announced.
 type Hinter interface {
-	// Hint takes what the announcing flow's parser left for this one. It is
+	// Hint takes what the announcing parser left for this one. It is
 	// called before any byte.
 	Hint(hint any)
 }

@@ -73,6 +73,15 @@ func (id ID) String() string {
 	return "invalid"
 }
 
+// Spoken gives the protocol whose parser reads a flow of this one: DNS over HTTP/2
+// is read by HTTP/2's.
+func (id ID) Spoken() ID {
+	if id == DoH2 {
+		return HTTP2
+	}
+	return id
+}
+
 // Dir is the direction of bytes within a flow: the sender of the flow's first
 // packet (or, after a correction by the stream, the TCP client) is the client.
 type Dir uint8
@@ -278,6 +287,12 @@ type Env struct {
 	// SwitchTo and Rest go with the answer Switch.
 	SwitchTo ID
 	Rest     []byte
+	// Hint goes with the answer Switch, too: the new parser gets it where it is a
+	// Hinter.
+	Hint any
+	// Became names the protocol that the flow turns out to speak on top of the
+	// parser's own, which goes on; Unknown for none. The Session takes it.
+	Became ID
 	// Datagram tells that Parse is given whole datagrams; the Session sets it.
 	Datagram bool
 	// Inline tells that data is judged before it is forwarded.
@@ -318,6 +333,9 @@ type Limits struct {
 	Mail  MailLimits
 	SMB   SMBLimits
 	MQTT  MQTTLimits
+	// DHCP, IKE and WebSocket tune what is read and recorded of them.
+	DHCP, IKE RecordLimits
+	WebSocket WebSocketLimits
 }
 
 // Tx gives the bound on the live transactions of a flow of a protocol.
@@ -380,6 +398,21 @@ type MQTTLimits struct {
 	Logged int
 	// Passwords has records show what clients prove themselves with.
 	Passwords bool
+}
+
+// RecordLimits tune records. The zero value has all there is in them.
+type RecordLimits struct {
+	// Brief leaves out of records what EVE has in its extended ones alone.
+	Brief bool
+}
+
+// WebSocketLimits tune WebSocket.
+type WebSocketLimits struct {
+	// MaxPayload bounds what rules and records see of a message; 0 is the parser's
+	// own bound. Longer messages are classified all the same.
+	MaxPayload int
+	// Base64 and Printable have records show messages.
+	Base64, Printable bool
 }
 
 // SMBRecords is a set of kinds of transactions.

@@ -251,7 +251,7 @@ func (s *Session) verify(r *Registry, env *Env, dir Dir, view []byte, last bool)
 		s.state[dir] |= probing
 		s.cand[dir] = r.tcpMask
 	}
-	def := r.defs[s.agreed]
+	def := r.defs[s.agreed.Spoken()]
 	certainty := Certain // of a protocol reached by a switch only
 	if def.TCP {
 		certainty = def.judge(false, dir, view)
@@ -261,10 +261,10 @@ func (s *Session) verify(r *Registry, env *Env, dir Dir, view []byte, last bool)
 	}
 	if certainty != NotForUs {
 		s.state[dir] |= decided
-		s.found[dir] = s.agreed
+		s.found[dir] = s.agreed.Spoken()
 		return true
 	}
-	s.cand[dir] &^= 1 << s.agreed
+	s.cand[dir] &^= 1 << s.agreed.Spoken()
 	id := ask(r.tcp, false, &s.cand[dir], dir, view, r.portMask(env))
 	if id == Unknown && s.cand[dir] != 0 && !last {
 		return false

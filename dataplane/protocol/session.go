@@ -241,6 +241,9 @@ func (s *Session) data(r *Registry, env *Env, dir Dir, data []byte, off uint64) 
 
 // after carries out a parser's answer to bytes that began at offset off.
 func (s *Session) after(r *Registry, env *Env, dir Dir, st Status, off uint64) Status {
+	if env.Became != Unknown {
+		s.become(r, env)
+	}
 	switch st {
 	case Skip:
 		s.state[dir] |= skipped
@@ -249,11 +252,25 @@ func (s *Session) after(r *Registry, env *Env, dir Dir, st Status, off uint64) S
 		from[dir] = off
 		s.fail(from)
 	case Switch:
-		to, rest := env.SwitchTo, env.Rest
-		env.SwitchTo, env.Rest = Unknown, nil
-		return s.change(r, env, dir, to, rest)
+		to, rest, hint := env.SwitchTo, env.Rest, env.Hint
+		env.SwitchTo, env.Rest, env.Hint = Unknown, nil, nil
+		return s.change(r, env, dir, to, rest, hint)
 	}
 	return st
+}
+
+// become makes the flow one of the protocol that its parser has found carried, where
+// that is enabled.
+func (s *Session) become(r *Registry, env *Env) {
+	to := env.Became
+	env.Became = Unknown
+	if s.agreed == to || s.agreed == Failed || r.Definition(to) == nil {
+		return
+	}
+	if s.orig == Unknown {
+		s.orig = s.agreed
+	}
+	s.agreed = to
 }
 
 // fail ends recognition or parsing: both directions are raw from the offsets
@@ -269,7 +286,7 @@ func (s *Session) fail(from [2]uint64) {
 }
 
 // change makes the rest of the flow another protocol.
-func (s *Session) change(r *Registry, env *Env, dir Dir, to ID, rest []byte) Status {
+func (s *Session) change(r *Registry, env *Env, dir Dir, to ID, rest []byte, hint any) Status {
 	if s.switches++; s.switches > maxSwitches {
 		s.fail([2]uint64{s.offset[0] - restLen(dir, ToServer, rest), s.offset[1] - restLen(dir, ToClient, rest)})
 		return Error
@@ -289,6 +306,9 @@ func (s *Session) change(r *Registry, env *Env, dir Dir, to ID, rest []byte) Sta
 		s.agreed = to
 		if def := r.Definition(to); def != nil && def.New != nil {
 			s.parser, s.speaks = def.New(env), to
+			if h, ok := s.parser.(Hinter); ok && hint != nil {
+				h.Hint(hint)
+			}
 		}
 		// Both directions are checked against the new protocol as they speak.
 	}

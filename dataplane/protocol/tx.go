@@ -11,6 +11,11 @@ type Tx struct {
 	// Only names the direction that the transaction has where it has but one, as
 	// with protocols whose every message is a transaction; 0 for both.
 	Only Dirs
+	// Carries names another protocol whose messages the transaction's own carries, as
+	// requests over HTTPS do DNS, and Carried the directions whose message of that
+	// protocol is complete: its buffers are there from then on.
+	Carries ID
+	Carried Dirs
 	// Events are the protocol anomalies seen (app-layer-event keyword), oldest
 	// first, without repetition.
 	Events []string
@@ -36,6 +41,8 @@ type Tx struct {
 type DetectState struct {
 	// Inspected is one more than the progress up to which buffers were scanned.
 	Inspected uint8
+	// Carried tells that the buffers of the protocol carried were scanned.
+	Carried bool
 	// EventsSeen counts the Events already inspected.
 	EventsSeen uint16
 	// State holds partial matches; nil for most transactions.
@@ -44,6 +51,12 @@ type DetectState struct {
 
 // In reports whether the transaction has a direction.
 func (tx *Tx) In(dir Dir) bool { return tx.Only == 0 || tx.Only.Has(dir) }
+
+// News reports whether a direction has something that was not inspected yet.
+func (tx *Tx) News(d Dir) bool {
+	s := &tx.Detect[d]
+	return tx.Progress[d] >= s.Inspected || int(s.EventsSeen) < len(tx.Events) || tx.Carried.Has(d) && !s.Carried
+}
 
 // AddEvent notes an anomaly once. Names are Suricata's, without the protocol's
 // prefix ("INVALID_REQUEST_LINE" is "invalid_request_line").

@@ -133,6 +133,9 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 	if e.AppProto == "" && (f.Proto == decode.ProtoTCP || f.Proto == decode.ProtoUDP) && f.App.Proto() == protocol.Failed {
 		e.AppProto = "failed"
 	}
+	if was := f.App.Original(); was != protocol.Unknown && was != f.App.Proto() {
+		e.AppProtoOrig = was.String()
+	}
 	if f.App.ProtoOf(protocol.ToServer) != f.App.ProtoOf(protocol.ToClient) {
 		ts, tc := f.App.ProtoOf(protocol.ToServer), f.App.ProtoOf(protocol.ToClient)
 		if ts != protocol.Unknown && tc != protocol.Unknown {

@@ -47,6 +47,10 @@ func (w *Worker) names(f *flow.Flow, tx *protocol.Tx, in *policy.Input) {
 		in.Domain = string(s.Hello.SNI())
 		return
 	}
+	if n, ok := parser.(protocol.Named); ok {
+		in.Domain = n.Domain()
+		return
+	}
 	var e events.Event
 	parser.Record(tx, &e)
 	switch {

@@ -24,7 +24,7 @@ func (s *objectSink) OpenObject(o *protocol.Object) {
 		w.openSums(o)
 		w.openStoring(o)
 	}
-	app := w.f.App.Proto()
+	app := w.f.App.Proto().Spoken()
 	c := w.concern(w.f, app, o)
 	ob := w.in.OpenObject(w.f, app, o, inspect.How{Sum: o.File && w.cfg.Report.wants("fileinfo"), Unwanted: !w.wants(c)})
 	o.Sink = ob

@@ -58,7 +58,7 @@ func (w *Worker) previewPending(f *flow.Flow) {
 		return
 	}
 	o := w.unclaimed(w.dir)
-	app := f.App.Proto()
+	app := f.App.Proto().Spoken()
 	if !w.concern(f, app, o).Withholds {
 		return
 	}

@@ -24,7 +24,7 @@ func (w *Worker) transactions(f *flow.Flow) {
 				if !tx.In(d) {
 					continue
 				}
-				if tx.Progress[d] >= tx.Detect[d].Inspected || int(tx.Detect[d].EventsSeen) < len(tx.Events) {
+				if tx.News(d) {
 					m.Tx(w.p, f, parser, def, tx, d)
 				}
 			}

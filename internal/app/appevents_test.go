@@ -24,7 +24,8 @@ func TestAppEvents(t *testing.T) {
 	folders := map[protocol.ID]string{}
 	for id := protocol.ID(0); id < protocol.NumIDs; id++ {
 		if reg.Definition(id) != nil {
-			folders[id] = map[protocol.ID]string{protocol.HTTP1: "http1", protocol.MDNS: "dns", protocol.LLMNR: "dns", protocol.FTPData: "ftp", protocol.BitTorrentDHT: "bittorrent"}[id]
+			folders[id] = map[protocol.ID]string{protocol.HTTP1: "http1", protocol.MDNS: "dns", protocol.LLMNR: "dns", protocol.FTPData: "ftp",
+				protocol.DoH2: "http2", protocol.BitTorrentDHT: "bittorrent"}[id]
 			if folders[id] == "" {
 				folders[id] = id.String()
 			}

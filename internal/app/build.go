@@ -24,15 +24,18 @@ import (
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/bittorrent"
 	"sluice/dataplane/protocol/dcerpc"
+	"sluice/dataplane/protocol/dhcp"
 	"sluice/dataplane/protocol/dns"
 	"sluice/dataplane/protocol/expect"
 	"sluice/dataplane/protocol/ftp"
 	"sluice/dataplane/protocol/http1"
 	"sluice/dataplane/protocol/http2"
+	"sluice/dataplane/protocol/ike"
 	"sluice/dataplane/protocol/imap"
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/pop3"
 	"sluice/dataplane/protocol/quic"
+	"sluice/dataplane/protocol/rdp"
 	"sluice/dataplane/protocol/rfb"
 	"sluice/dataplane/protocol/sip"
 	"sluice/dataplane/protocol/smb"
@@ -40,6 +43,7 @@ import (
 	"sluice/dataplane/protocol/ssh"
 	"sluice/dataplane/protocol/tftp"
 	"sluice/dataplane/protocol/tls"
+	"sluice/dataplane/protocol/websocket"
 	"sluice/dataplane/worker"
 	"sluice/internal/config"
 	"sluice/signatures"
@@ -73,6 +77,7 @@ func definitions() []*protocol.Definition {
 	return []*protocol.Definition{http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
 		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition(),
+		websocket.Definition(), http2.DoH2(), dhcp.Definition(), ike.Definition(), rdp.Definition(),
 		sip.Definition(), rfb.Definition(), bittorrent.Definition()}
 }
 

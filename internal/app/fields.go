@@ -10,12 +10,12 @@ import (
 // fields gives the rule engine the numbers that protocols keep in their
 // transactions, by keyword.
 func fields() map[string]signatures.FieldFunc {
-	return map[string]signatures.FieldFunc{
+	m := map[string]signatures.FieldFunc{
 		"dns.opcode": dnsField(func(m *dns.Message) (uint64, bool) { return uint64(m.Opcode()), true }),
 		"dns.rcode":  dnsField(func(m *dns.Message) (uint64, bool) { return uint64(m.RCode()), true }),
 		"dns.rrtype": func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
-			m, ok := tx.State.(*dns.Message)
-			if !ok || m.Dir != dir {
+			m := dnsOf(tx, dir)
+			if m == nil {
 				return 0, false
 			}
 			n := 0
@@ -60,6 +60,8 @@ func fields() map[string]signatures.FieldFunc {
 			return uint64(len(h.Certificates(dir))), true
 		},
 	}
+	miscFields(m)
+	return m
 }
 
 // streamField gives a number that a protocol tells of by its keyword.
@@ -75,10 +77,25 @@ func streamField(keyword string) signatures.FieldFunc {
 	}
 }
 
+// dnsOf gives the message of DNS that a direction of a transaction is, or carries.
+func dnsOf(tx *protocol.Tx, dir protocol.Dir) *dns.Message {
+	switch s := tx.State.(type) {
+	case *dns.Message:
+		if s.Dir == dir {
+			return s
+		}
+	case interface {
+		DNS(protocol.Dir) *dns.Message
+	}:
+		return s.DNS(dir)
+	}
+	return nil
+}
+
 func dnsField(get func(*dns.Message) (uint64, bool)) signatures.FieldFunc {
 	return func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
-		m, ok := tx.State.(*dns.Message)
-		if !ok || i > 0 || m.Dir != dir {
+		m := dnsOf(tx, dir)
+		if m == nil || i > 0 {
 			return 0, false
 		}
 		return get(m)

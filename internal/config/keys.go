@@ -88,7 +88,6 @@ var harmless = map[string]string{
 	"app-layer.protocols.dns.state-memcap":                                              "bounded by flow",
 	"app-layer.protocols.msn":                                                           "the service is gone",
 	"app-layer.protocols.mqtt.max-msg-length":                                           "see limits.max-object",
-	"app-layer.protocols.websocket.max-payload-size":                                    "see limits.max-object",
 	"app-layer.protocols.modbus.request-flood":                                          "see limits.max-tx",
 	"detect.profile":              "rules group themselves",
 	"detect.custom-values":        "rules group themselves",

@@ -77,7 +77,8 @@ type EVEType struct {
 	Enabled *bool `yaml:"enabled"`
 	// Payload, PayloadPrintable and Packet add the bytes of an alert's match;
 	// PayloadBufferSize bounds them.
-	// Unset they are written in replay and not live.
+	// Unset they are written in replay and not live. Of websocket the first two add
+	// messages, if yes.
 	Payload           *bool `yaml:"payload"`
 	PayloadPrintable  *bool `yaml:"payload-printable"`
 	PayloadBufferSize Size  `yaml:"payload-buffer-size"`
@@ -100,7 +101,8 @@ type EVEType struct {
 	SMTP *bool `yaml:"smtp"`
 	DNP3 *bool `yaml:"dnp3"`
 
-	// Extended and Custom choose the fields of http, tls, smtp, dhcp and ftp.
+	// Extended and Custom choose the fields of http, tls, smtp, dhcp, ike and ftp; dhcp
+	// and ike have the extended ones unless this is no.
 	Extended *bool    `yaml:"extended"`
 	Custom   []string `yaml:"custom"`
 	// DumpAllHeaders adds headers to http events.

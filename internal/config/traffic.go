@@ -153,6 +153,9 @@ type Protocol struct {
 	// MaxMsgLength bounds the messages whose content rules and records see; 0 is
 	// 1 MiB. Longer ones are classified all the same.
 	MaxMsgLength Size `yaml:"max-msg-length" only:"mqtt"`
+	// MaxPayloadSize bounds what rules and records see of a message of WebSocket; 0 is
+	// 64 KiB. Longer ones are classified all the same.
+	MaxPayloadSize Size `yaml:"max-payload-size" only:"websocket"`
 	// MaxStreams bounds the streams of a connection, MaxTableSize the dynamic table
 	// of header compression (up to 64 KiB), MaxReassemblySize a header block; 0 is
 	// max-tx, 64 KiB and limits.max-header.

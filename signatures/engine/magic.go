@@ -98,16 +98,11 @@ func (m *Matcher) nominateMagic(o *protocol.Object, app protocol.ID) {
 // the addresses and ports at hand. Describing a file costs more than many headers.
 func (m *Matcher) magicConcerns(g *group, o *protocol.Object, app protocol.ID) bool {
 	for _, c := range g.cands {
-		if m.e.concerns(c, app, o.Dir) && m.e.rules[c.rule].admits(app) && m.header(&m.e.rules[c.rule]) {
+		if m.e.concerns(c, app, o.Dir) && m.admits(&m.e.rules[c.rule], app) && m.header(&m.e.rules[c.rule]) {
 			return true
 		}
 	}
 	return false
-}
-
-// admits reports whether a rule's protocols include one.
-func (r *crule) admits(app protocol.ID) bool {
-	return app <= protocol.Failed || r.apps == 0 || r.apps>>app&1 == 1 || r.coversVia(app)
 }
 
 // inBuffer copies a text into scratch space, for tests and transformations.

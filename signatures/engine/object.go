@@ -53,21 +53,22 @@ func (m *Matcher) Object(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, o *pro
 	m.parser = m.parserOf(f, tx)
 	size := w.Start + uint64(len(w.Data))
 	m.objSize = size
-	m.nominateObject(o, f.App.Proto(), hits)
+	app := f.App.Proto().Spoken()
+	m.nominateObject(o, app, hits)
 	if told {
-		m.nominateMagic(o, f.App.Proto())
+		m.nominateMagic(o, app)
 	}
 	os := st.object(o)
 	again := final || told || os == nil || size >= os.next
 	if again {
 		if os != nil {
 			for _, c := range os.pend {
-				m.nominateCand(o, f.App.Proto(), c)
+				m.nominateCand(o, app, c)
 			}
 		}
 		if final || os == nil {
 			for _, c := range all {
-				m.nominateCand(o, f.App.Proto(), c)
+				m.nominateCand(o, app, c)
 			}
 		}
 	}
@@ -127,7 +128,7 @@ func (m *Matcher) before(p *decode.Packet, f *flow.Flow, tx *protocol.Tx, dir pr
 		return
 	}
 	parser := m.parserOf(f, tx)
-	if def := m.e.opt.Registry.Definition(f.App.Proto()); def != nil && parser != nil && parser == f.App.Parser() {
+	if def := m.e.opt.Registry.Definition(f.App.Proto().Spoken()); def != nil && parser != nil && parser == f.App.Parser() {
 		m.Tx(p, f, parser, def, tx, dir)
 	}
 }
@@ -165,7 +166,7 @@ func (m *Matcher) nominateCand(o *protocol.Object, app protocol.ID, c cand) {
 	if !r.dirs.Has(o.Dir) && !r.Transactional || m.stamp[c.rule] == m.gen {
 		return
 	}
-	if !r.admits(app) {
+	if !m.admits(r, app) {
 		return
 	}
 	if c.list != payloadList && !feeds(r.lists[c.list].spec.ID, o, app) {
@@ -246,7 +247,7 @@ func (m *Matcher) bodyList(l *clist, tx *protocol.Tx, dir protocol.Dir, o *proto
 	if l.absent == rule.AbsentOnly {
 		return fails
 	}
-	if d := l.spec.Dirs; d != 0 && !d.Has(o.Dir) || !feeds(l.spec.ID, o, m.f.App.Proto()) {
+	if d := l.spec.Dirs; d != 0 && !d.Has(o.Dir) || !feeds(l.spec.ID, o, m.f.App.Proto().Spoken()) {
 		return waits
 	}
 	switch l.spec.ID {

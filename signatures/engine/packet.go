@@ -90,6 +90,13 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 				m.nominate(r)
 			}
 		}
+		if id := f.App.Proto(); id.Spoken() != id {
+			if pl := e.plans[id.Spoken()][dir]; pl != nil {
+				for _, r := range pl.header {
+					m.nominate(r)
+				}
+			}
+		}
 	}
 	if p.PayloadEnd <= p.Payload || p.Flags&decode.FlagFragment != 0 {
 		return

@@ -285,9 +285,10 @@ func rpcHolds(p *decode.Packet, t *rule.Test) bool {
 }
 
 // covers reports whether a protocol found is the one asked for; http asks for
-// both of its versions.
+// both of its versions, and DNS over HTTP/2 is both of what its name says.
 func covers(want, found protocol.ID) bool {
-	return want == found || want == protocol.HTTP1 && found == protocol.HTTP2
+	return want == found || want == protocol.HTTP1 && found.Spoken() == protocol.HTTP2 ||
+		found == protocol.DoH2 && (want == protocol.HTTP2 || want == protocol.DNS)
 }
 
 // flowTest tests what is known of the flow.

@@ -132,7 +132,7 @@ func (t *Trace) object(m *Matcher, tx *protocol.Tx, o *protocol.Object, w Window
 	if t.tried == m.gen || !r.inTx || r.fast == nil || r.fastList == payloadList || !final || !r.dirs.Has(m.dir) && !r.Transactional {
 		return
 	}
-	if l := &r.lists[r.fastList]; l.body && feeds(l.spec.ID, o, m.f.App.Proto()) {
+	if l := &r.lists[r.fastList]; l.body && feeds(l.spec.ID, o, m.f.App.Proto().Spoken()) {
 		if l.spec.ID == protocol.BufFileMagic {
 			text, _ := magicOf(o)
 			t.fast(t.miss(m, try{kind: KindObject, tx: tx, o: o, w: w}), m.transform(l.transforms, []byte(text)), 0, text != "")

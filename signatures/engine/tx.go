@@ -74,11 +74,13 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 	from, to := d.Inspected, tx.Progress[dir]
 	grown := to >= from
 	news := int(d.EventsSeen) < len(tx.Events)
+	carried := tx.Carried.Has(dir) && !d.Carried
+	d.Carried = tx.Carried.Has(dir)
 	d.EventsSeen = uint16(len(tx.Events))
 	if grown {
 		d.Inspected = to + 1
 	}
-	if def == nil || silenced(f) || !grown && !news {
+	if def == nil || silenced(f) || !grown && !news && !carried {
 		if silenced(f) {
 			m.tellSilenced()
 		}
@@ -104,6 +106,15 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 			}
 		}
 	}
+	if id := m.on(def.ID); id != def.ID {
+		m.nominateFields(m.e.plans[id][dir])
+	}
+	if carried {
+		if pl := m.e.plans[tx.Carries][dir]; pl != nil {
+			m.scanTx(pl, parser, tx, dir, 0, 255)
+			m.nominateFields(pl)
+		}
+	}
 	st := m.txState(tx, dir, false)
 	if st != nil {
 		for i := range st.pend {
@@ -127,18 +138,6 @@ func (m *Matcher) Tx(p *decode.Packet, f *flow.Flow, parser protocol.Parser, def
 		m.watch.tx(m, def, tx, from, to)
 	}
 	m.parser = nil
-}
-
-// fillsToo gives the protocol whose buffers a protocol's parser fills besides its
-// own, under their own ids: HTTP/2 those of HTTP/1, SMB those of DCE/RPC.
-func fillsToo(id protocol.ID) protocol.ID {
-	switch id {
-	case protocol.HTTP2:
-		return protocol.HTTP1
-	case protocol.SMB:
-		return protocol.DCERPC
-	}
-	return protocol.Unknown
 }
 
 // scanTx scans the buffers that became final with a progress of from to to.
@@ -266,7 +265,7 @@ func (m *Matcher) judgeTx(r *crule, def *protocol.Definition, tx *protocol.Tx, d
 			return fails
 		}
 	}
-	if def != nil && r.apps != 0 && r.apps>>def.ID&1 == 0 && !r.coversVia(def.ID) {
+	if def != nil && !m.concerned(r, def.ID, tx) {
 		m.tell(FailedFlow)
 		return fails
 	}
@@ -339,17 +338,6 @@ func (m *Matcher) judgeTx(r *crule, def *protocol.Definition, tx *protocol.Tx, d
 		}
 	}
 	return res
-}
-
-// coversVia tells of protocols that carry another's buffers.
-func (r *crule) coversVia(id protocol.ID) bool {
-	switch id {
-	case protocol.HTTP1:
-		return r.apps>>protocol.HTTP2&1 == 1 && r.Proto.Name == "http"
-	case protocol.DNS:
-		return r.apps>>protocol.MDNS&1 == 1 || r.apps>>protocol.LLMNR&1 == 1
-	}
-	return false
 }
 
 // flowOfTx tests the flow keyword; the protocol is the transaction's.
@@ -462,7 +450,7 @@ func (m *Matcher) txList(r *crule, l *clist, tx *protocol.Tx, dir protocol.Dir) 
 		}
 		dir = dir.Other()
 	}
-	if tx.Progress[dir] < l.spec.Progress {
+	if !ready(l, tx, dir) {
 		return waits
 	}
 	if m.parser == nil {

@@ -53,6 +53,10 @@ var suricataEvents = map[protocol.ID]string{
 	protocol.RFB:           `malformed_message unimplemented_security_type unknown_security_result confused_state`,
 	protocol.BitTorrentDHT: `malformed_packet`,
 	protocol.QUIC:          `failed_decrypt error_on_data error_on_hello crypto_frag_too_long`,
+	protocol.WebSocket:     `skip_end_of_payload reassembly_limit_reached`,
+	protocol.DHCP:          `malformed_options truncated_options`,
+	protocol.IKE: `malformed_data no_encryption weak_crypto_enc weak_crypto_prf weak_crypto_dh weak_crypto_auth weak_crypto_nodh weak_crypto_noauth
+		invalid_proposal unknown_proposal payload_extra_data multiple_server_proposal`,
 }
 
 // appEvent parses the anomaly of a protocol's transactions, or of the recognition

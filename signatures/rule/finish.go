@@ -198,13 +198,16 @@ func (c *context) atProto(format string, args ...any) error {
 }
 
 // speakers gives the protocols that fill the buffers of id: HTTP/2 fills those of
-// HTTP/1, and SMB those of DCE/RPC.
+// HTTP/1, SMB those of DCE/RPC, and DNS over HTTP/2 those of DNS.
 func speakers(id protocol.ID) []protocol.ID {
 	if id == protocol.HTTP1 {
 		return []protocol.ID{protocol.HTTP1, protocol.HTTP2}
 	}
 	if id == protocol.DCERPC {
 		return []protocol.ID{protocol.DCERPC, protocol.SMB}
+	}
+	if id == protocol.DNS {
+		return []protocol.ID{protocol.DNS, protocol.DoH2}
 	}
 	return []protocol.ID{id}
 }

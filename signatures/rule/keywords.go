@@ -86,6 +86,7 @@ func init() {
 		"tls.version": need((*context).tlsVersion), "ssl_version": need((*context).tlsVersion), "ssl_state": need((*context).sslState),
 		"dcerpc.iface": need((*context).dceIface), "dce_iface": need((*context).dceIface), "dcerpc.opnum": need((*context).dceOpnum), "dce_opnum": need((*context).dceOpnum),
 		"mqtt.flags": need((*context).mqttFlag), "mqtt.connect.flags": need((*context).mqttFlag),
+		"ike.chosen_sa_attribute": need((*context).ikeChosen), "websocket.flags": need((*context).websocketFlags),
 		"tls_cert_notbefore": need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
 	}
 	for name := range transforms {
@@ -103,10 +104,9 @@ var knownKeywords = func() map[string]string {
 		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption
 		nfs_procedure nfs_version snmp.version snmp.pdu_type
-		ike.exchtype ike.chosen_sa_attribute ike.key_exchange_payload_length ike.nonce_payload_length websocket.opcode websocket.mask websocket.flags
 		enip_command enip.status enip.cip_class enip.cip_attribute enip.cip_instance enip.cip_status enip.cip_extendedstatus enip.revision
 		enip.identity_status enip.state enip.serial enip.vendor_id enip.protocol_version enip.capabilities enip.device_type enip.product_code enip.command
-		dhcp.leasetime dhcp.rebinding_time dhcp.renewal_time dnp3_func dnp3_ind dnp3_obj dnp3.func dnp3.ind dnp3.obj ldap.request.operation
+		dnp3_func dnp3_ind dnp3_obj dnp3.func dnp3.ind dnp3.obj ldap.request.operation
 		ldap.responses.operation ldap.responses.count ldap.responses.result_code smb_version http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
 		cluster flowvar pktvar hostvar dns_query_flags stream-size ttl_range igmp.type igmp.csum
 		flow.elephant flow.elephant_toserver flow.elephant_toclient smtp.bdat email.count ndpi-protocol ndpi-risk file_stored pgsql.type
@@ -178,6 +178,9 @@ var fieldKeywords = map[string]fieldKeyword{
 	"mqtt.type": {"mqtt", 15, mqttTypes}, "mqtt.qos": {"mqtt", 3, nil}, "mqtt.protocol_version": {"mqtt", 255, nil}, "mqtt.reason_code": {"mqtt", 255, nil},
 	"mqtt.connack.session_present": {"mqtt", 1, yesNo},
 	"rfb.sectype":                  {"rfb", 1<<32 - 1, nil}, "rfb.secresult": {"rfb", 1<<32 - 1, rfbResults},
+	"websocket.opcode": {"websocket", 15, websocketOpcodes}, "websocket.mask": {"websocket", 1<<32 - 1, nil},
+	"dhcp.leasetime": {"dhcp", 1<<32 - 1, nil}, "dhcp.rebinding_time": {"dhcp", 1<<32 - 1, nil}, "dhcp.renewal_time": {"dhcp", 1<<32 - 1, nil},
+	"ike.exchtype": {"ike", 255, nil}, "ike.key_exchange_payload_length": {"ike", 1<<32 - 1, nil}, "ike.nonce_payload_length": {"ike", 1<<32 - 1, nil},
 	"ftp.reply_code": {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
 }
 

@@ -18,29 +18,39 @@ var mqttFlags = map[string]map[string]uint64{
 
 // mqttFlag reads flags that must be set or, after a !, must not; or a number.
 func (c *context) mqttFlag(name, val string) error {
-	names := mqttFlags[name]
+	t, err := bitTest(val, mqttFlags[name])
+	if err != nil {
+		return err
+	}
+	return c.fieldTest("mqtt", name, t)
+}
+
+// bitTest reads the names of bits that must be set or, after a !, must not; or a
+// number of eight bits.
+func bitTest(val string, names map[string]uint64) (IntTest, error) {
 	t := IntTest{Op: '&'}
 	if first := strings.TrimLeft(val, " !=&<>"); isDigit(first) {
-		var err error
-		if t, err = parseInt(val, 255, nil); err != nil {
-			return err
+		return parseInt(val, 255, nil)
+	}
+	for _, part := range strings.Split(val, ",") {
+		word, unset := strings.CutPrefix(strings.ToLower(strings.TrimSpace(part)), "!")
+		bit, ok := names[word]
+		if !ok {
+			return t, faultf("%q is no flag%s", clip(part), didYouMean(word, slices.Collect(maps.Keys(names))))
 		}
-	} else {
-		for _, part := range strings.Split(val, ",") {
-			word, unset := strings.CutPrefix(strings.ToLower(strings.TrimSpace(part)), "!")
-			bit, ok := names[word]
-			if !ok {
-				return faultf("%q is no flag%s", clip(part), didYouMean(word, slices.Collect(maps.Keys(names))))
-			}
-			if t.A&bit != 0 {
-				return faultf("the flag %s is given twice", word)
-			}
-			if t.A |= bit; !unset {
-				t.B |= bit
-			}
+		if t.A&bit != 0 {
+			return t, faultf("the flag %s is given twice", word)
+		}
+		if t.A |= bit; !unset {
+			t.B |= bit
 		}
 	}
-	if err := c.needProto("mqtt"); err != nil {
+	return t, nil
+}
+
+// fieldTest adds a test of a number of a protocol's transactions.
+func (c *context) fieldTest(proto, name string, t IntTest) error {
+	if err := c.needProto(proto); err != nil {
 		return err
 	}
 	c.r.Fields = append(c.r.Fields, FieldTest{Keyword: name, Int: t, Col: c.col})

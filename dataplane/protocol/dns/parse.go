@@ -81,6 +81,18 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
 		p.txs.Last().AddEvent("flooded")
 		return
 	}
+	m := newMessage(dir, data)
+	if p.proto == protocol.DNS {
+		m.misdirected()
+	}
+	tx := p.txs.Add(m, env.Now)
+	tx.Only = 1 << m.Dir
+	tx.Progress = [2]uint8{Done, Done}
+	m.note(tx)
+}
+
+// newMessage reads a message, whose bytes are borrowed.
+func newMessage(dir protocol.Dir, data []byte) *Message {
 	m := &Message{Dir: dir}
 	// One allocation for the bytes and, mostly, the names out of them.
 	mem := make([]byte, len(data), len(data)+min(256, len(data)))
@@ -88,16 +100,22 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
 	m.raw = mem[:len(data):len(data)]
 	m.arena = mem[len(data):len(data)]
 	m.parse()
-	if p.proto == protocol.DNS && len(data) >= headerLen {
-		if dir == protocol.ToServer && m.Response() {
-			m.faults |= faultNotRequest
-		} else if dir == protocol.ToClient && !m.Response() {
-			m.faults |= faultNotResponse
-		}
+	return m
+}
+
+// misdirected notes that a message is not what its direction has.
+func (m *Message) misdirected() {
+	switch {
+	case len(m.raw) < headerLen:
+	case m.Dir == protocol.ToServer && m.Response():
+		m.faults |= faultNotRequest
+	case m.Dir == protocol.ToClient && !m.Response():
+		m.faults |= faultNotResponse
 	}
-	tx := p.txs.Add(m, env.Now)
-	tx.Only = 1 << m.Dir
-	tx.Progress = [2]uint8{Done, Done}
+}
+
+// note adds what is wrong with a message to its transaction.
+func (m *Message) note(tx *protocol.Tx) {
 	for i, name := range faultNames {
 		if m.faults>>i&1 == 1 {
 			tx.AddEvent(name)
@@ -108,19 +126,27 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
 // Buffer implements protocol.Parser.
 func (p *Parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir, i int) ([]byte, bool) {
 	m, ok := tx.State.(*Message)
-	if !ok || dir != m.Dir || i < 0 {
+	if !ok {
 		return nil, false
 	}
-	switch id.Slot() {
+	return m.buffer(id.Slot(), dir, i)
+}
+
+// buffer gives instance i of a buffer by its slot.
+func (m *Message) buffer(slot uint8, dir protocol.Dir, i int) ([]byte, bool) {
+	if dir != m.Dir || i < 0 {
+		return nil, false
+	}
+	switch slot {
 	case slotQuery, slotQueriesName:
-		if id.Slot() == slotQuery && dir != protocol.ToServer {
+		if slot == slotQuery && dir != protocol.ToServer {
 			return nil, false
 		}
 		if i < len(m.questions) {
 			return m.text(m.questions[i].name), true
 		}
 	case slotAnswersName, slotAuthoritiesName, slotAdditionalsName:
-		if s := m.sections[id.Slot()-slotAnswersName]; i < len(s) {
+		if s := m.sections[slot-slotAnswersName]; i < len(s) {
 			return m.text(s[i].name), true
 		}
 	case slotResponseName:

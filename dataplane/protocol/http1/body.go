@@ -7,6 +7,7 @@ import (
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/decompress"
+	"sluice/dataplane/protocol/dns"
 	"sluice/dataplane/protocol/multipart"
 )
 
@@ -27,6 +28,8 @@ type bodyState struct {
 	after  stage
 	encs   []decompress.Encoding
 	dec    *decompress.Decoder
+	// doh takes the body where it is a message of DNS; nil otherwise.
+	doh *dns.OverHTTP
 	// deaf: nothing further can be decoded.
 	deaf bool
 	gaps bool
@@ -63,6 +66,7 @@ func (b *bodyState) openRaw(tx *protocol.Tx) {
 	b.close(protocol.ObjectTruncated)
 	b.obj = protocol.Object{Kind: protocol.KindBody, Dir: b.dir, Tx: tx}
 	b.armed = true
+	b.doh = nil
 	b.dec, b.useForm, b.isURL, b.deaf, b.gaps = nil, false, false, false, false
 	b.begin()
 }
@@ -75,6 +79,9 @@ func (p *parser) prepareBody(dir protocol.Dir, s *side) {
 	b.obj = protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: ex.tx, File: true, RuleLimit: p.env.Limits.HTTP.Rules[dir]}
 	b.armed, b.chunks = true, false
 	b.useForm, b.deaf, b.gaps = false, false, false
+	if b.doh = nil; ex.doh.Wants(dir) {
+		b.doh = ex.doh
+	}
 	b.obj.Name = ex.fileName(dir)
 	framing := s.stage
 	if framing == stMaybeBody {
@@ -205,6 +212,9 @@ func (b *bodyState) give(data []byte) {
 		return
 	}
 	b.p.env.Objects.ObjectData(&b.obj, data)
+	if !b.doh.Body(b.dir, data) {
+		b.obj.Tx.AddEvent(pick(b.dir, "dns_request_too_long", "dns_response_too_long"))
+	}
 	if b.isURL {
 		b.url.write(b.p.env.Objects, data)
 	}
@@ -260,6 +270,12 @@ func (b *bodyState) unscannable(err error) {
 // close ends the body's objects.
 func (b *bodyState) close(state protocol.ObjectState) {
 	b.armed = false
+	if b.doh != nil {
+		defer func() {
+			b.doh.End(b.obj.Tx, b.dir, state == protocol.ObjectClosed && !b.deaf && !b.gaps)
+			b.doh = nil
+		}()
+	}
 	if !b.open {
 		b.drop()
 		return

@@ -12,6 +12,9 @@ var slotKinds = [numSlots]kind{
 // Buffer implements protocol.Parser.
 func (p *parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir, i int) ([]byte, bool) {
 	ex, ok := tx.State.(*exchange)
+	if ok && id.Protocol() == protocol.DNS {
+		return ex.doh.Buffer(id, dir, i)
+	}
 	if !ok || id.Protocol() != protocol.HTTP1 {
 		return nil, false
 	}

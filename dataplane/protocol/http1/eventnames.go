@@ -2,7 +2,8 @@ package http1
 
 // eventNames are the anomalies that the parser of HTTP/1 adds to transactions.
 var eventNames = []string{
-	"100_continue_already_seen", "abnormal_ce_header", "compression_bomb", "double_encoded_uri",
+	"100_continue_already_seen", "abnormal_ce_header", "compression_bomb", "dns_request_too_long", "dns_response_too_long",
+	"double_encoded_uri",
 	"duplicate_content_length_field_in_request", "duplicate_content_length_field_in_response", "gzip_decompression_failed",
 	"host_header_ambiguous", "invalid_content_length_field_in_request", "invalid_content_length_field_in_response",
 	"invalid_request_chunk_len", "invalid_request_field_folding", "invalid_response_chunk_len",

@@ -24,6 +24,7 @@ func (p *parser) headDone(dir protocol.Dir, s *side, rest []byte) protocol.Statu
 	}
 	if !interim {
 		ex.advance(dir, ProgressHeaders)
+		ex.carry(dir)
 	}
 	chunked := p.transferEncoding(dir, ex, m)
 	length, hasLength := p.contentLength(dir, ex, m)

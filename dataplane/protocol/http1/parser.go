@@ -1,6 +1,9 @@
 package http1
 
-import "sluice/dataplane/protocol"
+import (
+	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/dns"
+)
 
 // stage is where a direction is.
 type stage uint8
@@ -56,6 +59,7 @@ type exchange struct {
 	// twicePath and twiceQuery undo escapes twice; nested tells that some are left
 	// once they have been undone.
 	twicePath, twiceQuery, nested bool
+	doh                           *dns.OverHTTP
 }
 
 // side is one direction's state.
@@ -421,6 +425,7 @@ func (p *parser) complete(dir protocol.Dir, s *side, rest []byte) protocol.Statu
 			switch {
 			case containsFold(v, "websocket"):
 				to = protocol.WebSocket
+				p.env.Hint = ex.upgraded()
 			case containsFold(v, "h2c"):
 				to = protocol.HTTP2
 			}

@@ -7,10 +7,24 @@ import (
 	"sluice/events"
 )
 
-var logHTTP = []string{"http"}
+var logHTTP, logDNS = []string{"http"}, []string{"http", "dns"}
 
 // Log implements protocol.Parser.
-func (p *parser) Log(tx *protocol.Tx) []string { return logHTTP }
+func (p *parser) Log(tx *protocol.Tx) []string {
+	if ex, ok := tx.State.(*exchange); ok && ex.doh.Known() {
+		return logDNS
+	}
+	return logHTTP
+}
+
+// hostField gives the host that a request names, in its URI or else its header.
+func (ex *exchange) hostField() ([]byte, bool) {
+	req := &ex.msg[protocol.ToServer]
+	if ex.hostEnd > 0 {
+		return req.raw[ex.host:ex.hostEnd], true
+	}
+	return req.get(kindHost)
+}
 
 // Record implements protocol.Parser.
 func (p *parser) Record(tx *protocol.Tx, e *events.Event) {
@@ -27,11 +41,7 @@ func (p *parser) Record(tx *protocol.Tx, e *events.Event) {
 		h.URL = string(req.uri())
 		h.Method = string(req.method())
 		h.Protocol = string(req.proto())
-		host, ok := req.raw[ex.host:ex.hostEnd], ex.hostEnd > 0
-		if !ok {
-			host, ok = req.get(kindHost)
-		}
-		if ok {
+		if host, ok := ex.hostField(); ok {
 			name, port, _ := splitHost(host)
 			h.Hostname, h.HTTPPort = string(bytes.ToLower(name)), port
 		}
@@ -75,4 +85,5 @@ func (p *parser) Record(tx *protocol.Tx, e *events.Event) {
 	}
 	h.Length = int64(resp.wire)
 	e.HTTP = h
+	ex.doh.Record(tx, e)
 }

@@ -8,6 +8,7 @@ import (
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/decompress"
 	"sluice/dataplane/protocol/multipart"
+	"sluice/dataplane/protocol/websocket"
 )
 
 // usualLayers is how many content encodings are nothing special.
@@ -29,6 +30,9 @@ type body struct {
 	deaf bool
 	gaps bool
 
+	// tunnel reads WebSocket in the stream of an extended CONNECT; nil otherwise.
+	tunnel *websocket.Parser
+
 	form     *multipart.Parser
 	useForm  bool
 	part     protocol.Object
@@ -46,6 +50,10 @@ func (b *body) renew() {
 
 // drop gives back what is pooled, without calls to the sink.
 func (b *body) drop() {
+	if b.tunnel != nil {
+		b.tunnel.Release()
+		b.tunnel = nil
+	}
 	if b.dec != nil {
 		b.deaf, b.open = true, false
 		dec := b.dec
@@ -66,6 +74,7 @@ func (p *parser) prepareBody(dir protocol.Dir, ex *exchange) {
 	b.obj = protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: ex.tx, File: m.done}
 	if v, ok := ex.msg[protocol.ToServer].get(kindMethod); ok && string(v) == "CONNECT" {
 		b.obj.File = false // a tunnel
+		b.tunnel = ex.webSocket(dir)
 	}
 	b.obj.Name = ex.fileName(dir)
 	if ct, ok := m.get(kindContentType); ok {
@@ -127,6 +136,27 @@ func (b *body) encodings(m *message, limits *protocol.Limits) {
 	}
 }
 
+// webSocket gives what reads a direction of an extended CONNECT (RFC 8441) for
+// WebSocket, nil for anything else.
+func (ex *exchange) webSocket(dir protocol.Dir) *websocket.Parser {
+	req := &ex.msg[protocol.ToServer]
+	if v, _ := req.get(kindProtocol); string(v) != "websocket" || dir == protocol.ToClient && ex.msg[dir].status/100 != 2 {
+		return nil
+	}
+	if other := ex.body[dir.Other()].tunnel; other != nil {
+		return other
+	}
+	return websocket.Within(ex.tx, protocol.Upgrade{Path: ex.fileName(dir)})
+}
+
+// endTunnel ends WebSocket in the direction. What comes behind it is a body.
+func (b *body) endTunnel() {
+	if b.tunnel != nil {
+		b.tunnel.End(b.p.env, b.dir)
+		b.tunnel = nil
+	}
+}
+
 // begin opens the object.
 func (b *body) begin() {
 	if b.ready && !b.open {
@@ -169,6 +199,12 @@ func (b *body) write(data []byte) {
 	if len(data) == 0 {
 		return
 	}
+	if b.tunnel != nil {
+		if b.tunnel.Parse(b.p.env, b.dir, data) != protocol.Error {
+			return
+		}
+		b.endTunnel()
+	}
 	b.begin()
 	switch {
 	case !b.open, b.deaf:
@@ -188,6 +224,13 @@ func (b *body) give(data []byte) {
 		return
 	}
 	b.p.env.Objects.ObjectData(&b.obj, data)
+	if !b.ex.doh.Body(b.dir, data) {
+		if b.dir == protocol.ToServer {
+			b.ex.tx.AddEvent("dns_request_too_long")
+		} else {
+			b.ex.tx.AddEvent("dns_response_too_long")
+		}
+	}
 	if b.useForm {
 		b.form.Write(data)
 	}
@@ -199,6 +242,12 @@ func (b *body) gap(n uint64) {
 		return
 	}
 	b.ex.msg[b.dir].wire += n
+	if b.tunnel != nil {
+		if b.tunnel.Gap(b.p.env, b.dir, n) != protocol.Error {
+			return
+		}
+		b.endTunnel()
+	}
 	b.begin()
 	if !b.open {
 		return
@@ -236,6 +285,10 @@ func (b *body) unscannable(err error) {
 // unless the head of another message prepares it.
 func (b *body) close(state protocol.ObjectState) {
 	b.ready = false
+	b.endTunnel()
+	if b.ex.doh.Wants(b.dir) {
+		defer func() { b.ex.doh.End(b.ex.tx, b.dir, state == protocol.ObjectClosed && !b.deaf && !b.gaps) }()
+	}
 	if !b.open {
 		b.drop()
 		return

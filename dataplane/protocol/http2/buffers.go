@@ -56,6 +56,9 @@ var http1Slots, http1Dirs = func() (t [256]want, dirs [256]protocol.Dirs) {
 // the ids of HTTP/1, the ones that both protocols fill (see Also).
 func (p *parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir, i int) ([]byte, bool) {
 	ex, ok := tx.State.(*exchange)
+	if ok && id.Protocol() == protocol.DNS {
+		return ex.doh.Buffer(id, dir, i)
+	}
 	if !ok || i < 0 || tx.Progress[dir] < ProgressHeaders {
 		return nil, false
 	}

@@ -452,6 +452,11 @@ func (p *parser) end(dir protocol.Dir, s *side) protocol.Status {
 		}
 	case frameRSTStream:
 		if ex != nil && !ex.gone {
+			if dir == protocol.ToServer && ex.doh != nil && !ex.over[protocol.ToClient] {
+				// A resolver's answer is on its way all the same, and tells of the name.
+				p.endStream(dir, ex, protocol.ObjectTruncated)
+				break
+			}
 			if dir == protocol.ToServer {
 				p.resets[p.nreset%len(p.resets)] = s.f.stream
 				p.nreset++

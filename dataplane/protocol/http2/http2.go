@@ -53,6 +53,13 @@ func Definition() *protocol.Definition {
 	}
 }
 
+// DoH2 describes DNS over HTTP/2 (RFC 8484): flows of HTTP/2 that carry it go by
+// this name once that shows. HTTP/2's parser reads them.
+func DoH2() *protocol.Definition {
+	d := Definition()
+	return &protocol.Definition{ID: protocol.DoH2, Events: eventNames, Complete: d.Complete, States: d.States}
+}
+
 // Also lists the buffers of HTTP/1 that Parser.Buffer gives for transactions of
 // HTTP/2 too, and those bodies that reach the ObjectSink as KindBody objects.
 func Also() []protocol.BufferSpec {

@@ -253,6 +253,7 @@ func (p *parser) headDone(dir protocol.Dir, ex *exchange, last bool) {
 		p.checkAuthority(ex, m)
 	}
 	ex.advance(dir, ProgressHeaders)
+	p.carry(dir, ex)
 	p.prepareBody(dir, ex)
 }
 

@@ -9,7 +9,7 @@ import (
 	"sluice/events"
 )
 
-var logHTTP = []string{"http"}
+var logHTTP, logDNS = []string{"http"}, []string{"http", "dns"}
 
 // Log implements protocol.Parser. Frames and streams that have nothing to tell
 // are not reported.
@@ -17,6 +17,9 @@ func (p *parser) Log(tx *protocol.Tx) []string {
 	ex, ok := tx.State.(*exchange)
 	if !ok {
 		return nil
+	}
+	if ex.doh.Known() {
+		return logDNS
 	}
 	for d := range ex.msg {
 		f := &ex.facts[d]
@@ -93,6 +96,7 @@ func (p *parser) Record(tx *protocol.Tx, e *events.Event) {
 	h.Version = "2"
 	h.HTTP2 = &events.HTTP2{StreamID: ex.id, Request: ex.facts[0].frames(), Response: ex.facts[1].frames()}
 	e.HTTP = h
+	ex.doh.Record(tx, e)
 }
 
 func contentRange(v []byte) *events.ContentRange {

@@ -4,6 +4,7 @@ import (
 	"sort"
 
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/dns"
 )
 
 // exchange is a transaction's own part: a stream's request and response, or a
@@ -14,6 +15,7 @@ type exchange struct {
 	msg   [2]message
 	body  [2]body
 	facts [2]facts
+	doh   *dns.OverHTTP
 	// control: of a frame alone. gone: complete, and off the parser's lists.
 	control, gone bool
 	// over tells the directions that have ended.
@@ -29,6 +31,23 @@ func (ex *exchange) advance(dir protocol.Dir, to uint8) {
 func (p *parser) event(ex *exchange, name string) {
 	if ex != nil {
 		ex.tx.AddEvent(name)
+	}
+}
+
+// DNS gives the message of DNS that a direction carries, nil for none.
+func (ex *exchange) DNS(dir protocol.Dir) *dns.Message { return ex.doh.DNS(dir) }
+
+// carry looks for DNS in a direction whose head is complete.
+func (p *parser) carry(dir protocol.Dir, ex *exchange) {
+	m := &ex.msg[dir]
+	var h dns.Head
+	h.ContentType, _ = m.get(kindContentType)
+	if v, _ := m.get(kindMethod); dir == protocol.ToServer && string(v) == "GET" {
+		h.URI, _ = m.get(kindPath)
+		h.Accept, _ = m.get(kindAccept)
+	}
+	if ex.doh = ex.doh.Head(ex.tx, dir, h); ex.doh != nil {
+		p.env.Became = protocol.DoH2
 	}
 }
 
@@ -56,7 +75,7 @@ func (p *parser) newExchange() *exchange {
 			ex.facts[d].reset()
 			ex.body[d].renew()
 		}
-		ex.id, ex.control, ex.gone, ex.over = 0, false, false, [2]bool{}
+		ex.id, ex.control, ex.gone, ex.over, ex.doh = 0, false, false, [2]bool{}, nil
 	} else {
 		ex = new(exchange)
 		for d := range ex.body {
