@@ -196,6 +196,9 @@ type Definition struct {
 	// ProbeDatagram looks at one datagram, where that takes another look than
 	// Probe; nil otherwise.
 	ProbeDatagram func(dir Dir, data []byte) Certainty
+	// Answer judges the first bytes of a direction once the other one has settled that
+	// the flow speaks the protocol, where less is enough then; nil is Probe.
+	Answer func(dir Dir, data []byte) Certainty
 	// Reversed reports whether a datagram, sent by what the flow takes for its
 	// client, is a server's; nil where that cannot be told.
 	Reversed func(data []byte) bool
@@ -312,12 +315,13 @@ type Limits struct {
 	RatioFree int64
 	// NoJA3, NoJA4 and NoHASSH leave fingerprints out.
 	NoJA3, NoJA4, NoHASSH bool
-	// HTTP, HTTP2, Mail, SMB and MQTT bound and tune single parsers.
+	// HTTP, HTTP2, Mail, SMB, MQTT and PGSQL bound and tune single parsers.
 	HTTP  HTTPLimits
 	HTTP2 HTTP2Limits
 	Mail  MailLimits
 	SMB   SMBLimits
 	MQTT  MQTTLimits
+	PGSQL PGSQLLimits
 }
 
 // Tx gives the bound on the live transactions of a flow of a protocol.
@@ -379,6 +383,12 @@ type MQTTLimits struct {
 	// Logged bounds each text of a record.
 	Logged int
 	// Passwords has records show what clients prove themselves with.
+	Passwords bool
+}
+
+// PGSQLLimits tune PostgreSQL.
+type PGSQLLimits struct {
+	// Passwords has records show the passwords that clients send.
 	Passwords bool
 }
 

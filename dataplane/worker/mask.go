@@ -6,6 +6,7 @@ import (
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/mqtt"
+	"sluice/dataplane/protocol/pgsql"
 	"sluice/events"
 )
 
@@ -114,13 +115,16 @@ func hasSecretName(b []byte) bool {
 
 // MaskLogins replaces passwords of logins in the clear by asterisks: commands of
 // FTP (RFC 959), POP3 (RFC 1939, RFC 5034), SMTP (RFC 4954) and IMAP (RFC 9051),
-// and the CONNECT of MQTT.
+// the CONNECT of MQTT, and PostgreSQL's passwords.
 // b may begin with a packet's headers.
 func MaskLogins(b []byte, proto protocol.ID) {
 	switch proto {
 	case protocol.FTP, protocol.POP3, protocol.SMTP, protocol.IMAP:
 	case protocol.MQTT:
 		mqtt.HidePassword(b)
+		return
+	case protocol.PGSQL:
+		pgsql.HidePassword(b)
 		return
 	default:
 		return

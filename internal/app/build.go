@@ -30,6 +30,8 @@ import (
 	"sluice/dataplane/protocol/http2"
 	"sluice/dataplane/protocol/imap"
 	"sluice/dataplane/protocol/mqtt"
+	"sluice/dataplane/protocol/nfs"
+	"sluice/dataplane/protocol/pgsql"
 	"sluice/dataplane/protocol/pop3"
 	"sluice/dataplane/protocol/quic"
 	"sluice/dataplane/protocol/smb"
@@ -69,7 +71,7 @@ func Registry() (*protocol.Registry, error) { return protocol.NewRegistry(defini
 func definitions() []*protocol.Definition {
 	return []*protocol.Definition{http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
-		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition()}
+		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition(), pgsql.Definition(), nfs.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.

@@ -49,7 +49,9 @@ var suricataEvents = map[protocol.ID]string{
 	protocol.IMAP: `too_many_transactions invalid_data request_not_found too_many_headers`,
 	protocol.MQTT: `missing_connect missing_publish missing_subscribe missing_unsubscribe double_connect unintroduced_message invalid_qos_level
 		missing_msg_id unassigned_msg_type too_many_transactions malformed_traffic`,
-	protocol.QUIC: `failed_decrypt error_on_data error_on_hello crypto_frag_too_long`,
+	protocol.PGSQL: `too_many_transactions malformed_request malformed_response invalid_length too_many_responses`,
+	protocol.NFS:   `malformed_data too_many_transactions`,
+	protocol.QUIC:  `failed_decrypt error_on_data error_on_hello crypto_frag_too_long`,
 }
 
 // appEvent parses the anomaly of a protocol's transactions, or of the recognition
