@@ -1,6 +1,10 @@
 package rule
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // nfsProcedures number the procedures of NFS by name, whatever their number is in a
 // version: RFC 1813, then what RFC 1094, RFC 7530, RFC 8881 and RFC 7862 add. A test
@@ -18,10 +22,6 @@ var nfsProcedures = func() map[string]uint64 {
 	return m
 }()
 
-// NFSProcedures gives the names of procedures of NFS with their numbers in rules. It
-// must not be changed.
-func NFSProcedures() map[string]uint64 { return nfsProcedures }
-
 // nfsProcedure reads a number, or a range whose ends are part of it, or the name of a
 // procedure, which has other numbers in other versions.
 func (c *context) nfsProcedure(name, val string) error {
@@ -29,7 +29,7 @@ func (c *context) nfsProcedure(name, val string) error {
 	if word != "" && !isDigit(strings.TrimLeft(word, " !=&<>")) {
 		n, ok := nfsProcedures[strings.TrimSpace(word)]
 		if !ok {
-			return faultf("%q is no procedure of NFS%s", clip(val), didYouMean(word, procedureNames()))
+			return faultf("%q is no procedure of NFS%s", clip(val), didYouMean(word, slices.Collect(maps.Keys(nfsProcedures))))
 		}
 		t := IntTest{Op: '=', A: n}
 		if negated {
@@ -51,12 +51,12 @@ func (c *context) nfsProcedure(name, val string) error {
 			return faultf("the range %d to %d holds no number", a, b)
 		}
 		if not {
-			return unevaluated("a range of procedures that is negated")
+			if a == 0 {
+				return c.nfsField(name, IntTest{Op: '>', A: b})
+			}
+			return c.nfsField(name, IntTest{Op: 'R', A: a - 1, B: b + 1})
 		}
-		if err := c.nfsField(name, IntTest{Op: 'G', A: a}); err != nil {
-			return err
-		}
-		return c.nfsField(name, IntTest{Op: 'L', A: b})
+		return c.nfsField(name, IntTest{Op: 'i', A: a, B: b})
 	}
 	t, err := parseInt(val, 1<<32-1, nil)
 	if err != nil {
@@ -83,12 +83,4 @@ func (c *context) nfsField(name string, t IntTest) error {
 		return unevaluated("keyword " + name)
 	}
 	return nil
-}
-
-func procedureNames() []string {
-	var out []string
-	for n := range nfsProcedures {
-		out = append(out, n)
-	}
-	return out
 }

@@ -2,6 +2,7 @@ package nfs
 
 import (
 	"slices"
+	"strings"
 
 	"sluice/dataplane/protocol"
 )
@@ -57,7 +58,7 @@ func (t *Transaction) Field(name string, dir protocol.Dir, i int) (uint64, bool)
 	case "nfs_procedure":
 		return uint64(t.Procedure), true
 	case "nfs_procedure.name":
-		n, ok := ProcedureNames()[procedureName(t.Version, t.Procedure)]
+		n, ok := ProcedureNames()[strings.ToLower(procedureName(t.Version, t.Procedure))]
 		return n, ok
 	case "nfs_version":
 		return uint64(t.Version), true

@@ -1,7 +1,6 @@
 package nfs
 
 import (
-	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,19 +37,19 @@ func procedureName(version, n uint32) string {
 	return strconv.FormatUint(uint64(n), 10)
 }
 
-// ProcedureNames gives a number for each name of a procedure: what nfs_procedure
+// ProcedureNames gives a number for each name of a procedure, in lower case: what nfs_procedure
 // compares where a rule names one, since a procedure has other numbers in other
 // versions. It must not be changed.
 var ProcedureNames = sync.OnceValue(func() map[string]uint64 {
-	all := map[string]uint64{}
+	all := map[string]uint64{"null": 0}
 	for _, list := range [][]string{names3, names2, names4} {
 		for _, n := range list {
-			if _, ok := all[n]; !ok {
+			if n = strings.ToLower(n); all[n] == 0 && n != "null" {
 				all[n] = uint64(len(all))
 			}
 		}
 	}
-	return maps.Clone(all)
+	return all
 })
 
 // statuses are the names of what calls end with, which the versions have in common

@@ -168,6 +168,7 @@ type Parser struct {
 	waiting []*protocol.Tx
 	spilt   [2]*protocol.Object
 	sealed  [2]bool
+	ended   [2]bool
 	unread  [2]uint64
 	msg     message
 }
@@ -261,11 +262,14 @@ func (p *Parser) afterContent(env *protocol.Env, s *side) {
 // end takes note that a message is over.
 func (p *Parser) end(env *protocol.Env, dir protocol.Dir) {
 	s := &p.side[dir]
-	switch {
-	case s.stage == stHead && len(s.buf) > 0:
+	if s.stage == stHead && len(s.buf) > 0 {
 		p.look(env, dir, true)
-	case s.stage == stContent:
-		p.malformed(env, dir) // it ends before its content does
+	}
+	if s.stage == stContent {
+		if s.to.tx != nil {
+			s.to.tx.AddEvent("malformed_data") // it ends before its content does
+		}
+		p.finish(env, s.to, protocol.ObjectTruncated)
 	}
 	if o := p.spilt[dir]; o != nil {
 		p.spilt[dir] = nil
@@ -346,6 +350,9 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 		return protocol.Error
 	}
 	s.left -= uint32(n)
+	if s.stage == stHead && len(s.buf) > 0 {
+		p.look(env, dir, false) // content may have begun
+	}
 	if s.stage == stContent {
 		k := min(uint64(s.data), n)
 		p.missing(env, s.to, s.off, k)
@@ -364,34 +371,31 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 }
 
 // End implements protocol.Parser. Files have no end of their own before version 4:
-// what was written by now is the file.
+// what was written by the time that both ends have gone is the file.
 func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	s := &p.side[dir]
-	for len(p.open) > 0 {
-		i := 0
-		for i < len(p.open) && p.open[i].dir != dir {
-			i++
-		}
-		if i == len(p.open) {
-			break
-		}
-		t, state := p.open[i], protocol.ObjectClosed
-		if t == s.to || dir == protocol.ToClient {
-			state = protocol.ObjectTruncated
-		}
-		p.finish(env, t, state)
-	}
 	if o := p.spilt[dir]; o != nil {
 		p.spilt[dir] = nil
 		env.Objects.CloseObject(o, protocol.ObjectTruncated)
 	}
-	for _, tx := range p.txs.Live {
-		if tx.In(dir) {
-			tx.Progress[dir] = Done
-		}
+	if s.to != nil {
+		p.finish(env, s.to, protocol.ObjectTruncated)
 	}
-	p.waiting = p.waiting[:0]
 	*s = side{}
+	if p.ended[dir] = true; !p.ended[dir.Other()] {
+		return
+	}
+	for len(p.open) > 0 {
+		t, state := p.open[0], protocol.ObjectClosed
+		if t.dir == protocol.ToClient {
+			state = protocol.ObjectTruncated
+		}
+		p.finish(env, t, state)
+	}
+	for _, tx := range p.txs.Live {
+		tx.Progress = [2]uint8{Done, Done}
+	}
+	p.waiting = nil
 }
 
 // Unread implements protocol.Opaque.
