@@ -28,8 +28,6 @@ type transfer struct {
 	ahead     []piece
 	patch     *protocol.Object
 	at        uint64
-	// plain: it is content for the classifiers alone, no file for rules and records.
-	plain bool
 }
 
 // piece is content that came ahead of its place.
@@ -86,7 +84,6 @@ func (p *Parser) transaction(env *protocol.Env, t *transfer, m *message) {
 	tr := &Transaction{XID: m.xid, Version: m.version, Procedure: procedureOf(m.version, t.dir), kind: kRead, name: t.f.name, handle: t.f.handle, transfer: t}
 	if t.dir == protocol.ToServer {
 		tr.kind = kWrite
-		t.plain = m.version == 2 // as rules know it, files of version 2 are those that are read
 	} else {
 		tr.cred = m.cred
 	}
@@ -173,12 +170,18 @@ func (p *Parser) content(env *protocol.Env, t *transfer, off uint64, b []byte) {
 // front gives content that is in order.
 func (p *Parser) front(env *protocol.Env, t *transfer, b []byte) {
 	if t.obj == nil {
-		t.obj = &protocol.Object{Kind: protocol.KindFile, Dir: t.dir, Tx: t.tx, Name: t.f.name, File: !t.plain, Start: t.next}
+		t.obj = t.object(t.next)
+		t.obj.File = true
 		p.opened(env, t)
 		env.Objects.OpenObject(t.obj)
 	}
 	t.next += uint64(len(b))
 	env.Objects.ObjectData(t.obj, b)
+}
+
+// object makes an object of content that begins at off.
+func (t *transfer) object(off uint64) *protocol.Object {
+	return &protocol.Object{Kind: protocol.KindFile, Dir: t.dir, Tx: t.tx, Name: t.f.name, Start: off}
 }
 
 // aside gives content that is out of its place, as an object of its own, which goes
@@ -189,7 +192,7 @@ func (p *Parser) aside(env *protocol.Env, t *transfer, off uint64, b []byte) {
 		t.patch = nil
 	}
 	if t.patch == nil {
-		t.patch = &protocol.Object{Kind: protocol.KindFile, Dir: t.dir, Tx: t.tx, Name: t.f.name, Start: off}
+		t.patch = t.object(off)
 		p.opened(env, t)
 		env.Objects.OpenObject(t.patch)
 	}

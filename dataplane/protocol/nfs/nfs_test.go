@@ -165,7 +165,7 @@ func TestDialogues(t *testing.T) {
 	f("version 2", udp, []string{`{"version":2,"procedure":"LOOKUP","filename":"old","hhash":"` + hh + `","id":1,"file_tx":false,"status":"OK"}`,
 		`{"version":2,"procedure":"READ","filename":"old","hhash":"` + hh + `","id":2,"file_tx":true,"status":"OK","read":{"first":true,"last":true,"last_xid":2,"chunks":1}}`,
 		`{"version":2,"procedure":"WRITE","filename":"old","hhash":"` + hh + `","id":3,"file_tx":true,"status":"OK","write":{"first":true,"last":false,"last_xid":3,"chunks":1}}`},
-		[]string{"to_client CLOSED old@0=4111 file=true", "to_server CLOSED old@0=4222 file=false"})
+		[]string{"to_client CLOSED old@0=4111 file=true", "to_server CLOSED old@0=4222 file=true"})
 
 	hole := tcp(write3(2, 0, "4111 4222"))
 	data := []byte(mark(callOf(2, 3, 7, str(fileH)+long(0)+w(12, 0)+str("abcdefghijkl")), whole))
