@@ -318,6 +318,10 @@ func (p *Parser) finish(env *protocol.Env, t *transfer, state protocol.ObjectSta
 	for len(t.ahead) > 0 {
 		p.skipHole(env, t)
 	}
+	if t.tx != nil {
+		tr := t.tx.State.(*Transaction)
+		tr.chunks, tr.lastXID = tr.pending, tr.pendingXID
+	}
 	for i, o := range p.open {
 		if o == t {
 			p.open = append(p.open[:i], p.open[i+1:]...)
@@ -334,8 +338,6 @@ func (p *Parser) finish(env *protocol.Env, t *transfer, state protocol.ObjectSta
 		env.Objects.CloseObject(t.obj, state)
 	}
 	if t.tx != nil {
-		tr := t.tx.State.(*Transaction)
-		tr.chunks, tr.lastXID = tr.pending, tr.pendingXID
 		p.complete(t.tx)
 	}
 	*t = transfer{f: t.f, dir: t.dir}
