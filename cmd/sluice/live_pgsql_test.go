@@ -63,9 +63,9 @@ func (r *rig) serveDatabase() {
 	}
 }
 
-// psql runs statements from the client.
-func (r *rig) psql(args ...string) (string, error) {
-	return r.lab.Client.Run(r.ctx, "psql", append([]string{"-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+// psql runs statements from a namespace.
+func (r *rig) psql(from *netlab.Namespace, args ...string) (string, error) {
+	return from.Run(r.ctx, "psql", append([]string{"-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
 		"host=" + netlab.Server4 + " user=carol dbname=postgres sslmode=disable gssencmode=disable connect_timeout=10"}, args...)...)
 }
 
@@ -74,7 +74,7 @@ func (r *rig) psql(args ...string) (string, error) {
 func liveDatabase(r *rig) {
 	r.serveDatabase()
 	for {
-		_, err := r.psql("-c", "create table t (name text, card text)")
+		_, err := r.psql(r.lab.Server, "-c", "create table t (name text, card text)")
 		if err == nil {
 			break
 		}
@@ -85,7 +85,7 @@ func liveDatabase(r *rig) {
 		}
 	}
 	r.start()
-	if out, err := r.psql("-c", "insert into t values ('Ann', 'none'); select name from t"); err != nil || strings.TrimSpace(out) != "Ann" {
+	if out, err := r.psql(r.lab.Client, "-c", "insert into t values ('Ann', 'none'); select name from t"); err != nil || strings.TrimSpace(out) != "Ann" {
 		r.Errorf("harmless statements: %v\n%s", err, out)
 	}
 	cards := stage.Cards(20, 5)
@@ -99,12 +99,12 @@ func liveDatabase(r *rig) {
 		"a copy":      {"-c", "create table c (line text)", "-c", `\copy c from '` + list + "'"},
 	} {
 		mark := r.soc.Mark()
-		if out, err := r.psql(args...); err == nil {
+		if out, err := r.psql(r.lab.Client, args...); err == nil {
 			r.Errorf("%s: the cards were taken\n%s", name, out)
 		}
 		r.awaitBlock(mark, "block-cards", "pgsql")
 	}
-	stored, err := r.psql("-c", "select * from t")
+	stored, err := r.psql(r.lab.Client, "-c", "select * from t")
 	if err != nil {
 		r.Errorf("after the blocks: %v\n%s", err, stored)
 	}

@@ -242,6 +242,11 @@ func (p *Parser) answer(env *protocol.Env, m *message) {
 				t := a.file.way(protocol.ToClient)
 				o.offset = a.offset
 				p.bytes(env, protocol.ToClient, t, o, p.side[protocol.ToClient].buf[o.start:], after{eof: o.eof, xid: m.xid})
+			} else if t := a.file.way(protocol.ToClient); t.tx != nil {
+				t.tx.State.(*Transaction).status = o.status
+				if !t.begun {
+					p.finish(env, t, protocol.ObjectClosed)
+				}
 			}
 		case kWrite:
 			if t := a.file.ways[protocol.ToServer]; t != nil && t.tx != nil && o.status != 0 {

@@ -282,10 +282,13 @@ func (p *Parser) end(env *protocol.Env, dir protocol.Dir) {
 func (p *Parser) look(env *protocol.Env, dir protocol.Dir, whole bool) {
 	s := &p.side[dir]
 	m := &p.msg
-	switch m.parse(s.buf, p, whole) {
+	switch m.parse(s.buf, p) {
 	case readDone:
 		s.stage = stSkip
 		p.apply(env, dir, m) // it may go on with content
+		if m.broken {
+			p.malformed(env, dir)
+		}
 		if m.rest > 0 && m.rest < len(s.buf) {
 			p.spill(env, dir, s.buf[m.rest:])
 		}

@@ -136,6 +136,10 @@ func TestDialogues(t *testing.T) {
 	f("cut off", protocoltest.TCP(2049, c(callOf(2, 3, 7, str(fileH)+long(0)+w(90, 0)+w(90)+"4111"))), []string{wrote(1, 0, 0, false, "")}, []string{"to_server TRUNCATED @0=4111 file=true"}, "malformed_data")
 	f("names that do not fit", protocoltest.TCP(2049, c(callOf(2, 3, 3, str(dirH)+w(99)+"abc"))), []string{`null`}, []string{"to_server CLOSED @0=" + callOf(2, 3, 3, str(dirH)+w(99)+"abc") + " file=false"}, "malformed_data")
 
+	f("a name that is too long", tcp([]string{c(callOf(2, 3, 3, str(dirH)+w(9999)+"4111"))}), []string{`{"procedure":"LOOKUP","filename":"","id":1,"file_tx":false,"status":"OK"}`, `null`},
+		[]string{"to_server CLOSED @0=4111 file=false"}, "malformed_data")
+	f("not to be read", tcp([]string{c(callOf(2, 3, 6, str(fileH)+long(0)+w(4096))), s(reply(2, w(13, 0)))}),
+		[]string{`{"procedure":"READ","filename":"","hhash":"` + hash + `","id":1,"file_tx":true,"status":"ERR_ACCESS","read":{"first":true,"last":false,"last_xid":0,"chunks":0}}`}, nil)
 	compound := func(xid uint32, n uint32, ops string) string { return callOf(xid, 4, 1, str("")+w(1, n)+ops) }
 	results := func(xid uint32, n uint32, ops string) string { return reply(xid, w(0)+str("")+w(n)+ops) }
 	sid := strings.Repeat("s", 16)

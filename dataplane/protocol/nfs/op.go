@@ -43,12 +43,12 @@ type op struct {
 const maxOps = 64
 
 // arguments reads what a call asks for.
-func (m *message) arguments(x *xdr, whole bool) result {
+func (m *message) arguments(x *xdr) result {
 	if m.version == 4 {
 		if m.procedure == 1 {
 			m.compound(x)
 		}
-		return m.settled(x, whole)
+		return m.settled(x)
 	}
 	o := op{code: m.procedure}
 	if m.version == 2 {
@@ -57,7 +57,7 @@ func (m *message) arguments(x *xdr, whole bool) result {
 		m.arguments3(x, &o)
 	}
 	m.ops = append(m.ops, o)
-	return m.settled(x, whole)
+	return m.settled(x)
 }
 
 // handleOf gives a file's handle: of a fixed length before version 3.
@@ -143,13 +143,13 @@ func (m *message) arguments2(x *xdr, o *op) {
 }
 
 // results reads what answers a call.
-func (m *message) results(x *xdr, whole bool) result {
+func (m *message) results(x *xdr) result {
 	m.status = 0
 	if m.version == 4 {
 		if m.procedure == 1 {
 			m.answers(x)
 		}
-		return m.settled(x, whole)
+		return m.settled(x)
 	}
 	if m.procedure == 0 || len(m.call.ops) == 0 {
 		return readDone
@@ -160,7 +160,7 @@ func (m *message) results(x *xdr, whole bool) result {
 		m.result23(x, &o)
 	}
 	m.ops = append(m.ops, o)
-	return m.settled(x, whole)
+	return m.settled(x)
 }
 
 // result23 reads the result of a call of version 2 or 3.

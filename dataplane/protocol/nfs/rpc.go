@@ -38,8 +38,10 @@ type message struct {
 	call      *call
 	sealed    bool
 	ops       []op
-	// rest is where what is not understood begins, 0 where all is.
-	rest int
+	// rest is where what is not understood begins, 0 where all is; broken tells that it
+	// breaks the rules.
+	rest   int
+	broken bool
 }
 
 // result says what became of reading a message.
@@ -55,18 +57,18 @@ const (
 // maxName bounds names of files.
 const maxName = 4096
 
-// parse reads what there is of a message; whole tells that it is all. Nothing but m
-// is changed: it may have to be done again with more.
-func (m *message) parse(b []byte, p *Parser, whole bool) result {
+// parse reads what there is of a message. Nothing but m is changed: it may have to be
+// done again with more.
+func (m *message) parse(b []byte, p *Parser) result {
 	*m = message{ops: m.ops[:0]}
 	x := &xdr{b: b}
 	m.xid = x.u32()
 	switch x.u32() {
 	case typeCall:
-		return m.parseCall(x, whole)
+		return m.parseCall(x)
 	case typeReply:
 		m.reply = true
-		return m.parseReply(x, p, whole)
+		return m.parseReply(x, p)
 	}
 	if x.short {
 		return readShort
@@ -74,7 +76,7 @@ func (m *message) parse(b []byte, p *Parser, whole bool) result {
 	return readForeign
 }
 
-func (m *message) parseCall(x *xdr, whole bool) result {
+func (m *message) parseCall(x *xdr) result {
 	rpc, prog := x.u32(), x.u32()
 	m.version, m.procedure = x.u32(), x.u32()
 	m.readCredentials(x)
@@ -104,7 +106,7 @@ func (m *message) parseCall(x *xdr, whole bool) result {
 	case gssIntegrity:
 		x.skip(8) // a length, and a number
 	}
-	return m.arguments(x, whole)
+	return m.arguments(x)
 }
 
 // readCredentials reads who calls.
@@ -125,7 +127,7 @@ func (m *message) readCredentials(x *xdr) {
 	}
 }
 
-func (m *message) parseReply(x *xdr, p *Parser, whole bool) result {
+func (m *message) parseReply(x *xdr, p *Parser) result {
 	m.denied = x.u32() != 0
 	if x.short {
 		return readShort
@@ -158,16 +160,15 @@ func (m *message) parseReply(x *xdr, p *Parser, whole bool) result {
 	case gssIntegrity:
 		x.skip(8)
 	}
-	return m.results(x, whole)
+	return m.results(x)
 }
 
 // settled gives what became of a message that was read to where x is.
-func (m *message) settled(x *xdr, whole bool) result {
+func (m *message) settled(x *xdr) result {
 	switch {
 	case x.bad:
-		m.rest = max(x.at, 1)
-		return readDone
-	case x.short && whole, x.short:
+		m.rest, m.broken = max(x.at, 1), true
+	case x.short:
 		return readShort
 	}
 	return readDone

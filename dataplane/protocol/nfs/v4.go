@@ -91,8 +91,7 @@ func (m *message) compound(x *xdr) {
 			handle = nil // it is another file's from here on
 		}
 		if x.bad {
-			m.rest = max(at, 1)
-			x.bad = false
+			x.at = at
 			return
 		}
 		m.ops = append(m.ops, o)

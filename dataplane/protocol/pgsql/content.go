@@ -132,7 +132,7 @@ func (p *Parser) value(env *protocol.Env, dir protocol.Dir, b []byte) []byte {
 			p.nextValue(s)
 		case n > maxMessage:
 			s.mode = mRaw
-		case dir == protocol.ToClient && v.col < len(p.columns) && p.columns[v.col].number(uint32(n)):
+		case s.typ == 'D' && dir == protocol.ToClient && v.col < len(p.columns) && p.columns[v.col].number(uint32(n)):
 			v.step = vNumber
 		}
 	case vData:

@@ -34,8 +34,10 @@ func (p *Parser) beginReply(env *protocol.Env, s *side) {
 		s.values = values{}
 		if s.typ == 'V' {
 			s.values = values{step: vLength, count: 1} // one value, without a number
-		} else {
-			t.Reply.Rows++
+			return
+		}
+		if t.Reply.Rows++; !t.Reply.HasFields {
+			p.columns = p.columns[:0] // what they hold was told in another request
 		}
 		return
 	case 'd':

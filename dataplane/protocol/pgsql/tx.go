@@ -132,8 +132,10 @@ func (p *Parser) answered(env *protocol.Env) *protocol.Tx {
 
 // keep adds text to a transaction, which counts.
 func (p *Parser) keep(tx *protocol.Tx, n int) {
-	tx.State.(*Transaction).size += n
-	p.kept += n
+	if slices.Contains(p.queue, tx) {
+		tx.State.(*Transaction).size += n
+		p.kept += n
+	}
 }
 
 // finish ends a transaction and what was told in it.
