@@ -147,7 +147,7 @@ func (p *Parser) asked(env *protocol.Env, m *message, c *call, o *op) {
 	switch o.kind {
 	case kRead, kWrite, kCommit, kClose:
 		if f == nil && (o.kind == kRead || o.kind == kWrite) {
-			f = p.learn(env, o.handle, "")
+			f = p.learn(env, o.handle, string(o.name))
 		}
 		a.file = f
 	}

@@ -197,7 +197,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			s.left, s.last = m&^(1<<31), m>>31 == 1
 			if s.left > 1<<28 {
 				p.malformed(env, dir)
-				return protocol.Error
+				return p.giveUp(env)
 			}
 			if s.left == 0 && s.last {
 				p.end(env, dir)
@@ -349,8 +349,7 @@ func (p *Parser) malformed(env *protocol.Env, dir protocol.Dir) {
 func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	s := &p.side[dir]
 	if n > uint64(s.left) || s.left == 0 {
-		p.End(env, dir)
-		return protocol.Error
+		return p.giveUp(env)
 	}
 	s.left -= uint32(n)
 	if s.stage == stHead && len(s.buf) > 0 {
@@ -371,6 +370,13 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 		p.end(env, dir)
 	}
 	return protocol.Continue
+}
+
+// giveUp ends both directions: nothing tells the parser of their ends any more.
+func (p *Parser) giveUp(env *protocol.Env) protocol.Status {
+	p.End(env, protocol.ToServer)
+	p.End(env, protocol.ToClient)
+	return protocol.Error
 }
 
 // End implements protocol.Parser. Files have no end of their own before version 4:

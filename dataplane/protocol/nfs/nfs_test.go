@@ -156,6 +156,9 @@ func TestDialogues(t *testing.T) {
 			`{"version":4,"procedure":"READ","filename":"b.txt","hhash":"` + hash + `","id":2,"file_tx":true,"status":"OK","read":{"first":true,"last":true,"last_xid":4,"chunks":1}}`,
 			`{"version":4,"procedure":"REMOVE","filename":"b.txt","hhash":"` + dhash + `","id":3,"file_tx":false,"status":"OK"}`},
 		[]string{"to_server CLOSED b.txt@0=4111 file=true", "to_client CLOSED b.txt@0=4222 file=true"})
+	f("opened and written at once", protocoltest.TCP(2049, c(compound(1, 3, w(op4PutHandle)+str(dirH)+open+w(op4Write)+sid+long(0)+w(2)+str("4111")))),
+		[]string{fmt.Sprintf(`{"version":4,"procedure":"WRITE","filename":"b.txt","hhash":"%08x","id":1,"file_tx":true,"status":"OK","write":{"first":true,"last":false,"last_xid":1,"chunks":1}}`, crc("b.txt"))},
+		[]string{"to_server CLOSED b.txt@0=4111 file=true"})
 	unknown := w(op4PutHandle) + str(fileH) + w(60) + "card 4111"
 	f("what hides behind an unknown operation", protocoltest.TCP(2049, c(compound(1, 3, unknown))), nil, []string{"to_server CLOSED @0=" + w(60) + "card 4111 file=false"})
 
@@ -175,6 +178,28 @@ func TestDialogues(t *testing.T) {
 	data := []byte(mark(callOf(2, 3, 7, str(fileH)+long(0)+w(12, 0)+str("abcdefghijkl")), whole))
 	hole.Chunks = []protocoltest.Chunk{{Data: data[:len(data)-8]}, {Gap: 4}, {Data: data[len(data)-4:]}, {Data: []byte(mark(callOf(3, 3, 12, str(dirH)+str("x")), whole))}}
 	f("a hole", hole, []string{wrote(1, 1, 2, false, ""), `{"procedure":"REMOVE","filename":"x","hhash":"` + dhash + `","id":2,"file_tx":false,"status":"OK"}`}, []string{"to_server TRUNCATED @0=abcdijkl file=true"})
+}
+
+// TestGivesUp holds that nothing stays open in either direction where the borders of
+// messages are lost.
+func TestGivesUp(t *testing.T) {
+	for name, last := range map[string]protocoltest.Chunk{"a hole": {Gap: 1}, "a length": {Data: []byte("\xff\xff\xff\xff")}} {
+		d := protocoltest.TCP(2049, turns(write3(2, 0, "data"), read3(3, 0, "data", 0))...)
+		sink := &protocoltest.Sink{}
+		env := protocoltest.NewEnv(d, sink)
+		p := Definition().New(env)
+		st := protocol.Continue
+		for _, c := range append(d.Chunks, last) {
+			if c.Gap > 0 {
+				st = p.Gap(env, c.Dir, c.Gap)
+			} else {
+				st = p.Parse(env, c.Dir, c.Data)
+			}
+		}
+		if err := sink.Check(); err != nil || st != protocol.Error || len(sink.Objects) != 2 {
+			t.Errorf("%s: %v, %v, %d objects", name, st, err, len(sink.Objects))
+		}
+	}
 }
 
 func crc(s string) uint32 {

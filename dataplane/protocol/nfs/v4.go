@@ -60,7 +60,7 @@ func (m *message) compound(x *xdr) {
 		x.bad = true
 		return
 	}
-	var handle, saved []byte
+	var handle, saved, name []byte
 	for range n {
 		at := x.at
 		o := op{code: x.u32()}
@@ -88,7 +88,11 @@ func (m *message) compound(x *xdr) {
 		o.handle = handle
 		switch o.kind {
 		case kLookup, kOpen, kCreate:
-			handle = nil // it is another file's from here on
+			handle, name = nil, o.name // it is another file's from here on
+		case kRead, kWrite:
+			if len(handle) == 0 {
+				o.handle, o.name = name, name // the name stands for a handle that is not told
+			}
 		}
 		if x.bad {
 			x.at = at

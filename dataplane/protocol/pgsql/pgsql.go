@@ -400,6 +400,13 @@ func (p *Parser) broken(env *protocol.Env, dir protocol.Dir, event string) proto
 	}
 	p.alone(env, dir, &Transaction{Kind: kind}).AddEvent(event)
 	p.closeObject(env, dir, protocol.ObjectError)
+	return p.giveUp(env)
+}
+
+// giveUp ends both directions: nothing tells the parser of their ends any more.
+func (p *Parser) giveUp(env *protocol.Env) protocol.Status {
+	p.End(env, protocol.ToServer)
+	p.End(env, protocol.ToClient)
 	return protocol.Error
 }
 
@@ -412,8 +419,7 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 		return protocol.Continue
 	}
 	if s.stage != stBody || n > uint64(s.left) {
-		p.End(env, dir)
-		return protocol.Error
+		return p.giveUp(env)
 	}
 	s.left -= uint32(n)
 	switch s.mode {

@@ -189,6 +189,28 @@ func TestBounded(t *testing.T) {
 
 const long64 = 64 << 10
 
+// TestGivesUp holds that nothing stays open in either direction where the borders of
+// messages are lost.
+func TestGivesUp(t *testing.T) {
+	for name, last := range map[string]protocoltest.Chunk{"a hole": {Gap: 1}, "a length": {Data: []byte("Q\x00\x00\x00\x01")}} {
+		d := protocoltest.TCP(5432, "> "+startup, "< "+welcome, "> "+msg('P', "s\x00q\x00"+half(0)), "< "+columns(25, 0, "a")+row("b"))
+		sink := &protocoltest.Sink{}
+		env := protocoltest.NewEnv(d, sink)
+		p := Definition().New(env)
+		st := protocol.Continue
+		for _, c := range append(d.Chunks, last) {
+			if c.Gap > 0 {
+				st = p.Gap(env, c.Dir, c.Gap)
+			} else {
+				st = p.Parse(env, c.Dir, c.Data)
+			}
+		}
+		if err := sink.Check(); err != nil || st != protocol.Error || len(sink.Objects) != 2 {
+			t.Errorf("%s: %v, %v, %d objects", name, st, err, len(sink.Objects))
+		}
+	}
+}
+
 func TestHidePassword(t *testing.T) {
 	f := func(in, want string) {
 		t.Helper()
