@@ -14,9 +14,9 @@ packages=(
   clang-14 llvm-14 libbpf-dev linux-libc-dev
   iproute2 procps ethtool nftables curl openssl tcpdump poppler-utils
 )
-# Test: clients that send files, mail and messages, a server of file shares and a
-# broker.
-test_packages=(lftp swaks smbclient samba mosquitto mosquitto-clients)
+# Test: clients that send files, mail and messages, servers of file shares and of a
+# database, and a broker.
+test_packages=(lftp swaks smbclient samba mosquitto mosquitto-clients postgresql postgresql-client)
 
 check=false
 for arg in "$@"; do

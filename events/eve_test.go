@@ -66,7 +66,7 @@ func samples() map[string]Event {
 		e.Anomaly = &Anomaly{Type: "applayer", Event: "INVALID_REQUEST_LINE", Layer: "proto_parser", AppProto: "http"}
 	})
 	add("flow", "flow", func(e *Event) {
-		e.AppProto = "tls"
+		e.AppProto, e.AppProtoOrig = "tls", "smtp"
 		e.Flow = &Flow{PktsToServer: 10, PktsToClient: 11, BytesToServer: 1000, BytesToClient: 2000, Start: FormatTime(e.Time),
 			End: FormatTime(e.Time + 5e9), Age: ptr(int64(5)), State: "closed", Reason: "timeout", Alerted: ptr(true), Action: "drop",
 			Bypass: "local", ExceptionPolicy: []map[string]string{{"target": "midstream", "policy": "ignore"}}, TxCnt: ptr(uint64(4))}

@@ -51,7 +51,8 @@ type Event struct {
 	AppProto   string
 	AppProtoTS string
 	AppProtoTC string
-	// AppProtoOrig is the protocol that a flow spoke before it went over to another.
+	// AppProtoOrig is the protocol that the flow spoke first, where it went over to
+	// another.
 	AppProtoOrig string
 	// TxID is written when HasTxID is set.
 	TxID    uint64

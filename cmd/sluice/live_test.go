@@ -51,6 +51,7 @@ func TestLive(t *testing.T) {
 		{"mail", liveMail},
 		{"files", liveFiles},
 		{"telemetry", liveTelemetry},
+		{"database", liveDatabase},
 		{"tls and dns", liveNames},
 		{"monitor", liveMonitor},
 		{"reload", liveReload},

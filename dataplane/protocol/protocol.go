@@ -205,6 +205,9 @@ type Definition struct {
 	// ProbeDatagram looks at one datagram, where that takes another look than
 	// Probe; nil otherwise.
 	ProbeDatagram func(dir Dir, data []byte) Certainty
+	// Answer judges the first bytes of a direction once the other one has settled that
+	// the flow speaks the protocol, where less is enough then; nil is Probe.
+	Answer func(dir Dir, data []byte) Certainty
 	// Reversed reports whether a datagram, sent by what the flow takes for its
 	// client, is a server's; nil where that cannot be told.
 	Reversed func(data []byte) bool
@@ -327,7 +330,7 @@ type Limits struct {
 	RatioFree int64
 	// NoJA3, NoJA4 and NoHASSH leave fingerprints out.
 	NoJA3, NoJA4, NoHASSH bool
-	// HTTP, HTTP2, Mail, SMB and MQTT bound and tune single parsers.
+	// HTTP, HTTP2, Mail, SMB, MQTT and PGSQL bound and tune single parsers.
 	HTTP  HTTPLimits
 	HTTP2 HTTP2Limits
 	Mail  MailLimits
@@ -336,6 +339,7 @@ type Limits struct {
 	// DHCP, IKE and WebSocket tune what is read and recorded of them.
 	DHCP, IKE RecordLimits
 	WebSocket WebSocketLimits
+	PGSQL     PGSQLLimits
 }
 
 // Tx gives the bound on the live transactions of a flow of a protocol.
@@ -413,6 +417,12 @@ type WebSocketLimits struct {
 	MaxPayload int
 	// Base64 and Printable have records show messages.
 	Base64, Printable bool
+}
+
+// PGSQLLimits tune PostgreSQL.
+type PGSQLLimits struct {
+	// Passwords has records show the passwords that clients send.
+	Passwords bool
 }
 
 // SMBRecords is a set of kinds of transactions.

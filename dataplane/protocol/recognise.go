@@ -255,6 +255,9 @@ func (s *Session) verify(r *Registry, env *Env, dir Dir, view []byte, last bool)
 	certainty := Certain // of a protocol reached by a switch only
 	if def.TCP {
 		certainty = def.judge(false, dir, view)
+		if def.Answer != nil {
+			certainty = def.Answer(dir, view)
+		}
 	}
 	if certainty == Unsure && !last {
 		return false

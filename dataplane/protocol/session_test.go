@@ -179,6 +179,35 @@ func TestGapBeforeRecognition(t *testing.T) {
 	}
 }
 
+// TestAnswer holds that less is enough of an end whose peer has settled what is spoken.
+func TestAnswer(t *testing.T) {
+	def := *tls.Definition()
+	def.ID, def.Buffers, def.Events = protocol.PGSQL, nil, nil
+	def.Probe = func(dir protocol.Dir, b []byte) protocol.Certainty {
+		if dir == protocol.ToServer && b[0] == '?' {
+			return protocol.Certain
+		}
+		return protocol.Unsure
+	}
+	for _, answered := range []bool{false, true} {
+		if def.Answer = nil; answered {
+			def.Answer = func(protocol.Dir, []byte) protocol.Certainty { return protocol.Certain }
+		}
+		r, err := protocol.NewRegistry(&def)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s protocol.Session
+		env := protocoltest.NewEnv(protocoltest.Dialogue{}, &protocoltest.Sink{})
+		s.Data(r, env, protocol.ToServer, []byte("?"))
+		s.Data(r, env, protocol.ToClient, []byte("N"))
+		if held := len(s.Pending(protocol.ToClient)) > 0; held == answered {
+			t.Errorf("answered %v: held back %v", answered, held)
+		}
+		s.Release()
+	}
+}
+
 func TestRegistry(t *testing.T) {
 	r := registry(t)
 	for _, name := range []string{"dns.query", "dns.query.name", "tls.sni", "smtp.rcpt_to", "email.subject", "file.data", "payload"} {

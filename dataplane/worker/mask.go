@@ -6,6 +6,7 @@ import (
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/mqtt"
+	"sluice/dataplane/protocol/pgsql"
 	"sluice/dataplane/protocol/sip"
 	"sluice/events"
 )
@@ -115,7 +116,7 @@ func hasSecretName(b []byte) bool {
 
 // MaskLogins replaces passwords of logins in the clear by asterisks: commands of
 // FTP (RFC 959), POP3 (RFC 1939, RFC 5034), SMTP (RFC 4954) and IMAP (RFC 9051),
-// the CONNECT of MQTT, and credentials and keys of SIP.
+// the CONNECT of MQTT, PostgreSQL's passwords, and credentials and keys of SIP.
 // b may begin with a packet's headers.
 func MaskLogins(b []byte, proto protocol.ID) {
 	switch proto {
@@ -125,6 +126,9 @@ func MaskLogins(b []byte, proto protocol.ID) {
 		return
 	case protocol.SIP:
 		sip.HideSecrets(b)
+		return
+	case protocol.PGSQL:
+		pgsql.HidePassword(b)
 		return
 	default:
 		return

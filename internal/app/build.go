@@ -33,6 +33,8 @@ import (
 	"sluice/dataplane/protocol/ike"
 	"sluice/dataplane/protocol/imap"
 	"sluice/dataplane/protocol/mqtt"
+	"sluice/dataplane/protocol/nfs"
+	"sluice/dataplane/protocol/pgsql"
 	"sluice/dataplane/protocol/pop3"
 	"sluice/dataplane/protocol/quic"
 	"sluice/dataplane/protocol/rdp"
@@ -78,7 +80,7 @@ func definitions() []*protocol.Definition {
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
 		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition(),
 		websocket.Definition(), http2.DoH2(), dhcp.Definition(), ike.Definition(), rdp.Definition(),
-		sip.Definition(), rfb.Definition(), bittorrent.Definition()}
+		sip.Definition(), rfb.Definition(), bittorrent.Definition(), pgsql.Definition(), nfs.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.

@@ -34,6 +34,8 @@ func fields() map[string]signatures.FieldFunc {
 		"mqtt.protocol_version": streamField("mqtt.protocol_version"), "mqtt.reason_code": streamField("mqtt.reason_code"),
 		"mqtt.connack.session_present": streamField("mqtt.connack.session_present"), "mqtt.connect.flags": streamField("mqtt.connect.flags"),
 		"rfb.sectype": streamField("rfb.sectype"), "rfb.secresult": streamField("rfb.secresult"),
+		"nfs_procedure": streamField("nfs_procedure"), "nfs_procedure.name": streamField("nfs_procedure.name"),
+		"nfs_version": streamField("nfs_version"),
 		"smb.version": streamField("smb.version"), "dcerpc.opnum": streamField("dcerpc.opnum"),
 		"ssl_state": func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
 			h, ok := tx.State.(*tls.Handshake)

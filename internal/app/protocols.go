@@ -180,6 +180,8 @@ func parserLimits(cfg *config.Config, l *protocol.Limits) {
 	mqtt := cfg.Outputs.EVE.Types.Option("mqtt")
 	l.MQTT = protocol.MQTTLimits{MaxMessage: int(of(protocol.MQTT).MaxMsgLength), Logged: int(mqtt.StringLogLimit),
 		Passwords: cfg.Policy.File == PolicyNone && (mqtt.Passwords == nil || *mqtt.Passwords)}
+	secrets := cfg.Outputs.EVE.Types.Option("pgsql").Passwords
+	l.PGSQL.Passwords = cfg.Policy.File == PolicyNone && secrets != nil && *secrets
 
 	miscLimits(cfg, l)
 

@@ -136,8 +136,9 @@ type EVEType struct {
 	Totals  *bool `yaml:"totals"`
 	Threads *bool `yaml:"threads"`
 	Deltas  *bool `yaml:"deltas"`
-	// Passwords and StringLogLimit, the longest text of a record (0 is 4 KiB), are
-	// of mqtt; passwords are shown where there is no policy (policy.file: none), unless no.
+	// Passwords are of mqtt and pgsql, StringLogLimit, the longest text of a record (0 is
+	// 4 KiB), is of mqtt. Where there is no policy (policy.file: none), passwords of mqtt
+	// are shown unless no, those of pgsql if yes; else never.
 	Passwords      *bool `yaml:"passwords"`
 	StringLogLimit Size  `yaml:"string-log-limit"`
 	// All is of stream.

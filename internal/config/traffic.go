@@ -131,8 +131,8 @@ type Protocol struct {
 	// place of the usual ports. They decide where the bytes leave it open.
 	DetectionPorts PortPair `yaml:"detection-ports"`
 	// TCP and UDP hold the same by transport (dns).
-	TCP *Transport `yaml:"tcp" only:"dns krb5"`
-	UDP *Transport `yaml:"udp" only:"dns krb5"`
+	TCP *Transport `yaml:"tcp" only:"dns krb5 nfs"`
+	UDP *Transport `yaml:"udp" only:"dns krb5 nfs"`
 	// MaxTx bounds live transactions.
 	MaxTx int `yaml:"max-tx" min:"0" max:"65535"`
 	// StreamDepth replaces stream.reassembly.depth, where it is set, from the segment

@@ -57,6 +57,8 @@ var suricataEvents = map[protocol.ID]string{
 	protocol.DHCP:          `malformed_options truncated_options`,
 	protocol.IKE: `malformed_data no_encryption weak_crypto_enc weak_crypto_prf weak_crypto_dh weak_crypto_auth weak_crypto_nodh weak_crypto_noauth
 		invalid_proposal unknown_proposal payload_extra_data multiple_server_proposal`,
+	protocol.PGSQL: `too_many_transactions malformed_request malformed_response invalid_length too_many_responses`,
+	protocol.NFS:   `malformed_data too_many_transactions`,
 }
 
 // appEvent parses the anomaly of a protocol's transactions, or of the recognition

@@ -49,7 +49,7 @@ func (c *context) filestore(_, val string) error {
 }
 
 // carriers are the protocols whose parsers give files.
-var carriers = []protocol.ID{protocol.HTTP1, protocol.HTTP2, protocol.SMTP, protocol.IMAP, protocol.POP3, protocol.FTPData, protocol.SMB, protocol.TFTP}
+var carriers = []protocol.ID{protocol.HTTP1, protocol.HTTP2, protocol.SMTP, protocol.IMAP, protocol.POP3, protocol.FTPData, protocol.SMB, protocol.TFTP, protocol.NFS}
 
 // finishFilestore refuses rules whose protocol has no files.
 func (c *context) finishFilestore() error {

@@ -87,6 +87,7 @@ func init() {
 		"dcerpc.iface": need((*context).dceIface), "dce_iface": need((*context).dceIface), "dcerpc.opnum": need((*context).dceOpnum), "dce_opnum": need((*context).dceOpnum),
 		"mqtt.flags": need((*context).mqttFlag), "mqtt.connect.flags": need((*context).mqttFlag),
 		"ike.chosen_sa_attribute": need((*context).ikeChosen), "websocket.flags": need((*context).websocketFlags),
+		"nfs_procedure": need((*context).nfsProcedure), "nfs_version": need((*context).nfsVersion), "nfs.version": need((*context).nfsVersion),
 		"tls_cert_notbefore": need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
 	}
 	for name := range transforms {
@@ -103,7 +104,7 @@ var knownKeywords = func() map[string]string {
 	for _, n := range strings.Fields(`lua luaxform frame template2 geneve
 		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption
-		nfs_procedure nfs_version snmp.version snmp.pdu_type
+		snmp.version snmp.pdu_type
 		enip_command enip.status enip.cip_class enip.cip_attribute enip.cip_instance enip.cip_status enip.cip_extendedstatus enip.revision
 		enip.identity_status enip.state enip.serial enip.vendor_id enip.protocol_version enip.capabilities enip.device_type enip.product_code enip.command
 		dnp3_func dnp3_ind dnp3_obj dnp3.func dnp3.ind dnp3.obj ldap.request.operation

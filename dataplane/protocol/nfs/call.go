@@ -1,0 +1,273 @@
+package nfs
+
+import (
+	"slices"
+	"strings"
+
+	"sluice/dataplane/protocol"
+)
+
+// call is one that waits for its answer.
+type call struct {
+	xid       uint32
+	tx        *protocol.Tx
+	version   uint32
+	procedure uint32
+	cred      credentials
+	ops       []asked
+}
+
+// asked is what a call's operation asks for, as far as the answer needs it.
+type asked struct {
+	kind   kind
+	code   uint32
+	file   *file
+	name   string
+	offset uint64
+	count  uint64
+}
+
+// Transaction is the State of a transaction: a call with its answer, or a transfer of
+// a file's content in one direction.
+type Transaction struct {
+	XID       uint32
+	Version   uint32
+	Procedure uint32
+	cred      credentials
+	kind      kind
+	name, to  string
+	handle    []byte
+	status    uint32
+	denied    bool
+	transfer  *transfer
+	// pending and pendingXID count the pieces of a transfer, chunks and lastXID are
+	// what is told of them; last tells that it is complete.
+	pending, chunks     uint64
+	pendingXID, lastXID uint32
+	last                bool
+}
+
+// Field gives the numbers of keywords: nfs_procedure, nfs_version, and
+// nfs_procedure.name, a number that a procedure has whatever its version (see
+// ProcedureNames).
+func (t *Transaction) Field(name string, dir protocol.Dir, i int) (uint64, bool) {
+	if i > 0 || t.Version == 0 || dir != protocol.ToServer {
+		return 0, false
+	}
+	switch name {
+	case "nfs_procedure":
+		return uint64(t.Procedure), true
+	case "nfs_procedure.name":
+		n, ok := ProcedureNames()[strings.ToLower(procedureName(t.Version, t.Procedure))]
+		return n, ok
+	case "nfs_version":
+		return uint64(t.Version), true
+	}
+	return 0, false
+}
+
+// request makes a transaction that waits for its answer. The oldest are given up
+// where there are too many.
+func (p *Parser) request(env *protocol.Env, t *Transaction) *protocol.Tx {
+	for len(p.waiting) > 0 && len(p.waiting) >= max(env.Limits.Tx(protocol.NFS), 1) {
+		old := p.waiting[0]
+		old.AddEvent("too_many_transactions")
+		p.complete(old)
+	}
+	tx := p.txs.Add(t, env.Now)
+	p.waiting = append(p.waiting, tx)
+	return tx
+}
+
+// complete ends a transaction.
+func (p *Parser) complete(tx *protocol.Tx) {
+	tx.Progress = [2]uint8{Done, Done}
+	if i := slices.Index(p.waiting, tx); i >= 0 {
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+	}
+}
+
+// apply carries out a message that was read.
+func (p *Parser) apply(env *protocol.Env, dir protocol.Dir, m *message) {
+	if m.sealed {
+		p.veiled(env, dir)
+	}
+	if !m.reply {
+		if dir == protocol.ToServer {
+			p.called(env, m)
+		}
+		return
+	}
+	if dir == protocol.ToClient && m.call != nil {
+		p.answer(env, m)
+	}
+}
+
+// veiled tells of a message that is encrypted: the first of a direction is an object
+// that cannot be scanned, so that a policy can decide.
+func (p *Parser) veiled(env *protocol.Env, dir protocol.Dir) {
+	p.unread[dir] += uint64(len(p.side[dir].buf)) + uint64(p.side[dir].left)
+	if p.sealed[dir] {
+		return
+	}
+	p.sealed[dir] = true
+	o := &protocol.Object{Kind: protocol.KindStream, Dir: dir, Tx: p.aloof(env), Encoding: "rpcsec-gss", Unscannable: "encrypted"}
+	env.Objects.OpenObject(o)
+	env.Objects.CloseObject(o, protocol.ObjectClosed)
+}
+
+// called takes a call.
+func (p *Parser) called(env *protocol.Env, m *message) {
+	if m.version != 4 && m.procedure == 0 {
+		return
+	}
+	c := &call{xid: m.xid, version: m.version, procedure: m.procedure, cred: m.cred}
+	for i := range m.ops {
+		p.asked(env, m, c, &m.ops[i])
+	}
+	if len(p.calls) >= maxPending {
+		for xid, old := range p.calls {
+			if old.tx != nil && old.tx.State.(*Transaction).transfer == nil {
+				p.complete(old.tx)
+			}
+			delete(p.calls, xid)
+			break
+		}
+	}
+	p.calls[m.xid] = c
+}
+
+// asked carries out an operation of a call.
+func (p *Parser) asked(env *protocol.Env, m *message, c *call, o *op) {
+	a := asked{kind: o.kind, code: o.code, name: string(o.name), offset: o.offset, count: o.count}
+	var f *file
+	if len(o.handle) > 0 {
+		f = p.files[string(o.handle)]
+	}
+	switch o.kind {
+	case kRead, kWrite, kCommit, kClose:
+		if f == nil && (o.kind == kRead || o.kind == kWrite) {
+			f = p.learn(env, o.handle, string(o.name))
+		}
+		a.file = f
+	}
+	c.ops = append(c.ops, a)
+	switch o.kind {
+	case kRead:
+		t := f.way(protocol.ToClient)
+		p.transaction(env, t, m)
+		if t.tx != nil {
+			c.tx = t.tx
+		}
+		return
+	case kWrite:
+		t := f.way(protocol.ToServer)
+		p.transaction(env, t, m)
+		c.tx = t.tx
+		b := p.side[protocol.ToServer].buf[o.start:]
+		p.bytes(env, protocol.ToServer, t, o, b, after{xid: m.xid})
+		return
+	case kCommit:
+		if f != nil && o.whole {
+			p.close(env, f.ways[protocol.ToServer])
+		}
+		return
+	case kClose:
+		if f != nil {
+			p.close(env, f.ways[protocol.ToServer])
+		}
+		return
+	}
+	if m.version == 4 && !tells(o) {
+		return
+	}
+	t := &Transaction{XID: m.xid, Version: m.version, Procedure: o.code, cred: m.cred, kind: o.kind, name: text(o.name), to: text(o.to)}
+	switch o.kind {
+	case kGetAttr, kAccess:
+		if t.handle = slices.Clone(o.handle); f != nil {
+			t.name = f.name
+		}
+	case kCreate, kMkdir, kRemove, kRename:
+		t.handle = slices.Clone(o.handle)
+	}
+	tx := p.request(env, t)
+	tx.Progress[protocol.ToServer] = Done
+	if c.tx == nil {
+		c.tx = tx
+	}
+}
+
+// tells reports whether an operation of version 4 makes a transaction: it changes
+// what files there are. Others only lead to it or look after a session.
+func tells(o *op) bool {
+	return o.kind == kCreate || o.kind == kRemove || o.kind == kRename || o.code == op4Link || o.code == op4SetAttr
+}
+
+// answer takes the answer to a call.
+func (p *Parser) answer(env *protocol.Env, m *message) {
+	c := m.call
+	delete(p.calls, m.xid)
+	if m.denied || m.failed || m.sealed {
+		if c.tx != nil && c.tx.State.(*Transaction).transfer == nil {
+			c.tx.State.(*Transaction).denied = m.denied
+			p.complete(c.tx)
+		}
+		return
+	}
+	name := ""
+	for i := range m.ops {
+		o := &m.ops[i]
+		if i >= len(c.ops) {
+			break
+		}
+		a := &c.ops[i]
+		if m.version == 4 && a.code != o.code {
+			break
+		}
+		switch a.kind {
+		case kLookup, kOpen, kCreate:
+			name = a.name
+			if o.status == 0 && len(o.target) > 0 {
+				p.learn(env, o.target, name)
+				if t := own(c); t != nil && a.kind == kLookup {
+					t.handle = slices.Clone(o.target)
+				}
+			}
+		case kGetHandle:
+			if o.status == 0 && name != "" {
+				p.learn(env, o.target, name)
+			}
+		case kRead:
+			if o.status == 0 {
+				t := a.file.way(protocol.ToClient)
+				o.offset = a.offset
+				p.bytes(env, protocol.ToClient, t, o, p.side[protocol.ToClient].buf[o.start:], after{eof: o.eof, xid: m.xid})
+			} else if t := a.file.way(protocol.ToClient); t.tx != nil {
+				t.tx.State.(*Transaction).status = o.status
+				if !t.begun {
+					p.finish(env, t, protocol.ObjectClosed)
+				}
+			}
+		case kWrite:
+			if t := a.file.ways[protocol.ToServer]; t != nil && t.tx != nil && o.status != 0 {
+				t.tx.State.(*Transaction).status = o.status
+			}
+		}
+	}
+	if t := own(c); t != nil {
+		t.status = m.status
+		p.complete(c.tx)
+	}
+}
+
+// own gives the transaction that a call has to itself, nil where it has none.
+func own(c *call) *Transaction {
+	if c.tx == nil {
+		return nil
+	}
+	t := c.tx.State.(*Transaction)
+	if t.transfer != nil || t.last {
+		return nil
+	}
+	return t
+}
