@@ -130,18 +130,23 @@ func (s *Stream) announced(p *decode.Packet, f *protocol.Frame) {
 func (s *Stream) judge(p *decode.Packet, d *half, lf *liveFrame, over bool) bool {
 	w := &d.now
 	f := &lf.f
-	end := max(w.Start+uint64(len(w.Data)), f.Start)
+	end := w.Start + uint64(len(w.Data))
+	if end < f.Start {
+		return over // it has not begun
+	}
 	whole := false
 	if f.Len != protocol.FrameOpen && uint64(f.Len) <= end-f.Start {
 		end, whole, over = f.Start+uint64(f.Len), true, true
 	}
+	// What ends with its stream, or its protocol, is all there.
+	whole = whole || over && f.Len == protocol.FrameOpen
 	if !over && (end <= lf.seen || f.Len != protocol.FrameOpen && f.Len <= wholeFrame && lf.seen == 0) {
 		return false
 	}
 	from := min(max(f.Start, w.Start), end)
 	x := signatures.FramePiece{Frame: f, ID: lf.id, Whole: whole && from == f.Start, Final: over}
 	x.Start = from - f.Start
-	if end > w.Start {
+	if from >= w.Start {
 		x.Data = w.Data[from-w.Start : end-w.Start]
 	}
 	x.New = int(min(max(lf.seen, from), end) - from)

@@ -125,14 +125,14 @@ func (e *Env) Framing() bool { return e.framing != 0 }
 
 // Frame announces a frame of a direction whose bytes are in work. It began left
 // bytes before the end of those that the parser was given with this call: more
-// than there are in it for one that began in an earlier call. tx may be nil. What
-// has no bytes is no frame.
+// than there are in it for one that began in an earlier call, less than none for
+// one that is still to begin. tx may be nil. What has no bytes is no frame.
 func (e *Env) Frame(t FrameType, left int, n int64, tx *Tx) {
 	if e.framing>>t&1 == 0 {
 		return
 	}
 	s := e.Frames
-	if left < 0 || uint64(left) > s.end || n <= 0 && n != FrameOpen {
+	if left > 0 && uint64(left) > s.end || n <= 0 && n != FrameOpen {
 		return
 	}
 	s.put(Frame{App: s.app, Type: t, Dir: s.dir, Start: s.end - uint64(left), Len: n, Tx: tx})
@@ -151,17 +151,23 @@ func (e *Env) FrameEnd(t FrameType, left int, tx *Tx) {
 	s.put(Frame{App: s.app, Type: t, Dir: s.dir, Ends: true, Start: s.end - uint64(left), Tx: tx})
 }
 
+// Place says where the bytes are that the parser of app is given next: they end
+// at offset end of a direction. The Session does so.
+func (e *Env) Place(app ID, dir Dir, end uint64) {
+	if s := e.Frames; s != nil {
+		e.framing = s.Wanted[app]
+		s.app, s.dir, s.end = app, dir, end
+	}
+}
+
 // frame prepares the announcement of frames in the n bytes of a direction that
 // begin at offset off.
 func (s *Session) frame(env *Env, dir Dir, off, n uint64) {
+	env.Place(s.speaks, dir, off+n)
 	k := env.Frames
 	if k == nil {
 		return
 	}
-	if env.framing = k.Wanted[s.speaks]; env.framing == 0 {
-		return
-	}
-	k.app, k.dir, k.end = s.speaks, dir, off+n
 	if env.framing>>FrameStream != 0 && !env.Datagram && s.state[dir]&streamed == 0 && n > 0 {
 		s.state[dir] |= streamed
 		k.put(Frame{App: s.speaks, Type: FrameStream, Dir: dir, Start: off, Len: FrameOpen})

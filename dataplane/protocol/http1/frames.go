@@ -44,3 +44,11 @@ func (p *parser) frameEnds(dir protocol.Dir, s *side, left int) {
 	s.framed = false
 	p.env.FrameEnd(frameOf(dir), left+p.behind, nil)
 }
+
+// feedBefore reads bytes that were kept, of which rest follow that were given.
+func (p *parser) feedBefore(dir protocol.Dir, begun []byte, rest int) protocol.Status {
+	p.behind += rest
+	st := p.feed(dir, begun)
+	p.behind -= rest
+	return st
+}

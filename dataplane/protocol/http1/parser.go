@@ -393,10 +393,7 @@ func (p *parser) blankEnds(dir protocol.Dir, s *side, rest []byte) protocol.Stat
 		// Only a switch: Rest holds begun and rest.
 		return st
 	}
-	p.behind = len(rest)
-	st := p.feed(dir, begun)
-	p.behind = 0
-	return st
+	return p.feedBefore(dir, begun, len(rest))
 }
 
 // advance raises a transaction's progress.

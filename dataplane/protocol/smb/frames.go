@@ -77,7 +77,5 @@ func (s *side) frames(env *protocol.Env) {
 func parted(env *protocol.Env, pdu protocol.FrameType, left, header, n int) {
 	env.Frame(pdu, left, int64(n), nil)
 	env.Frame(pdu+1, left, int64(min(header, n)), nil)
-	if n > header && left >= header {
-		env.Frame(pdu+2, left-header, int64(n-header), nil)
-	}
+	env.Frame(pdu+2, left-header, int64(max(n-header, 0)), nil)
 }

@@ -46,7 +46,8 @@ func (p *Parser) command(env *protocol.Env, data []byte) (rest []byte) {
 			p.event(env, "max_command_line_len_exceeded")
 			begun := len(p.line)
 			p.execute(env, append(p.line, data[:max(maxLine-len(p.line), 0)]...))
-			p.frame(env, frameCommand, len(data)+begun, n+begun)
+			// Of a line without end the frame is what is looked at.
+			p.frame(env, frameCommand, len(data)+begun, maxLine)
 			p.line = p.line[:0]
 			if i < 0 && p.mode == modeCommand {
 				p.mode = modeDiscard

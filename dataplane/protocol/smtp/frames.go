@@ -29,7 +29,7 @@ func (p *Parser) commandFrames(env *protocol.Env, n, left int) {
 	if p.replay || !env.Framing() {
 		return
 	}
-	env.Frame(frameCommand, n+left, int64(n), p.cur)
+	env.Frame(frameCommand, n+left, int64(min(n, maxLine)), p.cur)
 	switch p.mode {
 	case modeData:
 		env.Frame(frameData, left, protocol.FrameOpen, p.cur)
