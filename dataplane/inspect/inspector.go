@@ -21,6 +21,9 @@ type Counters struct {
 	Objects                            uint64
 	// ScanFailures counts scans that Hyperscan did not finish.
 	ScanFailures uint64
+	// Frames counts the pieces of frames that were judged, FramesLost the frames
+	// that were not since too many of their direction were open.
+	Frames, FramesLost uint64
 }
 
 // Inspector is one worker's side of a Set. It belongs to the worker's
@@ -38,6 +41,7 @@ type Inspector struct {
 	objects []*Object
 	streams []*Stream
 	buffers buffers
+	framing framing
 	// hits is scratch for the hits of one owner with the base taken off.
 	hits []hs.Hit
 	seed []byte

@@ -46,6 +46,9 @@ func (c *context) finish() error {
 			return err
 		}
 	}
+	if err := c.finishFrame(); err != nil {
+		return err
+	}
 	if err := c.finishConfig(); err != nil {
 		return err
 	}
