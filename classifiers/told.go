@@ -11,7 +11,7 @@ func encryptedDetector() Detector {
 }
 
 // clearDetector is cred.ftp-pass: a password that goes by in the clear, as the parsers
-// of FTP, POP3, IMAP and SMTP see it. It is found by no text.
+// of FTP, POP3, IMAP, SMTP and SIP see it. It is found by no text.
 func clearDetector() Detector {
 	return Detector{ID: "cred.ftp-pass", Level: Confidential, Tags: []string{"PCI DSS 8.3.2"}, Secret: true}
 }

@@ -185,6 +185,7 @@ func TestCaptures(t *testing.T) {
 	f := func(want string, path ...string) {
 		t.Helper()
 		d := protocoltest.Dialogues(t, protocoltest.Shared(t, append([]string{"suricata-verify", "tests"}, path...)...))[0]
+		d.Chunks = d.Chunks[:min(len(d.Chunks), 40)] // pixels follow
 		r := protocoltest.CheckCuts(t, Definition(), d)
 		e := r.Txs[0].Event.Extra["rfb"].(*eveRFB)
 		got := fmt.Sprintf("%s.%s %d %s %dx%d %s %v", e.Client.Major, e.Client.Minor, *e.Auth.Type, e.Auth.Result, e.Frame.Width, e.Frame.Height, e.Frame.Name, r.Txs[0].Events)

@@ -29,6 +29,11 @@ func hideLine(line []byte) {
 			stars(rest)
 		}
 	}
+	if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
+		// Credentials may go on in a further line.
+		from, to := parameterAt(line, "response")
+		stars(line[from:to])
+	}
 	hideKey(line)
 }
 

@@ -122,8 +122,7 @@ func parameterAt(b []byte, name string) (from, to int) {
 			continue
 		}
 		i++
-		from, to = i, i
-		if i < len(b) && b[i] == '"' {
+		if from = i; i < len(b) && b[i] == '"' {
 			from++
 			for i++; i < len(b) && b[i] != '"'; i++ {
 				if b[i] == '\\' {

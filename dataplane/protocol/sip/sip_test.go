@@ -258,6 +258,7 @@ func TestHideSecrets(t *testing.T) {
 	f("head"+invite+"\r\nAuthorization: Digest username=\"a\", response=\"01ab\", uri=\"x\"\r\nTo: a", "head"+invite+"\r\nAuthorization: Digest username=\"a\", response=\"****\", uri=\"x\"\r\nTo: a")
 	f("proxy-authorization:Digest response=01ab", "proxy-authorization:Digest response=****")
 	f("Authorization: Basic YWxpY2U6", "Authorization: Basic ********")
+	f("Authorization: Digest username=\"a\",\r\n\tresponse=\"01ab\"", "Authorization: Digest username=\"a\",\r\n\tresponse=\"****\"")
 	f("To: <sip:a:b:c@d>, sips:e:f@g, <sip:h@i>", "To: <sip:a:***@d>, sips:e:*@g, <sip:h@i>")
 	f("k=clear:abc\r\nk=prompt\nk=base64:YWJj", "k=clear:***\r\nk=prompt\nk=base64:****")
 	f("a=crypto:1 X inline:abcd|1;inline:ef", "a=crypto:1 X inline:****|1;inline:**")
