@@ -72,7 +72,9 @@ func (s *Stream) framed() bool {
 // those that these bytes belong to. It empties the sink.
 func (s *Stream) Frames(p *decode.Packet, sink *protocol.FrameSink) {
 	for i := range sink.List {
-		s.announced(p, &sink.List[i])
+		if !s.announced(p, &sink.List[i]) {
+			sink.Lost++
+		}
 	}
 	sink.Reset()
 	for i := range s.dirs {
@@ -91,8 +93,9 @@ func (s *Stream) Frames(p *decode.Packet, sink *protocol.FrameSink) {
 	}
 }
 
-// announced takes a frame, or the end of one.
-func (s *Stream) announced(p *decode.Packet, f *protocol.Frame) {
+// announced takes a frame, or the end of one. It reports false where there is no
+// room for it.
+func (s *Stream) announced(p *decode.Packet, f *protocol.Frame) bool {
 	d := &s.dirs[f.Dir]
 	if f.Ends {
 		for i := len(d.live) - 1; i >= 0; i-- {
@@ -109,20 +112,20 @@ func (s *Stream) announced(p *decode.Packet, f *protocol.Frame) {
 				d.live[len(d.live)-1] = liveFrame{}
 				d.live = d.live[:len(d.live)-1]
 			}
-			return
+			break
 		}
-		return
+		return true
 	}
 	d.frames++
 	lf := liveFrame{f: *f, id: d.frames}
 	if f.Len != protocol.FrameOpen && s.judge(p, d, &lf, false) {
-		return
+		return true
 	}
 	if len(d.live) == maxLiveFrames {
-		s.in.Counters.FramesLost++
-		return
+		return false
 	}
 	d.live = append(d.live, lf)
+	return true
 }
 
 // judge has the rules look at what is new of a frame, and reports whether it is

@@ -21,9 +21,8 @@ type Counters struct {
 	Objects                            uint64
 	// ScanFailures counts scans that Hyperscan did not finish.
 	ScanFailures uint64
-	// Frames counts the pieces of frames that were judged, FramesLost the frames
-	// that were not since too many of their direction were open.
-	Frames, FramesLost uint64
+	// Frames counts the pieces of frames that were judged.
+	Frames uint64
 }
 
 // Inspector is one worker's side of a Set. It belongs to the worker's

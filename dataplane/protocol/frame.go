@@ -88,7 +88,7 @@ type FrameSink struct {
 	// Wanted has a bit for each kind of frames that somebody asks for.
 	Wanted [NumIDs]uint32
 	// List are the frames announced since Reset, as they were; Lost counts those
-	// for which there was no room, ever.
+	// for which there was no room, here or with who judges them, ever.
 	List []Frame
 	Lost uint64
 	// end is the offset behind the bytes in work.

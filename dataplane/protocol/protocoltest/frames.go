@@ -89,3 +89,12 @@ func (f *frames) resolve() []string {
 	}
 	return out
 }
+
+// FrameList gives the frames without transactions and bytes: "to_server pdu 0-16".
+func (r *Result) FrameList() []string {
+	var out []string
+	for _, f := range r.Frames {
+		out = append(out, strings.Join(strings.SplitN(f, " ", 4)[:3], " "))
+	}
+	return out
+}
