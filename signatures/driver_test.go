@@ -70,6 +70,9 @@ func fakeRegistry(t testing.TB) *protocol.Registry {
 	def := func(id protocol.ID, first byte, specs ...protocol.BufferSpec) *protocol.Definition {
 		d := &protocol.Definition{ID: id, TCP: true, Events: fakeEvents, UDP: id == protocol.DNS, Probe: probe(first), Complete: [2]uint8{atDone, atDone},
 			New: func(*protocol.Env) protocol.Parser { return &fakeParser{names: fakeNames} }}
+		if id == protocol.SMTP {
+			d.Frames = []protocol.FrameSpec{{Name: "command_line", Dirs: protocol.DirsToServer}, {Name: "data", Dirs: protocol.DirsToServer}}
+		}
 		for i, s := range specs {
 			s.ID = protocol.Buffer(id, uint8(i))
 			if s.Progress == 0 {

@@ -41,6 +41,11 @@ type (
 	Context = engine.Context
 	// Window is what is at hand of a stream or an object.
 	Window = engine.Window
+	// FramePiece is what is at hand of a frame, FrameState what rules keep of one
+	// that comes in pieces, FrameMatch the frame of a match.
+	FramePiece = engine.FramePiece
+	FrameState = engine.FrameState
+	FrameMatch = engine.FrameMatch
 	// State is what rules keep across flows, workers and reloads.
 	State = engine.State
 	// SharedGroup names a streaming database shared with the classifiers.
@@ -78,6 +83,7 @@ const (
 
 	KindPacket = engine.KindPacket
 	KindStream = engine.KindStream
+	KindFrame  = engine.KindFrame
 	KindTx     = engine.KindTx
 	KindObject = engine.KindObject
 

@@ -24,6 +24,8 @@ type Counters struct {
 	ScanFailures uint64
 	// Magic counts what it took to describe files.
 	Magic MagicCounters
+	// Frames counts the pieces of frames that were judged.
+	Frames uint64
 }
 
 // Inspector is one worker's side of a Set. It belongs to the worker's
@@ -42,6 +44,7 @@ type Inspector struct {
 	objects []*Object
 	streams []*Stream
 	buffers buffers
+	framing framing
 	// hits is scratch for the hits of one owner with the base taken off.
 	hits []hs.Hit
 	seed []byte

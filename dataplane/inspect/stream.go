@@ -5,10 +5,11 @@ import (
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
 	"sluice/internal/hs"
+	"sluice/signatures"
 )
 
-// Stream is the inspection of one flow's reassembled bytes by rules, both
-// directions.
+// Stream is the inspection of one flow's reassembled bytes, and of the frames in
+// them, by rules, both directions.
 type Stream struct {
 	in   *Inspector
 	flow *flow.Flow
@@ -26,12 +27,22 @@ type half struct {
 	base, next uint64
 	port       uint16
 	open       bool
+	// now is the window with the bytes in work, for the frames in them; live are
+	// the frames of which more is to come, frames counts all.
+	now    signatures.Window
+	live   []liveFrame
+	frames uint64
 }
 
-// Stream begins the inspection of a flow's raw bytes; nil when no rule looks
-// at them.
+// raw reports whether rules look at raw streams.
+func (in *Inspector) raw() bool {
+	return in.Matcher != nil && (len(in.set.streams) > 0 || in.set.Rules.NeedsStream())
+}
+
+// Stream begins the inspection of a flow's raw bytes and its frames; nil when no
+// rule looks at either.
 func (in *Inspector) Stream(f *flow.Flow) *Stream {
-	if in.Matcher == nil || len(in.set.streams) == 0 && !in.set.Rules.NeedsStream() {
+	if !in.framing.any && !in.raw() {
 		return nil
 	}
 	var s *Stream
@@ -49,6 +60,16 @@ func (in *Inspector) Stream(f *flow.Flow) *Stream {
 // Data scans the next bytes of a direction, which begin at offset off.
 func (s *Stream) Data(p *decode.Packet, dir protocol.Dir, off uint64, data []byte) {
 	in, d := s.in, &s.dirs[dir]
+	if !in.raw() {
+		// For frames alone: there is nothing to be kept of other protocols.
+		if s.framed() {
+			d.now = d.win.add(&in.buffers, off, data)
+		} else if d.now.Data != nil {
+			d.win.reset(&in.buffers)
+			d.now = signatures.Window{}
+		}
+		return
+	}
 	in.Counters.StreamBytes += uint64(len(data))
 	if d.open && (d.next != off || d.port != s.flow.ServerPort) {
 		d.close(in.scanner)
@@ -58,7 +79,8 @@ func (s *Stream) Data(p *decode.Packet, dir protocol.Dir, off uint64, data []byt
 	}
 	d.next = off + uint64(len(data))
 	hits := d.scan(in, data)
-	in.Matcher.Stream(p, s.flow, dir, d.win.add(&in.buffers, off, data), hits)
+	d.now = d.win.add(&in.buffers, off, data)
+	in.Matcher.Stream(p, s.flow, dir, d.now, hits)
 }
 
 // begin opens the scans of a direction at an offset.
@@ -119,6 +141,9 @@ func (s *Stream) End(dir protocol.Dir) {
 	d.close(s.in.scanner)
 	d.win.reset(&s.in.buffers)
 	d.base, d.next = 0, 0
+	d.now = signatures.Window{}
+	clear(d.live)
+	d.live, d.frames = d.live[:0], 0
 }
 
 // Close gives the state back.

@@ -61,6 +61,9 @@ func (w *window) grow(b *buffers, n int) {
 	w.buf = next
 }
 
+// cut empties the window: the next byte is at offset off.
+func (w *window) cut(off uint64) { w.buf, w.start = w.buf[:0], off }
+
 // view gives the window without new bytes.
 func (w *window) view() signatures.Window {
 	return signatures.Window{Data: w.buf, Start: w.start, New: len(w.buf)}

@@ -215,6 +215,8 @@ type Definition struct {
 	New func(env *Env) Parser
 	// Buffers lists what the protocol fills.
 	Buffers []BufferSpec
+	// Frames are the kinds of frames that the parser announces (Env.Frame).
+	Frames []FrameSpec
 	// Complete is the progress of a finished transaction in each direction.
 	Complete [2]uint8
 	// First are the directions that may send the first bytes; none means both.
@@ -300,6 +302,10 @@ type Env struct {
 	Datagram bool
 	// Inline tells that data is judged before it is forwarded.
 	Inline bool
+	// Frames takes what Frame announces; nil where nobody asks for frames.
+	Frames *FrameSink
+	// framing are the kinds that are asked for of the parser at work.
+	framing uint32
 }
 
 // Limits bound parsers. Each has a default that Default sets; configuration

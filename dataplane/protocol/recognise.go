@@ -172,11 +172,12 @@ func (s *Session) feed(r *Registry, env *Env, dir Dir, data []byte, off uint64) 
 		if len(data) == 0 {
 			return Continue
 		}
-		return s.after(r, env, dir, s.parser.Parse(env, dir, data), off)
+		return s.after(r, env, dir, s.parse(env, dir, data, off), off)
 	}
-	st := s.parser.Parse(env, dir, mine.buf[:mine.n])
+	// What is held back ends where data begins.
+	st := s.parse(env, dir, mine.buf[:mine.n], off-uint64(mine.n))
 	if st == Continue && len(data) > 0 {
-		st = s.parser.Parse(env, dir, data)
+		st = s.parse(env, dir, data, off)
 		data = nil
 	}
 	if st == Error {

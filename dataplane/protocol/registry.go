@@ -50,6 +50,8 @@ func NewRegistry(defs ...*Definition) (*Registry, error) {
 			return nil, fmt.Errorf("register protocol %s: defined twice", d.ID)
 		case d.Probe == nil && (d.TCP || d.UDP && d.ProbeDatagram == nil):
 			return nil, fmt.Errorf("register protocol %s: no probe", d.ID)
+		case len(d.Frames) > MaxFrameTypes:
+			return nil, fmt.Errorf("register protocol %s: more than %d kinds of frames", d.ID, MaxFrameTypes)
 		}
 		r.defs[d.ID] = d
 		bit := uint64(1) << d.ID
@@ -73,7 +75,7 @@ func NewRegistry(defs ...*Definition) (*Registry, error) {
 }
 
 func (r *Registry) addBuffer(p ID, b BufferSpec) error {
-	if b.Name == "" || b.ID.Protocol() != p {
+	if _, frame := b.ID.Frame(); b.Name == "" || b.ID.Protocol() != p || frame {
 		return fmt.Errorf("register protocol %s: buffer %q has id %#x", p, b.Name, uint16(b.ID))
 	}
 	if _, ok := r.buffers[b.Name]; ok {

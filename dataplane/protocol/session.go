@@ -46,6 +46,7 @@ const (
 	skipped                       // the parser answered Skip
 	ended                         // the direction's end was told
 	raw                           // bytes from rawFrom on are nobody's
+	streamed                      // the frame of the whole direction was announced
 )
 
 // maxSwitches bounds the changes of protocol in one flow.
@@ -226,7 +227,7 @@ func (s *Session) data(r *Registry, env *Env, dir Dir, data []byte, off uint64) 
 		if st&decided == 0 {
 			return s.firstData(r, env, dir, data, off)
 		}
-		return s.after(r, env, dir, s.parser.Parse(env, dir, data), off)
+		return s.after(r, env, dir, s.parse(env, dir, data, off), off)
 	}
 	if st&raw != 0 {
 		return Error
@@ -331,21 +332,26 @@ func restLen(dir, d Dir, rest []byte) uint64 {
 func (s *Session) Gap(r *Registry, env *Env, dir Dir, n uint64) Status {
 	env.Datagram = false
 	off := s.offset[dir]
-	s.offset[dir] += n
-	if s.parser != nil && s.agreed != Failed {
-		if s.state[dir]&skipped != 0 {
-			return Skip
-		}
-		if st := s.flush(r, env, dir); st == Error || st == Switch {
+	if s.parser != nil && s.agreed != Failed && s.state[dir]&skipped == 0 {
+		// What is held back came before the hole.
+		st := s.flush(r, env, dir)
+		s.offset[dir] += n
+		if st == Error || st == Switch {
 			return st
 		}
 		s.state[dir] |= decided
+		s.frame(env, dir, off, n)
 		return s.after(r, env, dir, s.parser.Gap(env, dir, n), off)
+	}
+	s.offset[dir] += n
+	if s.parser != nil && s.agreed != Failed {
+		return Skip
 	}
 	if s.state[dir]&(raw|decided) == 0 && s.agreed == Unknown {
 		// What comes after a hole is not a beginning that a probe could judge.
 		s.settle(r, env, dir, off)
 		if s.parser != nil {
+			s.frame(env, dir, off, n)
 			return s.after(r, env, dir, s.parser.Gap(env, dir, n), off)
 		}
 	}
@@ -369,6 +375,7 @@ func (s *Session) End(r *Registry, env *Env, dir Dir) {
 	}
 	s.state[dir] |= ended
 	if s.parser != nil && s.agreed != Failed {
+		s.frame(env, dir, s.offset[dir], 0)
 		s.parser.End(env, dir)
 		return
 	}
@@ -390,7 +397,7 @@ func (s *Session) Datagram(r *Registry, env *Env, dir Dir, data []byte) Status {
 		if s.state[dir]&decided == 0 {
 			s.verifyDatagram(r, env, dir, data)
 		}
-		return s.after(r, env, dir, s.parser.Parse(env, dir, data), off)
+		return s.after(r, env, dir, s.parse(env, dir, data, 0), off)
 	}
 	if s.agreed != Unknown || len(data) == 0 {
 		return Error
@@ -414,5 +421,5 @@ func (s *Session) Datagram(r *Registry, env *Env, dir Dir, data []byte) Status {
 	if s.parser == nil {
 		return Error
 	}
-	return s.after(r, env, dir, s.parser.Parse(env, dir, data), off)
+	return s.after(r, env, dir, s.parse(env, dir, data, 0), off)
 }

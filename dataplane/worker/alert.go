@@ -116,6 +116,9 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 				w.record(f, parser, tx, e)
 			}
 		}
+		if x.Frame != nil {
+			w.putFrame(e, f, x.Frame)
+		}
 		if x.Object != nil && x.Object.File && !x.Object.Container {
 			e.Files = []events.FileInfo{{Filename: x.Object.Name, Magic: x.Object.Magic, Gaps: x.Object.Gaps, State: x.Object.State.String(), Size: x.Object.Size, TxID: e.TxID}}
 		}

@@ -85,6 +85,9 @@ type Counters struct {
 	// thresholds and rate filters of an address that made room for another's,
 	// BitsFull hostbits and xbits that did.
 	RulesLimited, DatasetsFull, ThresholdsFull, BitsFull uint64
+	// FramesLost counts the frames of protocols that were not judged since too many
+	// of a direction were open.
+	FramesLost uint64
 	// AppFlows, AppTx and AppErrors count by protocol: flows recognised,
 	// transactions, and parsers that gave up. The second index is the transport
 	// where a protocol has two: 0 for TCP, 1 for UDP.
@@ -107,6 +110,7 @@ func (w *Worker) Counters() Counters {
 		c.Magic.Add(in.Counters.Magic)
 	}
 	c.Magic.Add(w.in.Counters.Magic)
+	c.FramesLost = w.units.Lost
 	return c
 }
 
@@ -162,6 +166,7 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("detect.datasets_full", c.DatasetsFull)
 	fn("detect.thresholds_full", c.ThresholdsFull)
 	fn("detect.bits_full", c.BitsFull)
+	fn("detect.frames_lost", c.FramesLost)
 	fn("ips.accepted", c.Accepted)
 	fn("ips.blocked", c.Blocked)
 	fn("ips.rejected", c.Rejected)

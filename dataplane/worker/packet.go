@@ -228,6 +228,7 @@ func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
 	f := w.f
 	w.expected(f)
 	w.keepTail(f, dir, data)
+	w.units.Reset()
 	skipped := f.App.Skipped(dir)
 	st := f.App.Data(w.cfg.Registry, &w.env, dir, data)
 	if w.cfg.Stream.Depths != nil && f.TCP != nil {
@@ -246,6 +247,9 @@ func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
 	}
 	if s := w.streamOf(f); s != nil {
 		s.Data(w.p, dir, offset, data)
+		if w.env.Frames != nil {
+			s.Frames(w.p, &w.units)
+		}
 	}
 	w.transactions(f)
 }
@@ -259,9 +263,13 @@ func (w *Worker) StreamGap(dir protocol.Dir, offset, n uint64) {
 	if w.tails {
 		w.keepTail(f, dir, fmt.Appendf(nil, "[%d bytes missing]", n))
 	}
+	w.units.Reset()
 	f.App.Gap(w.cfg.Registry, &w.env, dir, n)
 	if st := w.state(f); st != nil && st.raw[dir] != nil {
 		(*objectSink)(w).ObjectGap(st.raw[dir].Meta, n)
+	}
+	if s := w.streamOf(f); s != nil && w.env.Frames != nil {
+		s.Gap(w.p, dir, offset, n, &w.units)
 	}
 	w.transactions(f)
 }
@@ -270,11 +278,15 @@ func (w *Worker) StreamGap(dir protocol.Dir, offset, n uint64) {
 func (w *Worker) StreamEnd(dir protocol.Dir) {
 	f := w.f
 	w.expected(f)
+	w.units.Reset()
 	f.App.End(w.cfg.Registry, &w.env, dir)
 	w.rawBytes(f, dir, f.App.Offset(dir), nil, protocol.Error)
 	w.closeRaw(f, dir)
 	w.transactions(f)
 	if st := w.state(f); st != nil && st.stream != nil {
+		if w.env.Frames != nil {
+			st.stream.EndFrames(w.p, dir, &w.units)
+		}
 		st.stream.End(dir)
 	}
 }
@@ -289,9 +301,13 @@ func (w *Worker) datagram(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 	}
 	w.expected(f)
 	off := f.App.Offset(dir)
+	w.units.Reset()
 	st := f.App.Datagram(w.cfg.Registry, &w.env, dir, data)
 	if st == protocol.Error {
 		w.rawObject(f, dir, off, data)
+	}
+	if w.env.Frames != nil {
+		w.in.Datagram(p, f, data, &w.units)
 	}
 	w.transactions(f)
 }

@@ -68,9 +68,9 @@ func (w *Worker) ensure(f *flow.Flow) *flowState {
 	return st
 }
 
-// streamOf gives the rules' view of a flow's raw bytes; nil when none looks.
+// streamOf gives the view of a flow's raw bytes and frames; nil when none looks.
 func (w *Worker) streamOf(f *flow.Flow) *inspect.Stream {
-	if w.in.Matcher == nil {
+	if w.in.Matcher == nil && w.env.Frames == nil {
 		return nil
 	}
 	st := w.ensure(f)

@@ -115,6 +115,8 @@ type Report struct {
 	DNSVersion int
 	// Ethernet adds link-layer addresses.
 	Ethernet bool
+	// Frames reports each frame of a protocol.
+	Frames bool
 }
 
 // XFF says what becomes of the client's address in X-Forwarded-For.
@@ -137,7 +139,9 @@ type Worker struct {
 	flows   *flow.Table
 	tcp     *stream.Engine
 	env     protocol.Env
-	in      *inspect.Inspector
+	// units are the frames that parsers announce with the bytes in work.
+	units protocol.FrameSink
+	in    *inspect.Inspector
 	// old holds Inspectors that a reload replaced and that still have open
 	// objects or streams.
 	old []*inspect.Inspector
@@ -272,6 +276,7 @@ func New(cfg Config) (*Worker, error) {
 	w.flows = flow.NewTable(cfg.Flow)
 	w.tcp = stream.NewEngine(cfg.Stream)
 	w.env = protocol.Env{Objects: (*objectSink)(w), Limits: cfg.Limits, Inline: cfg.Inline}
+	w.wantFrames()
 	return w, nil
 }
 
@@ -396,6 +401,7 @@ func (w *Worker) Swap(set *inspect.Set, pol *policy.Policy) error {
 	w.old = append(w.old, w.in)
 	w.suppressed, w.overflow, w.shortened, w.setsFull, w.limitsFull, w.bitsFull = 0, 0, 0, 0, 0, 0
 	w.in, w.cfg.Set, w.cfg.Policy = in, set, pol
+	w.wantFrames()
 	w.retire()
 	return nil
 }

@@ -103,6 +103,10 @@ func report(cfg *config.Config, m Mode) worker.Report {
 	// A replay is for looking closely: alerts show their bytes unless told not to.
 	r.Payload, r.PayloadPrintable, r.Packet = orReplay(a.Payload, m), orReplay(a.PayloadPrintable, m), orReplay(a.Packet, m)
 	r.DNSVersion = dnsVersion(cfg)
+	// Frames are many: they are reported only where they are asked for by name.
+	if o, listed := cfg.Outputs.EVE.Types.Options["frame"]; listed {
+		r.Frames = o.Enabled == nil || *o.Enabled
+	}
 	r.GuessTx = cfg.Detect.GuessApplayerTX
 	xff := cfg.Outputs.EVE.XFF
 	if a.XFF.Enabled != nil {

@@ -35,7 +35,8 @@ type EVE struct {
 	Identity string `yaml:"identity"`
 	Facility string `yaml:"facility" enum:"auth|authpriv|daemon|user|local0|local1|local2|local3|local4|local5|local6|local7"`
 	Level    string `yaml:"level" enum:"emergency|alert|critical|error|warning|notice|info|debug"`
-	// Types says which events are written, and how.
+	// Types says which events are written, and how. Events of type frame are
+	// many: they are written only where the list names them.
 	Types EVETypes `yaml:"types"`
 	// CommunityID adds community_id, hashed with CommunityIDSeed.
 	CommunityID     *bool  `yaml:"community-id"`

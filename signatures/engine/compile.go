@@ -138,11 +138,15 @@ type Engine struct {
 	// rule looks at these.
 	magic     []magicGroup
 	describes bool
+	// frameTypes are the kinds of frames that rules look at, as bits.
+	frameTypes [protocol.NumIDs]uint32
 }
 
 // plan is what is scanned of a protocol's transactions in a direction.
 type plan struct {
 	buffers []txGroup
+	// frames are the kinds of frames, in place of buffers.
+	frames []txGroup
 	// fields are rules confirmed whenever the transaction changes.
 	fields []uint32
 	// header are rules on the protocol alone, confirmed on every packet.
@@ -413,7 +417,7 @@ func (b *builder) rule(c *crule) error {
 		}
 		c.fields = append(c.fields, fn)
 	}
-	c.inTx = len(c.lists) > 0 || len(c.fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0 || r.Proto.Hook != ""
+	c.inTx = len(c.lists) > 0 && !c.frames() || len(c.fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0 || r.Proto.Hook != ""
 	c.stateful = c.bodies != 0 || len(c.lists) == 0 || len(r.Files) > 0 || len(c.lists) > 1 || r.Transactional || c.payload != nil
 	st := b.e.opt.State
 	for i := range r.Bits {

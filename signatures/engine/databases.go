@@ -58,9 +58,11 @@ func (b *builder) finish() error {
 				continue
 			}
 			sort.SliceStable(p.buffers, func(i, j int) bool { return p.buffers[i].spec.Progress < p.buffers[j].spec.Progress })
-			for i := range p.buffers {
-				p.buffers[i].g = add(p.buffers[i].b.build())
-				p.buffers[i].b = groupBuilder{}
+			for _, l := range [...][]txGroup{p.buffers, p.frames} {
+				for i := range l {
+					l[i].g = add(l[i].b.build())
+					l[i].b = groupBuilder{}
+				}
 			}
 		}
 	}
@@ -131,9 +133,11 @@ func (e *Engine) DatabaseName(db *hs.DB) string {
 			if p == nil {
 				continue
 			}
-			for i := range p.buffers {
-				if g := p.buffers[i].g; g != nil && g.db == db {
-					return fmt.Sprintf("%s %s", p.buffers[i].spec.Name, dirs[d])
+			for _, l := range [...][]txGroup{p.buffers, p.frames} {
+				for i := range l {
+					if g := l[i].g; g != nil && g.db == db {
+						return fmt.Sprintf("%s %s", l[i].spec.Name, dirs[d])
+					}
 				}
 			}
 		}

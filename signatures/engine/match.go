@@ -21,10 +21,11 @@ const (
 	KindStream
 	KindTx
 	KindObject
+	KindFrame
 )
 
 // String gives a name for logs and explanations.
-func (k Kind) String() string { return [...]string{"packet", "stream", "tx", "object"}[k] }
+func (k Kind) String() string { return [...]string{"packet", "stream", "tx", "object", "frame"}[k] }
 
 // Match is a rule that holds. It is valid until the Matcher's Reset.
 type Match struct {
@@ -33,8 +34,10 @@ type Match struct {
 	// that completed the match, where one did.
 	Tx     *protocol.Tx
 	Object *protocol.Object
-	Dir    protocol.Dir
-	Kind   Kind
+	// Frame is the frame of a rule on frames, nil else.
+	Frame *FrameMatch
+	Dir   protocol.Dir
+	Kind  Kind
 	// Buffer is the buffer of the last test that held.
 	Buffer protocol.BufferID
 	// Start and End are the bytes matched: of the packet's payload, or offsets
@@ -480,7 +483,7 @@ func (m *Matcher) hush(r *crule, tx *protocol.Tx) {
 // headerOnly reports whether nothing of a packet but its header's ends decides
 // about the rule: what holds for one packet holds for the flow.
 func (r *crule) headerOnly() bool {
-	return len(r.tests) == 0 && r.payload == nil && len(r.locals) == 0 && !r.inTx && (!r.Flow.Set || r.apps != 0)
+	return len(r.tests) == 0 && r.payload == nil && len(r.locals) == 0 && !r.inTx && !r.frames() && (!r.Flow.Set || r.apps != 0)
 }
 
 // suppressed reports whether threshold.config keeps the alert back.

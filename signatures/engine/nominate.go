@@ -58,6 +58,10 @@ func (b *builder) index(c *crule) {
 		b.indexTx(c)
 		return
 	}
+	if c.frames() {
+		b.indexFrame(c)
+		return
+	}
 	for i := range c.tests {
 		t := &c.tests[i]
 		if t.Kind == rule.TestDecodeEvent || t.Kind == rule.TestStreamEvent {
@@ -159,7 +163,7 @@ func (b *builder) plan(id protocol.ID, d protocol.Dir) *plan {
 	return b.e.plans[id][d]
 }
 
-// txGroup gives the group of a buffer in a direction.
+// txGroup gives the group of a buffer, or a kind of frames, in a direction.
 func (b *builder) txGroup(l *clist, d protocol.Dir) *txGroup {
 	p := b.plan(l.spec.ID.Protocol(), d)
 	var k strings.Builder
@@ -168,13 +172,17 @@ func (b *builder) txGroup(l *clist, d protocol.Dir) *txGroup {
 		fmt.Fprintf(&k, "|%s %q", t.Name, t.Arg)
 	}
 	key := k.String()
-	for i := range p.buffers {
-		if p.buffers[i].key == key {
-			return &p.buffers[i]
+	list := &p.buffers
+	if _, frame := l.spec.ID.Frame(); frame {
+		list = &p.frames
+	}
+	for i := range *list {
+		if (*list)[i].key == key {
+			return &(*list)[i]
 		}
 	}
-	p.buffers = append(p.buffers, txGroup{spec: l.spec, transforms: l.transforms, key: key})
-	return &p.buffers[len(p.buffers)-1]
+	*list = append(*list, txGroup{spec: l.spec, transforms: l.transforms, key: key})
+	return &(*list)[len(*list)-1]
 }
 
 // dirsOf gives the directions in which a list of a rule can be seen.

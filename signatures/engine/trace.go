@@ -153,6 +153,8 @@ func (t *Trace) Looks() string {
 		return "transactions and their files or bodies"
 	case r.inTx:
 		return "transactions"
+	case r.frames():
+		return "frames"
 	case r.onStream():
 		if len(r.classes()) > 1 {
 			return "the TCP stream, and packets of other protocols"

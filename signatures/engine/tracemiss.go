@@ -52,7 +52,7 @@ func (t *Trace) packet(m *Matcher) {
 	if f := m.f; f != nil && fits {
 		t.fits(f)
 	}
-	if t.tried == m.gen || r.inTx || r.onStream() && m.f != nil && m.f.TCP != nil || r.fast == nil && !fits {
+	if t.tried == m.gen || r.inTx || r.frames() || r.onStream() && m.f != nil && m.f.TCP != nil || r.fast == nil && !fits {
 		return
 	}
 	a := t.miss(m, try{kind: KindPacket})
@@ -140,4 +140,21 @@ func (t *Trace) object(m *Matcher, tx *protocol.Tx, o *protocol.Object, w Window
 		}
 		t.fast(t.miss(m, try{kind: KindObject, tx: tx, o: o, w: w}), w.Data, 0, true)
 	}
+}
+
+// frame notes that a frame was judged.
+func (t *Trace) frame(m *Matcher, x *FramePiece) {
+	r := t.rule
+	if t.tried == m.gen || r.fast == nil || !r.frames() || !x.Final || !r.dirs.Has(m.dir) {
+		return
+	}
+	l := &r.lists[r.fastList]
+	if l.spec.ID != protocol.FrameBuffer(x.Frame.App, x.Frame.Type) {
+		return
+	}
+	b := x.Data
+	if len(l.transforms) > 0 {
+		b = m.transform(l.transforms, b)
+	}
+	t.fast(t.miss(m, try{kind: KindFrame, w: x.Window, tx: x.Frame.Tx}), b, 0, true)
 }

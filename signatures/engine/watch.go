@@ -206,7 +206,7 @@ func (w *watch) passed(by *rule.Rule, rest []Match) {
 	}
 }
 
-// packet, stream, tx and object are called after everything nominated has been
+// packet, stream, tx, frame and object are called after everything nominated has been
 // tried, so that a rule that was not can be told of.
 
 func (w *watch) packet(m *Matcher) {
@@ -224,6 +224,12 @@ func (w *watch) stream(m *Matcher, win Window) {
 func (w *watch) tx(m *Matcher, def *protocol.Definition, tx *protocol.Tx, from, to uint8) {
 	if w.trace != nil {
 		w.trace.tx(m, def, tx, from, to)
+	}
+}
+
+func (w *watch) frame(m *Matcher, x *FramePiece) {
+	if w.trace != nil {
+		w.trace.frame(m, x)
 	}
 }
 

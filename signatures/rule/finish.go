@@ -56,6 +56,9 @@ func (c *context) finish() error {
 			return err
 		}
 	}
+	if err := c.finishFrame(); err != nil {
+		return err
+	}
 	if err := c.finishConfig(); err != nil {
 		return err
 	}

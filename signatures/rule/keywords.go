@@ -55,7 +55,7 @@ func init() {
 		"byte_extract": need((*context).byteExtract), "byte_math": need((*context).byteMath),
 		"base64_decode": opt((*context).base64Decode), "base64_data": none((*context).base64Data),
 		"dataset": need((*context).dataset), "datarep": need((*context).dataset), "entropy": need((*context).entropy),
-		"asn1": need((*context).asn1), "ftpbounce": none((*context).ftpbounce), "prefilter": none(func(*context, string, string) error { return nil }),
+		"frame": need((*context).frame), "asn1": need((*context).asn1), "ftpbounce": none((*context).ftpbounce), "prefilter": none(func(*context, string, string) error { return nil }),
 
 		"flow": need((*context).flow), "flowbits": need((*context).flowbits), "flowint": need((*context).flowint),
 		"xbits": need((*context).xbits), "hostbits": need((*context).hostbits), "threshold": need((*context).threshold),
@@ -101,7 +101,7 @@ func init() {
 // knownKeywords are keywords of the language that are not evaluated yet.
 var knownKeywords = func() map[string]string {
 	m := map[string]string{}
-	for _, n := range strings.Fields(`lua luaxform frame template2 geneve
+	for _, n := range strings.Fields(`lua luaxform template2 geneve
 		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption
 		snmp.version snmp.pdu_type

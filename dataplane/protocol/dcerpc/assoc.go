@@ -108,6 +108,9 @@ type Owner interface {
 type Association struct {
 	// Headed tells that responses keep those eight bytes.
 	Headed bool
+	// Framed tells that what is fed are the bytes of the flow itself, so that
+	// frames can be told of.
+	Framed bool
 	in     [2]reader
 	ifaces []*Interface
 	open   []*Call
@@ -125,6 +128,9 @@ func (a *Association) Feed(env *protocol.Env, dir protocol.Dir, data []byte, own
 		}
 		if !ok {
 			return true
+		}
+		if a.Framed && env.Framing() {
+			announce(env, len(frag)+len(rest), headerLen, len(frag))
 		}
 		p := parse(frag)
 		a.take(env, dir, &p, owner)

@@ -24,7 +24,8 @@ func Definition() *protocol.Definition {
 		Events: eventNames,
 		ID:     protocol.DCERPC, TCP: true, UDP: true, Ports: []uint16{135},
 		Probe: probe, ProbeDatagram: probeDatagram,
-		New: func(*protocol.Env) protocol.Parser { return &Parser{assoc: Association{Headed: true}} },
+		New:    func(*protocol.Env) protocol.Parser { return &Parser{assoc: Association{Headed: true, Framed: true}} },
+		Frames: frames[:],
 		Buffers: []protocol.BufferSpec{
 			{ID: protocol.Buffer(protocol.DCERPC, slotStub), Name: "dcerpc.stub_data", Dirs: protocol.DirsBoth, Progress: Done},
 			{ID: protocol.Buffer(protocol.DCERPC, slotIface), Name: "dcerpc.iface", Dirs: protocol.DirsBoth, Progress: Done, Multi: true},

@@ -31,6 +31,7 @@ func (p *Parser) datagram(env *protocol.Env, b []byte) protocol.Status {
 	little := b[4]&0x10 != 0
 	o := byteOrder(little)
 	typ, seq, n := b[1], o.Uint32(b[64:]), int(o.Uint16(b[74:]))
+	announce(env, len(b), datagramLen, datagramLen+n)
 	activity := readUUID(b[40:], true) // EVE has it so whatever the sender's order
 	dir := protocol.ToServer
 	switch typ {

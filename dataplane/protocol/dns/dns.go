@@ -33,6 +33,7 @@ func Definition() *protocol.Definition {
 		Reversed: Reversed,
 		New:      func(env *protocol.Env) protocol.Parser { return &Parser{proto: protocol.DNS} },
 		Buffers:  buffers(protocol.DNS, "dns"),
+		Frames:   frames,
 		Complete: [2]uint8{Done, Done},
 		States:   states,
 	}
@@ -43,6 +44,11 @@ func MDNS() *protocol.Definition { return link(protocol.MDNS, "mdns", 5353) }
 
 // LLMNR describes link-local name resolution (RFC 4795), told by its port.
 func LLMNR() *protocol.Definition { return link(protocol.LLMNR, "llmnr", 5355) }
+
+// framePDU is a message, without the length that TCP has before it.
+const framePDU protocol.FrameType = 0
+
+var frames = []protocol.FrameSpec{{Name: "pdu"}}
 
 var states = [2][]string{{"request_started", "request_complete"}, {"response_started", "response_complete"}}
 
@@ -59,6 +65,7 @@ func link(id protocol.ID, prefix string, port uint16) *protocol.Definition {
 		},
 		New:      func(env *protocol.Env) protocol.Parser { return &Parser{proto: id} },
 		Buffers:  buffers(id, prefix),
+		Frames:   frames,
 		Complete: [2]uint8{Done, Done},
 		States:   states,
 	}

@@ -9,7 +9,7 @@ import (
 // Parse implements protocol.Parser.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	if env.Datagram {
-		p.message(env, dir, data)
+		p.message(env, dir, data, len(data))
 		return protocol.Continue
 	}
 	h := &p.half[dir]
@@ -29,7 +29,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		}
 		if len(h.buf) == 0 && len(data) >= 2 {
 			if n := 2 + int(binary.BigEndian.Uint16(data)); len(data) >= n {
-				p.message(env, dir, data[2:n])
+				p.message(env, dir, data[2:n], len(data)-2)
 				data = data[n:]
 				continue
 			}
@@ -42,7 +42,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		h.buf = append(h.buf, data[:n]...)
 		data = data[n:]
 		if len(h.buf) >= 2 && len(h.buf) == 2+int(binary.BigEndian.Uint16(h.buf)) {
-			p.message(env, dir, h.buf[2:])
+			p.message(env, dir, h.buf[2:], len(data)+len(h.buf)-2)
 			h.buf = h.buf[:0]
 			if cap(h.buf) > 4096 {
 				h.buf = nil
@@ -72,13 +72,15 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 	return protocol.Continue
 }
 
-// message makes a transaction of one message, whose bytes are borrowed.
-func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
+// message makes a transaction of one message, whose bytes are borrowed. It began
+// left bytes before the end of those given.
+func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte, left int) {
 	if len(data) == 0 {
 		return
 	}
 	if len(p.txs.Live) >= env.Limits.Tx(protocol.DNS) {
 		p.txs.Last().AddEvent("flooded")
+		env.Frame(framePDU, left, int64(len(data)), nil)
 		return
 	}
 	m := newMessage(dir, data)
@@ -86,6 +88,7 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
 		m.misdirected()
 	}
 	tx := p.txs.Add(m, env.Now)
+	env.Frame(framePDU, left, int64(len(data)), tx)
 	tx.Only = 1 << m.Dir
 	tx.Progress = [2]uint8{Done, Done}
 	m.note(tx)

@@ -72,11 +72,13 @@ func (p *parser) maybeBody(dir protocol.Dir, s *side, data []byte) ([]byte, prot
 			begun := s.line
 			s.line = nil
 			if len(begun) == len(want) {
+				p.behind += len(begun) + len(data) - i
 				p.noBody(dir, s)
+				p.behind -= len(begun) + len(data) - i
 			} else {
 				s.ex.advance(dir, ProgressHeaders)
 			}
-			if st := p.feed(dir, begun); st != protocol.Continue {
+			if st := p.feedBefore(dir, begun, len(data)-i); st != protocol.Continue {
 				return data[i:], st
 			}
 			return data[i:], protocol.Continue

@@ -77,6 +77,7 @@ func Definition() *protocol.Definition {
 		Ports:  []uint16{80, 8080, 8000, 3128, 8888, 8081, 8008, 5985, 631},
 		Probe:  Probe,
 		New:    func(*protocol.Env) protocol.Parser { return newParser() },
+		Frames: frames[:],
 		First:  ts,
 		Buffers: []protocol.BufferSpec{
 			spec(slotMethod, "http.method", ts, line),

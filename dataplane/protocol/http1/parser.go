@@ -73,9 +73,9 @@ type side struct {
 	// before a response that is still expected.
 	rubbish int
 	early   bool
-	// ended: no more will come.
-	ended bool
-	body  bodyState
+	// ended: no more will come; framed: a frame was begun and not ended.
+	ended, framed bool
+	body          bodyState
 }
 
 // parser is a flow's HTTP/1 state.
@@ -87,6 +87,11 @@ type parser struct {
 	free []*exchange
 	all  []*exchange
 	env  *protocol.Env
+	// dir is the direction of the bytes in work, of which behind follow those that
+	// are read. replay tells that bytes of before are read once more.
+	dir    protocol.Dir
+	behind int
+	replay bool
 	// held is what the client sent behind a request for another protocol.
 	held []byte
 	// switched tells that the flow went over to another protocol.
@@ -113,7 +118,7 @@ func (p *parser) Release() {
 
 // Parse implements protocol.Parser.
 func (p *parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
-	p.env = env
+	p.env, p.dir = env, dir
 	st := p.feed(dir, data)
 	p.env = nil
 	return st
@@ -267,6 +272,7 @@ func (p *parser) idle(dir protocol.Dir, s *side, data []byte) []byte {
 		}
 	}
 	s.stage = stLine
+	p.frameBegins(dir, s, len(data))
 	return data
 }
 
@@ -391,7 +397,7 @@ func (p *parser) blankEnds(dir protocol.Dir, s *side, rest []byte) protocol.Stat
 		// Only a switch: Rest holds begun and rest.
 		return st
 	}
-	return p.feed(dir, begun)
+	return p.feedBefore(dir, begun, len(rest))
 }
 
 // advance raises a transaction's progress.
@@ -403,6 +409,7 @@ func (ex *exchange) advance(dir protocol.Dir, to uint8) {
 func (p *parser) complete(dir protocol.Dir, s *side, rest []byte) protocol.Status {
 	s.body.close(protocol.ObjectClosed)
 	ex := s.ex
+	p.frameEnds(dir, s, len(rest))
 	s.stage, s.ex = stIdle, nil
 	ex.advance(dir, ProgressComplete)
 	if dir == protocol.ToServer {
@@ -448,7 +455,11 @@ func (p *parser) unhold(s *side) protocol.Status {
 	s.stage, s.ex = stIdle, nil
 	held := p.held
 	p.held = nil
-	return p.feed(protocol.ToServer, held)
+	was := p.replay
+	p.replay = true
+	st := p.feed(protocol.ToServer, held)
+	p.replay = was
+	return st
 }
 
 // switchTo hands the flow over. What the client had sent ahead cannot be handed

@@ -53,7 +53,7 @@ func (p *parser) lost(dir protocol.Dir, s *side, data []byte) ([]byte, protocol.
 		p.giveUp(dir, s)
 	}
 	s.stage = stIdle
-	return data, p.feed(dir, found)
+	return data, p.feedBefore(dir, found, len(data))
 }
 
 // tooMuch ends the search for a message where too much went by: what the
@@ -112,7 +112,7 @@ func isStatusLine(line []byte) bool {
 
 // Gap implements protocol.Parser.
 func (p *parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
-	p.env = env
+	p.env, p.dir = env, dir
 	st := p.gap(dir, &p.side[dir], n)
 	p.env = nil
 	return st
@@ -130,7 +130,9 @@ func (p *parser) gap(dir protocol.Dir, s *side, n uint64) protocol.Status {
 			if s.stage == stChunkData {
 				s.stage = stChunkEnd
 			} else {
+				p.behind = int(min(n, 1<<62))
 				st = p.complete(dir, s, nil)
+				p.behind = 0
 			}
 		}
 		if n == 0 || st != protocol.Continue {
@@ -165,7 +167,7 @@ func (p *parser) gap(dir protocol.Dir, s *side, n uint64) protocol.Status {
 
 // End implements protocol.Parser.
 func (p *parser) End(env *protocol.Env, dir protocol.Dir) {
-	p.env = env
+	p.env, p.dir = env, dir
 	defer func() { p.env = nil }()
 	s := &p.side[dir]
 	if s.ended {

@@ -206,6 +206,7 @@ func (p *parser) feed(dir protocol.Dir, data []byte) protocol.Status {
 			data = data[n:]
 			if s.n == frameHeader {
 				s.n = 0
+				announce(p.env, s, len(data))
 				st = p.begin(dir, s)
 			}
 		case stPayload:

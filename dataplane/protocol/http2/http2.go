@@ -44,6 +44,7 @@ func Definition() *protocol.Definition {
 		Ports:    []uint16{50051},
 		Probe:    Probe,
 		New:      func(*protocol.Env) protocol.Parser { return newParser() },
+		Frames:   frames[:],
 		Buffers:  []protocol.BufferSpec{spec(slotHeaderName, "http2.header_name"), spec(slotHeader, "http2.header")},
 		Complete: [2]uint8{ProgressComplete, ProgressComplete},
 		States: [2][]string{

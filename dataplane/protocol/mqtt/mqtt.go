@@ -70,7 +70,8 @@ func Definition() *protocol.Definition {
 		Events: []string{"missing_connect", "missing_publish", "missing_subscribe", "missing_unsubscribe", "double_connect", "unintroduced_message",
 			"invalid_qos_level", "unassigned_msg_type", "too_many_transactions", "malformed_traffic"},
 		ID: protocol.MQTT, TCP: true, Ports: []uint16{1883},
-		Probe: probe,
+		Probe:  probe,
+		Frames: frames[:],
 		New: func(env *protocol.Env) protocol.Parser {
 			return &Parser{logLimit: cmp.Or(env.Limits.MQTT.Logged, defaultLogged), passwords: env.Limits.MQTT.Passwords}
 		},
@@ -150,10 +151,12 @@ type side struct {
 	left uint32
 	// length is the message's own, without its header.
 	length uint32
-	buf    []byte
-	cur    *Packet
-	tx     *protocol.Tx
-	obj    *protocol.Object
+	// head is the length of its header.
+	head int
+	buf  []byte
+	cur  *Packet
+	tx   *protocol.Tx
+	obj  *protocol.Object
 }
 
 // Parser is the MQTT of one connection.
@@ -186,7 +189,10 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 				p.malformed(env, dir)
 				return protocol.Error
 			}
-			if data = data[n:]; s.stage != stHeader && !p.begin(env, dir) {
+			if data = data[n:]; s.stage != stHeader {
+				s.frames(env, len(data))
+			}
+			if s.stage != stHeader && !p.begin(env, dir) {
 				return protocol.Error
 			}
 		case stBody:
@@ -230,7 +236,7 @@ func (s *side) header(data []byte) (n int, ok bool) {
 		case !ok:
 			return n, false
 		case size > 0:
-			s.first, s.length, s.left = s.buf[0], v, v
+			s.first, s.length, s.left, s.head = s.buf[0], v, v, 1+size
 			s.buf = s.buf[:0]
 			s.stage = stBody
 			return n, true

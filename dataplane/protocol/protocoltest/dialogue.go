@@ -94,7 +94,9 @@ type Result struct {
 	SwitchTo protocol.ID
 	Rest     string
 	// Flow is Record's answer without a transaction.
-	Flow   events.Event
+	Flow events.Event
+	// Frames are those announced, with the bytes that they have of the dialogue.
+	Frames []string
 	Parser protocol.Parser `json:"-"`
 	Sink   *Sink
 }
@@ -110,6 +112,7 @@ func NewEnv(d Dialogue, sink *Sink) *protocol.Env {
 func Run(def *protocol.Definition, d Dialogue) *Result {
 	sink := &Sink{}
 	env := NewEnv(d, sink)
+	frames := newFrames(def, env, d)
 	p := def.New(env)
 	r := &Result{Parser: p, Sink: sink}
 feed:
@@ -118,6 +121,7 @@ feed:
 			continue
 		}
 		st := protocol.Continue
+		frames.place(c)
 		switch {
 		case c.End:
 			p.End(env, c.Dir)
@@ -141,8 +145,11 @@ feed:
 			break feed
 		}
 	}
-	p.End(env, protocol.ToServer)
-	p.End(env, protocol.ToClient)
+	for dir := protocol.ToServer; dir <= protocol.ToClient; dir++ {
+		frames.place(Chunk{Dir: dir})
+		p.End(env, dir)
+	}
+	r.Frames = frames.resolve()
 	r.Objects = sink.Objects
 	r.Txs = Collect(def, p)
 	p.Record(nil, &r.Flow)

@@ -20,6 +20,10 @@ const (
 
 const slotName = 0
 
+// framePDU is a piece of the handshake, or a message of the client, of a text for the
+// clipboard only what goes before it.
+const framePDU protocol.FrameType = 0
+
 // Definition describes RFB.
 func Definition() *protocol.Definition {
 	return &protocol.Definition{
@@ -29,6 +33,7 @@ func Definition() *protocol.Definition {
 		Buffers: []protocol.BufferSpec{
 			{ID: protocol.Buffer(protocol.RFB, slotName), Name: "rfb.name", Dirs: protocol.DirsToClient, Progress: Done},
 		},
+		Frames:   []protocol.FrameSpec{framePDU: {Name: "pdu"}},
 		Complete: [2]uint8{Done, Done},
 		States:   [2][]string{{"request_started", "request_version", "request_complete"}, {"response_started", "response_version", "response_complete"}},
 		Events:   eventNames,
@@ -136,6 +141,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		if len(s.buf) < need {
 			continue
 		}
+		env.Frame(framePDU, need+len(data), int64(need), p.tx)
 		if st := p.take(env, dir, s.buf); st == protocol.Error {
 			return st
 		}

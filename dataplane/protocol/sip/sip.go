@@ -27,6 +27,7 @@ func Definition() *protocol.Definition {
 		Probe: probe, ProbeDatagram: probeDatagram,
 		Reversed: func(b []byte) bool { return isResponse(skipBlank(b)) },
 		New:      func(*protocol.Env) protocol.Parser { return &Parser{} },
+		Frames:   frames[:],
 		Complete: [2]uint8{Done, Done},
 		States: [2][]string{{"request_started", "request_headers", "request_complete"},
 			{"response_started", "response_headers", "response_complete"}},
@@ -197,11 +198,13 @@ func (p *Parser) head(env *protocol.Env, dir protocol.Dir, data []byte) (n int, 
 		}
 		return n + len(s.buf) - held, true
 	}
-	m := newMessage(dir, s.buf[:end])
+	head := s.buf[:end]
+	m := newMessage(dir, head)
 	s.buf = nil
 	tx := p.begin(env, m)
 	// Without a length there is no body: a stream has no other end of it (RFC 3261 §18.3).
 	length := m.length()
+	m.announce(env, tx, head, length, held+len(data))
 	p.open(env, tx, length, length)
 	return n + end - held, true
 }
@@ -252,6 +255,7 @@ func (p *Parser) datagram(env *protocol.Env, dir protocol.Dir, data []byte) {
 		tx.AddEvent("incomplete_data")
 		state = protocol.ObjectTruncated
 	}
+	m.announce(env, tx, head, uint64(len(content)), len(data))
 	if p.open(env, tx, uint64(len(content)), max(length, uint64(len(content)))); len(content) > 0 {
 		p.side[dir].body.write(env, content)
 		p.finish(env, dir, state)

@@ -39,6 +39,10 @@ type side struct {
 	// spills: what is skipped is more than padding, and nobody has looked at it;
 	// veiled: it cannot be read.
 	spills, veiled bool
+	// after counts the bytes given behind those gathered. first: no part of the
+	// message in work was begun before; framed: the part's frames were told of.
+	after         int
+	first, framed bool
 }
 
 const (
@@ -55,6 +59,9 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		case stSession:
 			n := min(sessionLen-len(s.buf), len(data))
 			s.buf, data = append(s.buf, data[:n]...), data[n:]
+			if len(s.buf) == sessionLen {
+				s.sessionFrames(env, len(data))
+			}
 			if len(s.buf) == sessionLen && !p.session(s) {
 				if p.txs.Next == 0 {
 					return protocol.Error
@@ -67,6 +74,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			n := min(s.need-len(s.buf), len(data))
 			s.buf, data = append(s.buf, data[:n]...), data[n:]
 			s.elem -= n
+			s.after = len(data)
 			p.head(env, dir, s)
 		case stData:
 			n := min(s.data, len(data))
@@ -112,6 +120,7 @@ func (p *Parser) session(s *side) bool {
 func (s *side) begin(elem, rest int) {
 	s.buf, s.elem, s.rest, s.stage, s.need = s.buf[:0], elem, rest, stHead, min(elem, 4)
 	s.spills, s.veiled = false, false
+	s.first, s.framed = true, false
 	if rest == 0 {
 		s.last = nil
 	}
@@ -131,7 +140,7 @@ func (p *Parser) next(s *side) {
 	if s.rest > 0 {
 		last := s.last
 		s.begin(s.rest, 0)
-		s.last = last
+		s.last, s.first = last, false
 		return
 	}
 	s.buf, s.stage, s.last = s.buf[:0], stSession, nil
@@ -176,6 +185,9 @@ func (p *Parser) head(env *protocol.Env, dir protocol.Dir, s *side) {
 		if s.need < 4 {
 			p.next(s)
 			return
+		}
+		if !s.framed && env.Framing() {
+			s.frames(env)
 		}
 		grown := false
 		switch {

@@ -41,8 +41,9 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		Events: eventNames,
 		ID:     protocol.SMB, TCP: true, Ports: []uint16{445, 139},
-		Probe: probe,
-		New:   func(env *protocol.Env) protocol.Parser { return newParser(env.Limits) },
+		Probe:  probe,
+		New:    func(env *protocol.Env) protocol.Parser { return newParser(env.Limits) },
+		Frames: frames[:],
 		Buffers: []protocol.BufferSpec{
 			spec(slotNamedPipe, "smb.named_pipe", Answered), spec(slotShare, "smb.share", Answered),
 			spec(slotUser, "smb.ntlmssp_user", Requested), spec(slotDomain, "smb.ntlmssp_domain", Requested),

@@ -44,7 +44,10 @@ func (p *Parser) command(env *protocol.Env, data []byte) (rest []byte) {
 	if len(p.line) > 0 || i < 0 {
 		if len(p.line)+n > maxLine {
 			p.event(env, "max_command_line_len_exceeded")
+			begun := len(p.line)
 			p.execute(env, append(p.line, data[:max(maxLine-len(p.line), 0)]...))
+			// Of a line without end the frame is what is looked at.
+			p.frame(env, frameCommand, len(data)+begun, maxLine)
 			p.line = p.line[:0]
 			if i < 0 && p.mode == modeCommand {
 				p.mode = modeDiscard
@@ -61,6 +64,7 @@ func (p *Parser) command(env *protocol.Env, data []byte) (rest []byte) {
 		p.event(env, "max_command_line_len_exceeded")
 	}
 	p.execute(env, line)
+	p.commandFrames(env, len(line), len(data)-n)
 	p.line = p.line[:0]
 	return data[n:]
 }
@@ -359,6 +363,7 @@ func (p *Parser) content(env *protocol.Env, data []byte) (rest []byte) {
 		case dotCR:
 			if c == '\n' {
 				p.endMail(env, true)
+				p.frameEnd(env, len(data)-i-1)
 				return data[i+1:]
 			}
 			p.stuffed()

@@ -34,9 +34,12 @@ func (p *Parser) server(env *protocol.Env, data []byte) protocol.Status {
 			line = p.reply
 		}
 		data = data[n:]
+		p.replyLen += n
 		if i < 0 {
 			return protocol.Continue
 		}
+		p.frame(env, frameReply, len(data)+p.replyLen, p.replyLen)
+		p.replyLen = 0
 		if p.longReply || len(line) > replyLimit+2 {
 			p.event(env, "max_reply_line_len_exceeded")
 		}
@@ -154,7 +157,7 @@ func (p *Parser) answered(env *protocol.Env, w waiting, code int) (switched bool
 			return true
 		}
 		p.event(env, "tls_rejected")
-		p.client(env, held)
+		p.again(env, held)
 	case cmdQuit:
 		if w.tx != nil {
 			p.closeMail(env, w.tx, true)
@@ -184,6 +187,6 @@ func (p *Parser) dataAnswered(env *protocol.Env, w waiting, code int) {
 	}
 	w.tx.Progress[protocol.ToServer] = max(w.tx.Progress[protocol.ToServer], Envelope)
 	if guessing && len(spec) > 0 {
-		p.client(env, spec)
+		p.again(env, spec)
 	}
 }

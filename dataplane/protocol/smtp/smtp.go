@@ -50,7 +50,8 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		Events: eventNames,
 		ID:     protocol.SMTP, TCP: true, Ports: []uint16{25, 587, 2525, 465},
-		Probe: probe,
+		Probe:  probe,
+		Frames: frames[:],
 		New: func(env *protocol.Env) protocol.Parser {
 			return &Parser{md5: env.Limits.SubjectMD5, bodyMD5: env.Limits.BodyMD5}
 		},
@@ -244,6 +245,10 @@ type Parser struct {
 	// spec keeps data sent before the server agreed to take it.
 	spec     []byte
 	guessing bool
+	// replay tells that bytes of before are read once more; replyLen counts those
+	// of the server's line in work.
+	replay   bool
+	replyLen int
 
 	// The server's side.
 	reply      []byte
@@ -361,7 +366,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	p.lost = true
 	if dir == protocol.ToClient {
-		p.reply, p.multi, p.longReply = p.reply[:0], false, false
+		p.reply, p.multi, p.longReply, p.replyLen = p.reply[:0], false, false, 0
 		p.serverSeen = true
 		return protocol.Continue
 	}

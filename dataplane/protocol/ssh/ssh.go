@@ -38,8 +38,9 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		Events: eventNames,
 		ID:     protocol.SSH, TCP: true, Ports: []uint16{22, 2222},
-		Probe: probe,
-		New:   func(*protocol.Env) protocol.Parser { return &Parser{} },
+		Probe:  probe,
+		New:    func(*protocol.Env) protocol.Parser { return &Parser{} },
+		Frames: frames[:],
 		Buffers: []protocol.BufferSpec{
 			spec(slotProto, "ssh.proto", protocol.DirsBoth, BannerDone),
 			spec(slotSoftware, "ssh.software", protocol.DirsBoth, BannerDone),
@@ -312,6 +313,16 @@ func (p *Parser) first(env *protocol.Env, dir protocol.Dir) {
 	}
 }
 
+// The kinds of frames: the packets of the key exchange, up to the message number,
+// behind it, and as a whole.
+const (
+	frameHeader protocol.FrameType = iota
+	frameData
+	framePDU
+)
+
+var frames = [...]protocol.FrameSpec{frameHeader: {Name: "record.hdr"}, frameData: {Name: "record.data"}, framePDU: {Name: "record.pdu"}}
+
 // packet takes a packet's length, padding and message number.
 func (p *Parser) packet(env *protocol.Env, dir protocol.Dir, data []byte) (rest []byte, st protocol.Status) {
 	s := &p.side[dir]
@@ -328,6 +339,9 @@ func (p *Parser) packet(env *protocol.Env, dir protocol.Dir, data []byte) (rest 
 		return nil, protocol.Error
 	}
 	s.left = int(length) - 2
+	env.Frame(frameHeader, len(data)+len(s.header), int64(len(s.header)), p.tx)
+	env.Frame(frameData, len(data), int64(s.left), p.tx)
+	env.Frame(framePDU, len(data)+len(s.header), int64(len(s.header)+s.left), p.tx)
 	s.stage = stBody
 	if s.message == msgKexInit && !s.offered {
 		if s.offered = true; s.left <= env.Limits.MaxHeader {

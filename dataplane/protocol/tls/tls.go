@@ -60,6 +60,7 @@ func Definition() *protocol.Definition {
 		Events: eventNames,
 		ID:     protocol.TLS, TCP: true, Ports: []uint16{443, 465, 636, 853, 989, 990, 992, 993, 994, 995, 5061, 8443},
 		Probe: probe, First: protocol.DirsToServer,
+		Frames: frames[:],
 		New: func(env *protocol.Env) protocol.Parser {
 			return &Parser{noJA3: env.Limits.NoJA3, noJA4: env.Limits.NoJA4}
 		},
@@ -225,6 +226,9 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			if !p.record(h, dir) {
 				p.tx.AddEvent("invalid_ssl_record")
 				return protocol.Error
+			}
+			if env.Framing() {
+				p.frames(env, h, len(data))
 			}
 			if h.ssl2 && !h.began {
 				// The header was three bytes shorter.

@@ -1,0 +1,20 @@
+package dcerpc
+
+import "sluice/dataplane/protocol"
+
+// The kinds of frames: fragments, their common headers, and what follows these.
+const (
+	framePDU protocol.FrameType = iota
+	frameHeader
+	frameData
+)
+
+var frames = [...]protocol.FrameSpec{framePDU: {Name: "pdu"}, frameHeader: {Name: "hdr"}, frameData: {Name: "data"}}
+
+// announce tells of the frames of a fragment of n bytes that began left bytes
+// before the end of what was given.
+func announce(env *protocol.Env, left, header, n int) {
+	env.Frame(framePDU, left, int64(n), nil)
+	env.Frame(frameHeader, left, int64(header), nil)
+	env.Frame(frameData, left-header, int64(n-header), nil)
+}
