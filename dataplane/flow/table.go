@@ -213,12 +213,16 @@ func (t *Table) count(f *Flow, p *decode.Packet, dir protocol.Dir) {
 }
 
 // WireLen gives a packet's share of its frame: all of it, or, within a tunnel,
-// from its IP header on.
+// from its own link header on. What was put together counts from its IP header on.
 func WireLen(p *decode.Packet) uint64 {
 	if p.TunnelDepth == 0 && p.Frame != nil && p.Flags&decode.FlagReassembled == 0 {
 		return uint64(max(p.Frame.WireLen, uint32(len(p.Frame.Data))))
 	}
-	return uint64(len(p.Data)) - uint64(min(int(p.L3), len(p.Data)))
+	at := p.L3
+	if p.TunnelDepth > 0 && p.Flags&decode.FlagReassembled == 0 {
+		at = p.L2
+	}
+	return uint64(len(p.Data)) - uint64(min(int(at), len(p.Data)))
 }
 
 // Update moves a TCP flow to the state that its connection has reached. Call it

@@ -16,8 +16,13 @@ type Tx struct {
 	Events []string
 	// State is the protocol's own part: a pointer.
 	State any
-	// Logged is set by the worker once the transaction's record is out.
-	Logged bool
+	// Ready is set by a parser where the record may be written before the
+	// transaction is complete, as it will not change any more.
+	Ready bool
+	// Logged is set by the worker once the transaction's record is out, EventsTold
+	// to the number of Events that were told.
+	Logged     bool
+	EventsTold int
 	// Quiet is set by the rule engine: no record of the transaction is written.
 	Quiet bool
 	// Store is set by the rule engine: the files of a direction are to be stored.

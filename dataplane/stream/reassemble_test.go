@@ -136,7 +136,8 @@ func TestTFO(t *testing.T) {
 			send(s2c, "PA", 1, 6, "ok").state(StateEstablished).got(s2c, "ok").send(c2s, "A", 6, 3, "").close()
 	})
 	t.Run("ids, accepted", func(t *testing.T) {
-		newTalk(t, ids()).send(c2s, "S", 0, 0, "GET /").got(c2s, "").send(s2c, "SA", 0, 6, "").got(c2s, "GET /").send(c2s, "A", 6, 1, "").state(StateEstablished).close()
+		newTalk(t, ids()).send(c2s, "S", 0, 0, "GET /").got(c2s, "").send(s2c, "SA", 0, 6, "").got(c2s, "").send(c2s, "A", 6, 1, "").state(StateEstablished).
+			send(s2c, "PA", 1, 6, "ok").got(c2s, "GET /").close()
 	})
 	t.Run("ids, ignored", func(t *testing.T) {
 		newTalk(t, ids()).send(c2s, "S", 0, 0, "EVIL").send(s2c, "SA", 0, 1, "").events("3whs_synack_tfo_data_ignored").

@@ -114,7 +114,7 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 	e.PktSrc, e.Ether = "", w.etherOf(f)
 	part := flowPart(f)
 	part.SrcIP, part.DestIP, part.SrcPort, part.DestPort = "", "", 0, 0
-	age := (f.Last - f.Start) / 1e9
+	age := f.Last/1e9 - f.Start/1e9 // in whole seconds of the clock, as EVE has it
 	alerted := f.Alerted
 	part.End, part.Age, part.State, part.Reason, part.Alerted = eveTime(f.Last), &age, f.State.String(), reason.String(), &alerted
 	switch {
@@ -130,6 +130,11 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 		part.TxCnt = &n
 	}
 	e.Flow = part
+	if e.HasICMP && f.Pkts[protocol.ToClient] > 0 {
+		if st := w.state(f); st != nil {
+			e.ICMPAnswered, e.ResponseICMPType, e.ResponseICMPCode = true, st.icmpType, st.icmpCode
+		}
+	}
 	if e.AppProto == "" && (f.Proto == decode.ProtoTCP || f.Proto == decode.ProtoUDP) && f.App.Proto() == protocol.Failed {
 		e.AppProto = "failed"
 	}

@@ -82,9 +82,14 @@ func (w *Worker) decide(p *decode.Packet) bool {
 		w.alerts()
 		return !w.drop
 	}
-	f, dir, fresh := w.flows.Get(p)
+	var f *flow.Flow
+	var dir protocol.Dir
+	var fresh bool
+	if !w.carrier(p) {
+		f, dir, fresh = w.flows.Get(p)
+	}
 	if f == nil {
-		// An ICMP error about some flow: paths need them (RFC 1191), so they pass
+		// A packet around another one, or an ICMP error about some flow: paths need them (RFC 1191), so they pass
 		// unless a rule says otherwise.
 		w.counters.NoFlow++
 		if m := w.in.Matcher; m != nil {
@@ -117,13 +122,28 @@ func (w *Worker) decide(p *decode.Packet) bool {
 	return w.judgePacket(p, f, dir)
 }
 
+// carrier reports whether a packet has no conversation of its own: it is GRE around
+// a packet of the same frame, whose flow tells of both. Rules look at each such
+// packet. Tunnels of other kinds have flows.
+func (w *Worker) carrier(p *decode.Packet) bool {
+	if p.Proto != decode.ProtoGRE {
+		return false
+	}
+	for i := range w.pkts {
+		if &w.pkts[i] == p {
+			return i+1 < len(w.pkts) && w.pkts[i+1].TunnelDepth > p.TunnelDepth
+		}
+	}
+	return false
+}
+
 // reversed reports whether a flow's first packet is from its server.
 func (w *Worker) reversed(p *decode.Packet) bool {
 	switch p.Proto {
 	case decode.ProtoUDP:
 		return w.cfg.Registry.Reversed(p.PayloadBytes())
 	case decode.ProtoTCP:
-		return w.cfg.Stream.Midstream && p.TCPFlags&(decode.TCPSyn|decode.TCPRst) == 0 && p.PayloadEnd > p.Payload && w.cfg.Registry.ReversedStream(p.PayloadBytes())
+		return w.cfg.Stream.Midstream && p.TCPFlags&(decode.TCPSyn|decode.TCPRst) == 0 && p.PayloadEnd > p.Payload && w.cfg.Registry.ReversedStream(p.PayloadBytes(), p.SrcPort, p.DstPort)
 	}
 	return false
 }
@@ -144,6 +164,11 @@ func (w *Worker) judgePacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) b
 		f = w.segment(p, f, dir)
 	case decode.ProtoUDP:
 		w.datagram(p, f, dir)
+	case decode.ProtoICMP, decode.ProtoICMPv6:
+		if dir == protocol.ToClient {
+			st := w.ensure(f)
+			st.icmpType, st.icmpCode = p.ICMPType, p.ICMPCode
+		}
 	case decode.ProtoSCTP:
 		if w.ensure(f).sctp.Packet(p, dir, w) {
 			w.counters.Associations++

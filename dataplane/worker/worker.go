@@ -117,6 +117,8 @@ type Report struct {
 	DNSVersion int
 	// Ethernet adds link-layer addresses.
 	Ethernet bool
+	// References adds the addresses that a rule refers to.
+	References bool
 }
 
 // XFF says what becomes of the client's address in X-Forwarded-For.
@@ -161,6 +163,8 @@ type Worker struct {
 	passed, rejected bool
 	dropAlert        *events.Alert
 	pendingAlerts    []*events.Event
+	// keptParser is the parser of the match in work, where that has waited.
+	keptParser protocol.Parser
 	// excepted: an exception policy keeps signatures off the packet. limited:
 	// the frame's fragment was given up.
 	excepted, limited bool

@@ -103,6 +103,9 @@ func report(cfg *config.Config, m Mode) worker.Report {
 	// A replay is for looking closely: alerts show their bytes unless told not to.
 	r.Payload, r.PayloadPrintable, r.Packet = orReplay(a.Payload, m), orReplay(a.PayloadPrintable, m), orReplay(a.Packet, m)
 	r.DNSVersion = dnsVersion(cfg)
+	if a.Metadata != nil {
+		r.References = a.Metadata.Rule.Reference
+	}
 	r.GuessTx = cfg.Detect.GuessApplayerTX
 	xff := cfg.Outputs.EVE.XFF
 	if a.XFF.Enabled != nil {
