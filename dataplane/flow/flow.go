@@ -84,6 +84,9 @@ type Flow struct {
 	Verdict verdict.Verdict
 	// PassRules tells that a pass rule silenced the signatures of this flow.
 	PassRules bool
+	// Completing tells that the packet in work is the bare ACK that completes the
+	// handshake: to rules the connection is established from the next one on.
+	Completing bool
 	// Alerted tells that an alert was written for the flow.
 	Alerted bool
 	// Quiet tells that a rule keeps the flow's record from being written,

@@ -191,6 +191,8 @@ func (w *Worker) inspectable(f *flow.Flow) bool {
 // bytes that have come into order. It gives the packet's flow: a new one where
 // the packet opens a new connection on the ports of an old one.
 func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow.Flow {
+	before := f.State
+	f.Completing = false
 	res := w.tcp.Segment(f.TCP, p, dir, w)
 	if res.New {
 		f, dir = w.flows.Renew(f, p)
@@ -210,6 +212,7 @@ func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow
 		res = w.tcp.Segment(f.TCP, p, dir, w)
 	}
 	w.flows.Update(f)
+	f.Completing = before < flow.StateEstablished && f.State >= flow.StateEstablished && p.PayloadEnd == p.Payload
 	if f.TCP.Midstream() && !w.ensure(f).midstream {
 		w.ensure(f).midstream = true
 		w.excepted = !w.except(f, excMidstream, dropStreamMidstream)
@@ -251,6 +254,10 @@ func (w *Worker) enforced() bool { return w.judging() && w.cfg.Live }
 // StreamData implements stream.Receiver.
 func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
 	f := w.f
+	if f.State < flow.StateEstablished && f.TCP != nil {
+		// The ACK that completes the handshake may bring data.
+		w.flows.Update(f)
+	}
 	w.expected(f)
 	w.keepTail(f, dir, data)
 	skipped := f.App.Skipped(dir)
