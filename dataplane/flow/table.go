@@ -368,9 +368,13 @@ func (t *Table) Walk(fn func(*Flow) bool) {
 	}
 }
 
-// Flush ends all flows in the order of their start, for the end of a run. It
-// allocates.
-func (t *Table) Flush(fn func(*Flow, Reason)) {
+// Flush ends all flows, in the order of their start, giving each to fn as Expire
+// does.
+func (t *Table) Flush(fn func(*Flow, Reason)) { t.FlushAt(0, fn) }
+
+// FlushAt is Flush at packet time now: flows that have been idle for too long by
+// then have timed out, whether or not Expire has come by.
+func (t *Table) FlushAt(now int64, fn func(*Flow, Reason)) {
 	all := make([]*Flow, 0, t.Len())
 	t.Walk(func(f *Flow) bool { all = append(all, f); return true })
 	sort.Slice(all, func(i, j int) bool {
@@ -384,7 +388,11 @@ func (t *Table) Flush(fn func(*Flow, Reason)) {
 		return a.ID < b.ID
 	})
 	for _, f := range all {
-		t.Remove(f, Shutdown, fn)
+		why := Shutdown
+		if now-f.Last >= t.timeout(f) {
+			why = Timeout
+		}
+		t.Remove(f, why, fn)
 	}
 }
 

@@ -213,6 +213,7 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("ips.dropped_bytes", c.DroppedBytes)
 	fn("ips.bypassed_packets", c.BypassedPackets)
 	fn("flow_bypassed.capture_flows", c.OffloadedFlows)
+	fn("flow_bypassed.local_pkts", c.BypassedPackets)
 	fn("flow_bypassed.pkts", c.OffloadedPackets)
 	fn("flow_bypassed.bytes", c.OffloadedBytes)
 	fn("ips.injected_frames", c.Injected)

@@ -368,8 +368,12 @@ func (w *Worker) Tick(now int64) {
 // Flush ends all flows, in the order of their start: the end of a capture file
 // or of the program. Documents that are being read are waited for, so that their
 // events come too.
-func (w *Worker) Flush() {
-	w.flows.Flush(w.flowEnd)
+func (w *Worker) Flush() { w.FlushAt(0) }
+
+// FlushAt is Flush at the time of the last frame of all workers, so that what is
+// told of a flow's end does not depend on which other flows its worker had.
+func (w *Worker) FlushAt(now int64) {
+	w.flows.FlushAt(now, w.flowEnd)
 	w.drain()
 	w.nextExpiry = 0
 }
