@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"sluice/dataplane/capture"
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
@@ -272,8 +273,12 @@ func (w *Worker) payload(e *events.Event, x *signatures.Match) {
 	}
 	if r.Packet && w.p.Frame != nil {
 		b, link := w.p.Frame.Data, w.p.Frame.Link
-		if w.p.Flags&decode.FlagReassembled != 0 {
+		switch {
+		case w.p.Flags&decode.FlagReassembled != 0:
 			b = w.p.Data
+		case w.p.TunnelDepth > 0 && w.p.IPVersion != 0:
+			// What is inside of a tunnel is shown by itself.
+			b, link = w.p.Data[min(int(w.p.L3), len(w.p.Data)):], capture.LinkRaw
 		}
 		e.Packet, e.LinkType = w.masked(b[:min(len(b), limit)]), int(link)
 	}

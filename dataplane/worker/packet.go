@@ -51,6 +51,9 @@ func (w *Worker) decide(p *decode.Packet) bool {
 	if p.NEvents > 0 && !w.again {
 		w.packetAnomalies(p.Events())
 	}
+	if p.EtherType == etherARP && p.IPVersion == 0 && w.cfg.Report.ARP && !w.again && w.cfg.Report.wants("arp") {
+		w.arp(p)
+	}
 	if q := w.cfg.Quarantine; q != nil && w.judging() && q.Holds(p) {
 		return w.isolated(p)
 	}

@@ -117,6 +117,8 @@ type Report struct {
 	DNSVersion int
 	// Ethernet adds link-layer addresses.
 	Ethernet bool
+	// ARP tells of ARP messages.
+	ARP bool
 	// References adds the addresses that a rule refers to.
 	References bool
 }

@@ -129,6 +129,8 @@ func report(cfg *config.Config, m Mode) worker.Report {
 	if f := cfg.Outputs.EVE.Types.Option("drop").Flows; f != "" {
 		r.AllDrops = f == "all"
 	}
+	_, r.ARP = cfg.Outputs.EVE.Types.Options["arp"]
+	r.ARP = r.ARP || !m.Live
 	r.Ethernet = orReplay(cfg.Outputs.EVE.Ethernet, m)
 	r.PayloadLimit = int(a.PayloadBufferSize)
 	// As in Suricata, anomalies of protocols are told unless the file says
