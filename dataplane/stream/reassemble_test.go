@@ -364,3 +364,13 @@ func TestEventNames(t *testing.T) {
 		t.Error("constants and names differ in order")
 	}
 }
+
+// TestOneSideAlone: a connection picked up from one side is read on arrival only
+// until the other side shows, and a FIN of one side alone closes nothing.
+func TestOneSideAlone(t *testing.T) {
+	cfg := ids()
+	cfg.AsyncOneside, cfg.Midstream = true, true
+	newTalk(t, cfg).send(c2s, "PA", 1, 1, "ask").got(c2s, "ask").
+		send(s2c, "PA", 1, 4, "answer").got(s2c, "").send(c2s, "A", 4, 7, "").got(s2c, "answer").close()
+	newTalk(t, cfg).send(c2s, "PA", 1, 1, "ask").send(c2s, "FA", 4, 1, "").state(StateEstablished).close()
+}

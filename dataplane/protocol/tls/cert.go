@@ -95,53 +95,64 @@ func (c *Certificate) parse() { c.fault = c.read() }
 // read is parse; it gives the anomaly that ended it.
 func (c *Certificate) read() string {
 	raw := cryptobyte.String(c.Raw)
-	var cert, tbs, version, serial, issuer, validity, subject, field cryptobyte.String
-	if !raw.ReadASN1(&cert, casn1.SEQUENCE) {
-		return unread(raw, faultDER)
+	var cert, tbs, version, serial, algorithm, issuer, validity, subject, key, field, exts cryptobyte.String
+	if fault := element(&raw, &cert, casn1.SEQUENCE, faultDER); fault != "" {
+		return fault
 	}
-	if !cert.ReadASN1(&tbs, casn1.SEQUENCE) {
-		return unread(cert, faultDER)
+	if fault := element(&cert, &tbs, casn1.SEQUENCE, faultDER); fault != "" {
+		return fault
 	}
-	var versioned bool
-	if !tbs.ReadOptionalASN1(&version, &versioned, casn1.Tag(0).Constructed().ContextSpecific()) {
-		return unread(tbs, faultVersion)
+	if tag := casn1.Tag(0).Constructed().ContextSpecific(); tbs.PeekASN1Tag(tag) {
+		if fault := element(&tbs, &version, tag, faultVersion); fault != "" {
+			return fault
+		}
+		if number := 0; !version.ReadASN1Integer(&number) || number < 0 || number > 2 {
+			return faultVersion
+		}
 	}
-	var number int
-	if versioned && (!version.ReadASN1Integer(&number) || number < 0 || number > 2) {
-		return faultVersion
-	}
-	if !tbs.ReadASN1(&serial, casn1.INTEGER) {
-		return unread(tbs, faultSerial)
+	if fault := element(&tbs, &serial, casn1.INTEGER, faultSerial); fault != "" {
+		return fault
 	}
 	c.Serial = colons(serial, true)
-	if !tbs.SkipASN1(casn1.SEQUENCE) {
-		return unread(tbs, faultAlgorithm)
+	if fault := element(&tbs, &algorithm, casn1.SEQUENCE, faultAlgorithm); fault != "" {
+		return fault
 	}
-	if !tbs.ReadASN1(&issuer, casn1.SEQUENCE) {
-		return unread(tbs, faultName)
+	if fault := element(&tbs, &issuer, casn1.SEQUENCE, faultName); fault != "" {
+		return fault
 	}
 	c.Issuer = name(issuer)
-	if !tbs.ReadASN1(&validity, casn1.SEQUENCE) {
-		return unread(tbs, faultDate)
+	if fault := element(&tbs, &validity, casn1.SEQUENCE, faultDate); fault != "" {
+		return fault
 	}
 	c.NotBefore, c.NotAfter = date(&validity), date(&validity)
-	if !tbs.ReadASN1(&subject, casn1.SEQUENCE) {
-		return unread(tbs, faultName)
+	if fault := element(&tbs, &subject, casn1.SEQUENCE, faultName); fault != "" {
+		return fault
 	}
 	c.Subject = name(subject)
-	if !tbs.SkipASN1(casn1.SEQUENCE) {
-		return unread(tbs, faultAlgorithm)
+	if fault := element(&tbs, &key, casn1.SEQUENCE, faultAlgorithm); fault != "" {
+		return fault
 	}
 	tbs.SkipOptionalASN1(casn1.Tag(1).ContextSpecific())
 	tbs.SkipOptionalASN1(casn1.Tag(2).ContextSpecific())
-	if !tbs.PeekASN1Tag(casn1.Tag(3).Constructed().ContextSpecific()) {
-		return ""
-	}
-	var exts cryptobyte.String
-	if !tbs.ReadASN1(&field, casn1.Tag(3).Constructed().ContextSpecific()) || !field.ReadASN1(&exts, casn1.SEQUENCE) {
-		return unread(tbs, faultExtensions)
+	if tag := casn1.Tag(3).Constructed().ContextSpecific(); tbs.PeekASN1Tag(tag) {
+		if fault := element(&tbs, &field, tag, faultExtensions); fault != "" {
+			return fault
+		}
+		if fault := element(&field, &exts, casn1.SEQUENCE, faultExtensions); fault != "" {
+			return fault
+		}
 	}
 	return c.extensions(exts)
+}
+
+// element takes the next element of s, or gives the anomaly that it is not there:
+// other where it is another element.
+func element(s, out *cryptobyte.String, tag casn1.Tag, other string) string {
+	at := *s
+	if s.ReadASN1(out, tag) {
+		return ""
+	}
+	return unread(at, other)
 }
 
 // extensions reads the extensions of which something is told.
