@@ -177,6 +177,7 @@ func appendParts(dst []byte, e *Event) []byte {
 	dst = appendStrOmit(dst, "app_proto", e.AppProto)
 	dst = appendStrOmit(dst, "app_proto_ts", e.AppProtoTS)
 	dst = appendStrOmit(dst, "app_proto_tc", e.AppProtoTC)
+	dst = appendStrOmit(dst, "app_proto_orig", e.AppProtoOrig)
 	dst = appendStrOmit(dst, "direction", e.Direction)
 	if e.FileInfo != nil {
 		dst = appendFileInfo(appendKey(dst, "fileinfo"), e.FileInfo)

@@ -55,6 +55,9 @@ type Event struct {
 	AppProto   string
 	AppProtoTS string
 	AppProtoTC string
+	// AppProtoOrig is the protocol that the flow spoke before it turned to AppProto
+	// (STARTTLS, CONNECT, upgrades); empty omits it.
+	AppProtoOrig string
 	// TxID is written when HasTxID is set.
 	TxID    uint64
 	HasTxID bool

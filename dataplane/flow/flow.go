@@ -84,6 +84,9 @@ type Flow struct {
 	Verdict verdict.Verdict
 	// PassRules tells that a pass rule silenced the signatures of this flow.
 	PassRules bool
+	// WouldDrop tells that a rule would have dropped the flow, of a replay that
+	// drops nothing.
+	WouldDrop bool
 	// Completing tells that the packet in work is the bare ACK that completes the
 	// handshake: to rules the connection is established from the next one on.
 	Completing bool

@@ -60,6 +60,9 @@ func (w *Worker) event(typ string, f *flow.Flow, dir protocol.Dir) *events.Event
 	if id := f.App.Proto(); id != protocol.Unknown {
 		e.AppProto = id.String()
 	}
+	if id := f.App.Original(); id != protocol.Unknown {
+		e.AppProtoOrig = id.String()
+	}
 	e.Metadata = flowMetadata(w.in.Matcher, f)
 	if w.p != nil && w.p.TunnelDepth > 0 && !w.closing {
 		w.tunnel(e, w.p)

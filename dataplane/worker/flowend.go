@@ -118,7 +118,7 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 	alerted := f.Alerted
 	part.End, part.Age, part.State, part.Reason, part.Alerted = eveTime(f.Last), &age, f.State.String(), reason.String(), &alerted
 	switch {
-	case f.Verdict.Action.EndsFlow():
+	case f.Verdict.Action.EndsFlow(), f.WouldDrop:
 		part.Action = "drop"
 	case f.PassRules:
 		part.Action = "pass"

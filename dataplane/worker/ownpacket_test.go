@@ -237,3 +237,48 @@ func TestARP(t *testing.T) {
 		t.Errorf("%s", line)
 	}
 }
+
+// TestWouldDrop: in a listener's replay a rule that drops a flow ends what rules say
+// of it, and the flow's record tells.
+func TestWouldDrop(t *testing.T) {
+	r := withRules(t, `drop tcp any any -> any any (content:"drop me"; sid:1;)
+alert tcp any any -> any any (content:"afterwards"; sid:2;)
+`, listener)
+	r.open()
+	r.data(0, "drop me")
+	r.nod(1)
+	r.nod(0)
+	r.data(0, "afterwards")
+	r.nod(1)
+	r.nod(0)
+	r.w.Flush()
+	r.take()
+	if got := r.told(); len(got) != 1 || !strings.HasPrefix(got[0], "1@6") {
+		t.Errorf("alerts %q", got)
+	}
+	for _, e := range r.events {
+		if e.Type == "flow" && e.Flow.Action != "drop" {
+			t.Errorf("the flow's action is %q", e.Flow.Action)
+		}
+	}
+}
+
+// TestOriginalProtocol: records of a flow that turned to another protocol name the
+// one before.
+func TestOriginalProtocol(t *testing.T) {
+	r := withRules(t, ownRules, listener)
+	r.port = 80
+	r.open()
+	r.data(0, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n")
+	r.data(1, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+	r.data(0, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	r.nod(1)
+	r.nod(0)
+	r.w.Flush()
+	r.take()
+	for _, e := range r.events {
+		if e.Type == "flow" && (e.AppProto != "http2" || e.AppProtoOrig != "http") {
+			t.Errorf("%q after %q", e.AppProto, e.AppProtoOrig)
+		}
+	}
+}
