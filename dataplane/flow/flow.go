@@ -58,6 +58,9 @@ type Flow struct {
 	TCPFlags [2]uint8
 	// MinTTL and MaxTTL by direction.
 	MinTTL, MaxTTL [2]uint8
+	// ICMPAnswer is the type and code of the newest message to the client of an ICMP
+	// flow.
+	ICMPAnswer [2]uint8
 	// Pkts and Bytes count frames and their wire bytes by direction.
 	Pkts, Bytes [2]uint64
 

@@ -131,9 +131,7 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 	}
 	e.Flow = part
 	if e.HasICMP && f.Pkts[protocol.ToClient] > 0 {
-		if st := w.state(f); st != nil {
-			e.ICMPAnswered, e.ResponseICMPType, e.ResponseICMPCode = true, st.icmpType, st.icmpCode
-		}
+		e.ICMPAnswered, e.ResponseICMPType, e.ResponseICMPCode = true, f.ICMPAnswer[0], f.ICMPAnswer[1]
 	}
 	if e.AppProto == "" && (f.Proto == decode.ProtoTCP || f.Proto == decode.ProtoUDP) && f.App.Proto() == protocol.Failed {
 		e.AppProto = "failed"

@@ -20,7 +20,8 @@ const maxKeptMatches = 64
 // keptMatch is a match that waits for a packet of its direction.
 type keptMatch struct {
 	match signatures.Match
-	// parser holds the match's transaction, which may be over by then.
+	// parser holds the match's transaction; the flow may speak another protocol by
+	// then.
 	parser protocol.Parser
 }
 
@@ -43,6 +44,7 @@ func (w *Worker) keepMatch(x *signatures.Match) bool {
 	k := keptMatch{match: *x}
 	if x.Tx != nil {
 		k.parser = parserOf(w.f, x.Tx)
+		x.Tx.Held++
 	}
 	st.kept = append(st.kept, k)
 	return true
@@ -64,6 +66,9 @@ func (w *Worker) tellKept(m *signatures.Matcher) {
 		if k.match.Dir != w.dir && !w.closing {
 			rest = append(rest, k)
 			continue
+		}
+		if k.match.Tx != nil {
+			k.match.Tx.Held--
 		}
 		w.keptParser = k.parser
 		w.match(m, &k.match)

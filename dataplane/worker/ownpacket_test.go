@@ -2,10 +2,13 @@ package worker_test
 
 import (
 	"fmt"
+	"maps"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
 	"sluice/dataplane/capture"
@@ -64,6 +67,30 @@ func TestOwnPacket(t *testing.T) {
 	for _, e := range r.events {
 		if e.Alert != nil && e.Alert.SignatureID == 1 && (e.HTTP == nil || e.HTTP.URL != "/evil") {
 			t.Errorf("the alert says nothing of its transaction: %+v", e.HTTP)
+		}
+	}
+}
+
+// TestOwnPacketKeepsTransaction: a match that waits keeps its transaction, though
+// others follow on the connection meanwhile.
+func TestOwnPacketKeepsTransaction(t *testing.T) {
+	r := withRules(t, `alert http any any -> any any (http.stat_msg; content:"Strange"; sid:1;)
+`, listener)
+	r.open()
+	for i := range 4 {
+		r.data(0, fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: x\r\n\r\n", i))
+	}
+	r.data(1, "HTTP/1.1 200 Strange\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	r.nod(0)
+	for i := range 4 {
+		r.data(0, fmt.Sprintf("GET /more%d HTTP/1.1\r\nHost: x\r\n\r\n", i))
+	}
+	r.expect()
+	r.nod(1)
+	r.expect("1@14 to_client wire/pcap")
+	for _, e := range r.events {
+		if e.Alert != nil && (e.HTTP == nil || e.HTTP.URL != "/0" || e.TxID != 0) {
+			t.Errorf("transaction %d: %+v", e.TxID, e.HTTP)
 		}
 	}
 }
@@ -279,6 +306,73 @@ func TestOriginalProtocol(t *testing.T) {
 	for _, e := range r.events {
 		if e.Type == "flow" && (e.AppProto != "http2" || e.AppProtoOrig != "http") {
 			t.Errorf("%q after %q", e.AppProto, e.AppProtoOrig)
+		}
+	}
+}
+
+// wire serialises layers into a frame.
+func (r *rig) wire(ls ...gopacket.SerializableLayer) capture.Frame {
+	r.Helper()
+	buf := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ls...); err != nil {
+		r.Fatal(err)
+	}
+	r.num++
+	return capture.Frame{Data: buf.Bytes(), WireLen: uint32(len(buf.Bytes())), Link: capture.LinkEthernet, Num: r.num, Time: 1e18}
+}
+
+// TestCarriedByGRE: GRE around another packet has no flow, so that rules see each
+// such packet; the answer of an ICMP flow is told of.
+func TestCarriedByGRE(t *testing.T) {
+	r := withRules(t, `alert ip any any -> any any (ip_proto:47; sid:1;)
+alert ip any any -> any any (msg:"ends"; sid:2;)
+`, listener)
+	ends := [2]net.IP{{10, 0, 0, 2}, {203, 0, 113, 10}}
+	for i, kind := range []uint8{layers.ICMPv4TypeEchoRequest, layers.ICMPv4TypeEchoReply, layers.ICMPv4TypeEchoRequest} {
+		from := i % 2
+		r.send(r.wire(&layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2}, EthernetType: layers.EthernetTypeIPv4},
+			&layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolGRE, SrcIP: net.IP{192, 0, 2, 1}, DstIP: net.IP{192, 0, 2, 2}},
+			&layers.GRE{Protocol: layers.EthernetTypeIPv4},
+			&layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolICMPv4, SrcIP: ends[from], DstIP: ends[1-from]},
+			&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(kind, 0), Id: 7}, gopacket.Payload("ping")))
+	}
+	r.w.Flush()
+	r.take()
+	count := map[string]int{}
+	for _, e := range r.events {
+		switch {
+		case e.Alert != nil:
+			count[fmt.Sprintf("%d %s", e.Alert.SignatureID, e.Proto)]++
+		case e.Type == "flow":
+			count["flow "+e.Proto]++
+			if !e.ICMPAnswered || e.ICMPType != 8 || e.ResponseICMPType != 0 {
+				t.Errorf("%d was answered with %d: %v", e.ICMPType, e.ResponseICMPType, e.ICMPAnswered)
+			}
+		}
+	}
+	want := map[string]int{"1 GRE": 3, "2 GRE": 3, "2 ICMP": 2, "flow ICMP": 1}
+	if !maps.Equal(count, want) {
+		t.Errorf("%v, want %v", count, want)
+	}
+}
+
+// TestReferences adds what a rule refers to where that is asked for.
+func TestReferences(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		r := withRules(t, `alert tcp any any -> any 9999 (content:"hello"; reference:url,example.com/a; reference:cve,2014-0160; sid:1;)
+`, func(c *worker.Config) { c.Report.References = on })
+		r.open()
+		r.data(0, "hello")
+		for _, e := range r.events {
+			if e.Alert == nil {
+				continue
+			}
+			if got := len(e.Alert.References); on && (got != 2 || !strings.HasSuffix(e.Alert.References[0], "example.com/a")) || !on && got != 0 {
+				t.Errorf("%v: %q", on, e.Alert.References)
+			}
+		}
+		if len(r.told()) != 1 {
+			t.Errorf("%d alerts", len(r.told()))
 		}
 	}
 }

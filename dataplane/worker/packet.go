@@ -169,8 +169,7 @@ func (w *Worker) judgePacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) b
 		w.datagram(p, f, dir)
 	case decode.ProtoICMP, decode.ProtoICMPv6:
 		if dir == protocol.ToClient {
-			st := w.ensure(f)
-			st.icmpType, st.icmpCode = p.ICMPType, p.ICMPCode
+			f.ICMPAnswer = [2]uint8{p.ICMPType, p.ICMPCode}
 		}
 	case decode.ProtoSCTP:
 		if w.ensure(f).sctp.Packet(p, dir, w) {
