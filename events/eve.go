@@ -82,6 +82,10 @@ func (enc *Encoder) appendEnvelope(dst []byte, e *Event) []byte {
 	if e.HasICMP {
 		dst = appendUint(dst, "icmp_type", uint64(e.ICMPType))
 		dst = appendUint(dst, "icmp_code", uint64(e.ICMPCode))
+		if e.ICMPAnswered {
+			dst = appendUint(dst, "response_icmp_type", uint64(e.ResponseICMPType))
+			dst = appendUint(dst, "response_icmp_code", uint64(e.ResponseICMPCode))
+		}
 	}
 	if e.IPVersion != 0 {
 		dst = appendUint(dst, "ip_v", uint64(e.IPVersion))
@@ -91,6 +95,9 @@ func (enc *Encoder) appendEnvelope(dst []byte, e *Event) []byte {
 		dst = append(appendKey(dst, "ether"), '{')
 		dst = appendStrOmit(dst, "dest_mac", e.Ether.DestMAC)
 		dst = appendStrOmit(dst, "src_mac", e.Ether.SrcMAC)
+		if e.Ether.EtherType != 0 {
+			dst = appendUint(dst, "ether_type", uint64(e.Ether.EtherType))
+		}
 		dst = appendStrs(dst, "dest_macs", e.Ether.DestMACs)
 		dst = appendStrs(dst, "src_macs", e.Ether.SrcMACs)
 		dst = append(dst, '}')

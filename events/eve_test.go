@@ -38,7 +38,7 @@ func samples() map[string]Event {
 	}
 	add("alert", "alert", func(e *Event) {
 		e.InIface, e.VLAN, e.PcapFile = "eth0", []uint16{10, 20}, "in.pcap"
-		e.ParentID, e.Ether = 77, &Ether{SrcMAC: "02:00:00:00:00:01", DestMAC: "02:00:00:00:00:02", SrcMACs: []string{"02:00:00:00:00:01"}, DestMACs: []string{"02:00:00:00:00:02"}}
+		e.ParentID, e.Ether = 77, &Ether{SrcMAC: "02:00:00:00:00:01", DestMAC: "02:00:00:00:00:02", EtherType: 0x88cc, SrcMACs: []string{"02:00:00:00:00:01"}, DestMACs: []string{"02:00:00:00:00:02"}}
 		e.HasTxID, e.TxID, e.AppProto, e.AppProtoTS, e.Direction = true, 3, "http", "failed", "to_server"
 		e.VerdictAction, e.VerdictRejectTarget, e.VerdictReject = "drop", "both", []string{"tcp-reset"}
 		e.Alert = &Alert{Action: "blocked", GID: 1, SignatureID: 2000001, Rev: 3, Signature: `ET "quoted" <tag> & more`,

@@ -39,6 +39,10 @@ type Event struct {
 	// ICMPType and ICMPCode are written when HasICMP is set.
 	ICMPType, ICMPCode uint8
 	HasICMP            bool
+	// ResponseICMPType and ResponseICMPCode are what answered in an ICMP flow,
+	// written when ICMPAnswered is set.
+	ResponseICMPType, ResponseICMPCode uint8
+	ICMPAnswered                       bool
 	// Proto is EVE's proto: "TCP", "UDP", "ICMP", "IPv6-ICMP", or a number in three digits.
 	Proto string
 	// IPVersion is 4 or 6 (EVE's ip_v); 0 omits it.
@@ -51,8 +55,8 @@ type Event struct {
 	AppProto   string
 	AppProtoTS string
 	AppProtoTC string
-	// AppProtoOrig is the protocol that the flow spoke first, where it went over to
-	// another.
+	// AppProtoOrig is the protocol that the flow spoke before it turned to AppProto
+	// (STARTTLS, CONNECT, upgrades); empty omits it.
 	AppProtoOrig string
 	// TxID is written when HasTxID is set.
 	TxID    uint64
@@ -108,6 +112,8 @@ type Event struct {
 type Ether struct {
 	SrcMAC  string `json:"src_mac"`
 	DestMAC string `json:"dest_mac"`
+	// EtherType is what the frame carries, of frames without IP.
+	EtherType uint16 `json:"ether_type,omitempty"`
 	// SrcMACs and DestMACs are the addresses seen of a flow's ends, in place of
 	// the two of a packet.
 	SrcMACs  []string `json:"src_macs,omitempty"`

@@ -10,19 +10,20 @@ type LinkType uint16
 
 // The link types that decoding knows.
 const (
-	LinkNull      LinkType = 0
-	LinkEthernet  LinkType = 1
-	LinkPPP       LinkType = 9
-	LinkPPPHDLC   LinkType = 50
-	LinkRawBSD    LinkType = 12
-	LinkRaw       LinkType = 101
-	LinkCHDLC     LinkType = 104
-	LinkIEEE80211 LinkType = 105
-	LinkLoop      LinkType = 108
-	LinkSLL       LinkType = 113
-	LinkIPv4      LinkType = 228
-	LinkIPv6      LinkType = 229
-	LinkSLL2      LinkType = 276
+	LinkNull           LinkType = 0
+	LinkEthernet       LinkType = 1
+	LinkPPP            LinkType = 9
+	LinkPPPHDLC        LinkType = 50
+	LinkRawBSD         LinkType = 12
+	LinkRaw            LinkType = 101
+	LinkCHDLC          LinkType = 104
+	LinkIEEE80211      LinkType = 105
+	LinkLoop           LinkType = 108
+	LinkSLL            LinkType = 113
+	LinkIEEE80211Radio LinkType = 127
+	LinkIPv4           LinkType = 228
+	LinkIPv6           LinkType = 229
+	LinkSLL2           LinkType = 276
 )
 
 // Frame is one frame as captured. The zero value is empty.

@@ -14,7 +14,7 @@ type Counters struct {
 	IPv4InIPv6, IPv6InIPv6                    uint64
 	TCP, UDP, SCTP, ICMPv4, ICMPv6, IGMP      uint64
 	GRE, ERSPAN, ESP, VXLAN, Geneve, Teredo   uint64
-	GTP, Tunnels, TooManyLayers               uint64
+	GTP, IEEE80211, Tunnels, TooManyLayers    uint64
 	BadIPChecksum, BadL4Checksum              uint64
 	Fragments4, Fragments6                    uint64
 	Reassembled4, Reassembled6                uint64
@@ -79,6 +79,7 @@ func (c *Counters) Each(fn func(name string, v uint64)) {
 	fn("decoder.mpls", c.MPLS)
 	fn("decoder.gtp", c.GTP)
 	fn("decoder.erspan", c.ERSPAN)
+	fn("decoder.ieee80211", c.IEEE80211)
 	fn("decoder.nsh", c.NSH)
 	fn("decoder.unknown_link", c.UnknownLink)
 	fn("decoder.tunnels", c.Tunnels)

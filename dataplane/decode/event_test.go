@@ -222,7 +222,7 @@ func TestAnomalies(t *testing.T) {
 	f(EvGREVersion1WrongProtocol, true, v4(47, 0x20, 1, 8, 0))
 	f(EvGREVersion1HdrTooBig, true, v4(47, 0x20, 1, 0x88, 0x0b))
 	f(EvERSPANHeaderTooSmall, true, v4(47, 0x10, 0, 0x88, 0xbe, 0, 0, 0, 0, 0x10))
-	f(EvERSPANUnsupportedVersion, false, v4(47, cat([]byte{0x10, 0, 0x88, 0xbe, 0, 0, 0, 0, 0x20}, z(20))...))
+	f(EvERSPANUnsupportedVersion, false, v4(47, cat([]byte{0x10, 0, 0x88, 0xbe, 0, 0, 0, 0, 0x30}, z(20))...))
 	udp := func(port byte, body ...byte) []byte {
 		return v4(17, cat([]byte{0, 9, []byte{0x12, 0x17}[port], []byte{0xb5, 0xc1}[port], 0, byte(8 + len(body)), 0, 0}, body)...)
 	}

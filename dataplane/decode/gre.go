@@ -152,8 +152,9 @@ func (d *Decoder) gre1(p *Packet, word, et uint16, b []byte) int {
 	return n
 }
 
-// erspan takes an ERSPAN type II header (version 1 in its first bits). Its VLAN
-// is the mirrored frame's.
+// erspan takes an ERSPAN header (draft-foschiano-erspan §4.2, §4.3): of type II,
+// which is version 1 in its first bits, or of type III, version 2. Its VLAN is the
+// mirrored frame's.
 func (d *Decoder) erspan(p *Packet, off, end int) {
 	d.Counters.ERSPAN++
 	b := p.Data[off:end]
@@ -161,18 +162,50 @@ func (d *Decoder) erspan(p *Packet, off, end int) {
 		d.invalid(p, EvERSPANHeaderTooSmall)
 		return
 	}
-	if b[0]>>4 != 1 {
+	n := 8
+	switch b[0] >> 4 {
+	case 1:
+	case 2:
+		if n = 12; len(b) < n {
+			d.invalid(p, EvERSPANHeaderTooSmall)
+			return
+		}
+		if b[11]&1 != 0 {
+			n += 8 // the platform's own part
+		}
+		// The mirrored frame is Ethernet or, of frame type 2, IP alone.
+		if kind := b[10] >> 2 & 0x1f; kind == 2 && len(b) > n {
+			if q := d.tunnel(p, tunERSPAN, 0, off+n, end); q != nil {
+				d.ipAt(q, off+n)
+			}
+			return
+		}
+	default:
 		p.event(d, EvERSPANUnsupportedVersion)
+		return
+	}
+	if len(b) < n {
+		d.invalid(p, EvERSPANHeaderTooSmall)
 		return
 	}
 	// The session id tells mirror sources apart, not conversations: two
 	// directions may come from two sessions.
-	q := d.tunnel(p, tunERSPAN, 0, off+8, end)
+	q := d.tunnel(p, tunERSPAN, 0, off+n, end)
 	if q == nil {
 		return
 	}
 	if vid := be16(b) & 0xfff; vid != 0 {
 		d.pushVLAN(q, vid)
 	}
-	d.ethernet(q, off+8)
+	d.ethernet(q, off+n)
+}
+
+// ipAt takes the IP packet at off, of the version that its first bits name.
+func (d *Decoder) ipAt(p *Packet, off int) {
+	switch p.Data[off] >> 4 {
+	case 4:
+		d.ipv4(p, off)
+	case 6:
+		d.ipv6(p, off)
+	}
 }

@@ -168,6 +168,10 @@ func (d *Decoder) otherLink(p *Packet, link capture.LinkType) {
 		d.ppp(p, 0)
 	case capture.LinkCHDLC:
 		d.chdlc(p)
+	case capture.LinkIEEE80211:
+		d.wifi(p, 0)
+	case capture.LinkIEEE80211Radio:
+		d.radiotap(p)
 	default:
 		d.Counters.UnknownLink++
 	}

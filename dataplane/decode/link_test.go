@@ -67,6 +67,39 @@ func TestLinks(t *testing.T) {
 	f("ppp compressed", capture.LinkPPP, cat([]byte{0x21}, in4), 4)
 	f("ppp mpls", capture.LinkPPP, cat([]byte{2, 0x81, 0, 1, 0x71, 64}, in4), 4)
 	f("chdlc", capture.LinkCHDLC, cat([]byte{0x0f, 0, 8, 0}, in4), 4)
+	snap := []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}
+	addrs := make([]byte, 22)
+	tap := []byte{0, 0, 9, 0, 0, 0, 0, 0, 0x10}
+	f("802.11", capture.LinkIEEE80211, cat([]byte{8, 1}, addrs, snap, in4, pad), 4)
+	f("radiotap", capture.LinkIEEE80211Radio, cat(tap, []byte{8, 2}, addrs, snap, in4), 4)
+	f("radiotap qos", capture.LinkIEEE80211Radio, cat(tap, []byte{0x88, 2}, addrs, []byte{0, 0}, snap, in4), 4)
+	f("radiotap ht", capture.LinkIEEE80211Radio, cat(tap, []byte{0x88, 0x82}, addrs, []byte{0, 0, 1, 2, 3, 4}, snap, in4), 4)
+	f("radiotap wds", capture.LinkIEEE80211Radio, cat(tap, []byte{8, 3}, addrs, make([]byte, 6), snap, in4), 4)
+}
+
+// TestWirelessSilent: frames of 802.11 that say nothing in the clear are no packets,
+// nor are headers that are cut.
+func TestWirelessSilent(t *testing.T) {
+	in4 := inner4(t)
+	tap := []byte{0, 0, 8, 0, 0, 0, 0, 0}
+	rest := cat(make([]byte, 22), []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, in4)
+	f := func(name string, data []byte) {
+		t.Helper()
+		for n := range len(data) + 1 {
+			fr := frame(data[:n:n])
+			fr.Link = capture.LinkIEEE80211Radio
+			if ps := New(Config{}).Decode(fr); len(ps) > 0 && ps[0].IPVersion != 0 && n == len(data) {
+				t.Errorf("%s: %+v", name, ps[0])
+			}
+		}
+	}
+	f("beacon", cat(tap, []byte{0x80, 0}, rest))
+	f("no data", cat(tap, []byte{0x48, 1}, rest))
+	f("protected", cat(tap, []byte{8, 0x41}, rest))
+	f("piece", cat(tap, []byte{8, 5}, rest))
+	f("aggregate", cat(tap, []byte{0x88, 1}, make([]byte, 22), []byte{0x80, 0}, rest[22:]))
+	f("header too long", cat([]byte{0, 0, 255, 255, 0, 0, 0, 0}, []byte{8, 1}, rest))
+	f("version", cat([]byte{1, 0, 8, 0, 0, 0, 0, 0}, []byte{8, 1}, rest))
 }
 
 // TestStrippedVLAN holds that the kernel's tag comes before those in the frame.
@@ -123,6 +156,11 @@ func TestTunnels(t *testing.T) {
 	f("erspan I", over4(layers.IPProtocolGRE, gre(0, 0, 0x88, 0xbe), innerEth), 4, 99)
 	f("erspan II", over4(layers.IPProtocolGRE, gre(0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 7, 0, 1, 0, 0, 0, 0),
 		build(t, e4, ip4(layers.IPProtocolUDP), udpTo(53), payload("inner"))), 4, 7)
+	f("erspan III", over4(layers.IPProtocolGRE, gre(0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x20, 7, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0),
+		build(t, e4, ip4(layers.IPProtocolUDP), udpTo(53), payload("inner"))), 4, 7)
+	f("erspan III, platform", over4(layers.IPProtocolGRE, gre(0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x20, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8),
+		innerEth), 4, 99)
+	f("erspan III, ip", over4(layers.IPProtocolGRE, gre(0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x20, 0, 0, 1, 0, 0, 0, 0, 0, 0, 8, 0), in6), 6, 0)
 	f("vxlan", udp(4789, gre(8, 0, 0, 0, 0, 0, 42, 0), innerEth), 4, 99)
 	f("vxlan other", udp(4789, gre(8, 0, 0, 0, 0, 0, 43, 0), innerEth), 4, 99)
 	f("geneve", udp(6081, gre(1, 0, 0x65, 0x58, 0, 0, 42, 0, 1, 2, 3, 0), innerEth), 4, 99)

@@ -58,6 +58,9 @@ type Flow struct {
 	TCPFlags [2]uint8
 	// MinTTL and MaxTTL by direction.
 	MinTTL, MaxTTL [2]uint8
+	// ICMPAnswer is the type and code of the newest message to the client of an ICMP
+	// flow.
+	ICMPAnswer [2]uint8
 	// Pkts and Bytes count frames and their wire bytes by direction.
 	Pkts, Bytes [2]uint64
 
@@ -84,6 +87,12 @@ type Flow struct {
 	Verdict verdict.Verdict
 	// PassRules tells that a pass rule silenced the signatures of this flow.
 	PassRules bool
+	// WouldDrop tells that a rule would have dropped the flow, of a replay that
+	// drops nothing.
+	WouldDrop bool
+	// Completing tells that the packet in work is the bare ACK that completes the
+	// handshake: to rules the connection is established from the next one on.
+	Completing bool
 	// Alerted tells that an alert was written for the flow.
 	Alerted bool
 	// Quiet tells that a rule keeps the flow's record from being written,

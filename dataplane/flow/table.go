@@ -213,12 +213,16 @@ func (t *Table) count(f *Flow, p *decode.Packet, dir protocol.Dir) {
 }
 
 // WireLen gives a packet's share of its frame: all of it, or, within a tunnel,
-// from its IP header on.
+// from its own link header on. What was put together counts from its IP header on.
 func WireLen(p *decode.Packet) uint64 {
 	if p.TunnelDepth == 0 && p.Frame != nil && p.Flags&decode.FlagReassembled == 0 {
 		return uint64(max(p.Frame.WireLen, uint32(len(p.Frame.Data))))
 	}
-	return uint64(len(p.Data)) - uint64(min(int(p.L3), len(p.Data)))
+	at := p.L3
+	if p.TunnelDepth > 0 && p.Flags&decode.FlagReassembled == 0 {
+		at = p.L2
+	}
+	return uint64(len(p.Data)) - uint64(min(int(at), len(p.Data)))
 }
 
 // Update moves a TCP flow to the state that its connection has reached. Call it
@@ -364,9 +368,13 @@ func (t *Table) Walk(fn func(*Flow) bool) {
 	}
 }
 
-// Flush ends all flows in the order of their start, for the end of a run. It
-// allocates.
-func (t *Table) Flush(fn func(*Flow, Reason)) {
+// Flush ends all flows, in the order of their start, giving each to fn as Expire
+// does.
+func (t *Table) Flush(fn func(*Flow, Reason)) { t.FlushAt(0, fn) }
+
+// FlushAt is Flush at packet time now: flows that have been idle for too long by
+// then have timed out, whether or not Expire has come by.
+func (t *Table) FlushAt(now int64, fn func(*Flow, Reason)) {
 	all := make([]*Flow, 0, t.Len())
 	t.Walk(func(f *Flow) bool { all = append(all, f); return true })
 	sort.Slice(all, func(i, j int) bool {
@@ -380,7 +388,11 @@ func (t *Table) Flush(fn func(*Flow, Reason)) {
 		return a.ID < b.ID
 	})
 	for _, f := range all {
-		t.Remove(f, Shutdown, fn)
+		why := Shutdown
+		if now-f.Last >= t.timeout(f) {
+			why = Timeout
+		}
+		t.Remove(f, why, fn)
 	}
 }
 

@@ -377,3 +377,40 @@ func TestTableAgainstMap(t *testing.T) {
 		}
 	})
 }
+
+// TestFlushAt: a flow's end is a timeout where it has been idle for too long by
+// then, whether or not it was looked for.
+func TestFlushAt(t *testing.T) {
+	f := func(at int64, want ...string) {
+		t.Helper()
+		var l left
+		tb := NewTable(Config{UDP: Timeouts{New: 30 * time.Second, Established: 60 * time.Second}})
+		tb.Get(udp("10.0.0.1", 1, "10.0.0.9", 53, 10*sec))
+		tb.Get(udp("10.0.0.1", 2, "10.0.0.9", 53, 20*sec))
+		tb.FlushAt(at, l.evict)
+		if fmt.Sprint(l.log) != fmt.Sprint(want) {
+			t.Errorf("at %d: %v, want %v", at/sec, l.log, want)
+		}
+	}
+	f(0, "1 shutdown", "2 shutdown")
+	f(39*sec, "1 shutdown", "2 shutdown")
+	f(40*sec, "1 timeout", "2 shutdown")
+	f(50*sec, "1 timeout", "2 timeout")
+}
+
+// TestWireLenInTunnel counts a tunnelled packet from its own link header on.
+func TestWireLenInTunnel(t *testing.T) {
+	p := udp("10.0.0.1", 1, "10.0.0.9", 53, 0)
+	p.Data = make([]byte, 150)
+	f := func(depth uint8, l2, l3 uint32, flags decode.Flags, want uint64) {
+		t.Helper()
+		p.TunnelDepth, p.L2, p.L3, p.Flags = depth, l2, l3, flags
+		if got := WireLen(p); got != want {
+			t.Errorf("depth %d, %d and %d: %d, want %d", depth, l2, l3, got, want)
+		}
+	}
+	f(0, 0, 14, 0, 100) // all of the frame
+	f(1, 50, 64, 0, 100)
+	f(1, 60, 60, 0, 90)
+	f(1, 50, 64, decode.FlagReassembled, 86)
+}

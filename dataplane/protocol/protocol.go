@@ -211,6 +211,9 @@ type Definition struct {
 	// Reversed reports whether a datagram, sent by what the flow takes for its
 	// client, is a server's; nil where that cannot be told.
 	Reversed func(data []byte) bool
+	// ReversedStream is Reversed for the beginning of a stream that the probe is
+	// certain of as a server's.
+	ReversedStream func(data []byte) bool
 	// New makes the parser of one flow.
 	New func(env *Env) Parser
 	// Buffers lists what the protocol fills.

@@ -140,18 +140,23 @@ func (r *Registry) portMask(env *Env) uint64 {
 }
 
 // ReversedStream reports whether the first bytes seen of a TCP connection that
-// is picked up midway show that their sender is the server: some protocol is
-// certain of an answer, and none takes them for a request.
-func (r *Registry) ReversedStream(data []byte) bool {
+// began unseen are a server's, so that its ends are to be swapped: a protocol's own
+// bytes say so, or they fit a server alone, or they fit one whose usual port their
+// sender has and their receiver has not.
+func (r *Registry) ReversedStream(data []byte, src, dst uint16) bool {
 	view := data[:min(len(data), ProbeDepth)]
-	answer := false
+	usual := r.ports[src] &^ r.ports[dst]
+	answer, asked := false, false
 	for _, d := range r.tcp {
-		if d.Probe(ToServer, view) != NotForUs {
-			return false
+		if d.Probe(ToClient, view) == Certain {
+			if d.ReversedStream != nil && d.ReversedStream(view) || usual>>d.ID&1 == 1 {
+				return true
+			}
+			answer = true
 		}
-		answer = answer || d.Probe(ToClient, view) == Certain
+		asked = asked || d.Probe(ToServer, view) != NotForUs
 	}
-	return answer
+	return answer && !asked
 }
 
 // Reversed reports whether the first datagram of a flow shows that its sender

@@ -164,6 +164,9 @@ func (s *Session) DropPending(dir Dir) {
 // Events gives the anomalies seen so far.
 func (s *Session) Events() SessionEvents { return s.events }
 
+// NewEvents gives the anomalies not taken yet.
+func (s *Session) NewEvents() SessionEvents { return s.events &^ s.told }
+
 // TakeEvents gives the anomalies not taken before.
 func (s *Session) TakeEvents() SessionEvents {
 	e := s.events &^ s.told

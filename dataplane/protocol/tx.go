@@ -21,8 +21,13 @@ type Tx struct {
 	Events []string
 	// State is the protocol's own part: a pointer.
 	State any
-	// Logged is set by the worker once the transaction's record is out.
-	Logged bool
+	// Ready is set by a parser where the record may be written before the
+	// transaction is complete, as it will not change any more.
+	Ready bool
+	// Logged is set by the worker once the transaction's record is out, EventsTold
+	// to the number of Events that were told.
+	Logged     bool
+	EventsTold int
 	// Quiet is set by the rule engine: no record of the transaction is written.
 	Quiet bool
 	// Store is set by the rule engine: the files of a direction are to be stored.
@@ -31,6 +36,9 @@ type Tx struct {
 	Created int64
 	// Detect is the rule engine's state of the transaction, by direction.
 	Detect [2]DetectState
+	// Held counts what the worker still has to tell of the transaction, which stays
+	// in the list until then.
+	Held int
 	// OpenObjects counts the transaction's objects that are open: it is kept
 	// alive until they are closed. The ObjectSink counts.
 	OpenObjects int
@@ -93,12 +101,12 @@ func (l *TxList) Last() *Tx {
 	return l.Live[len(l.Live)-1]
 }
 
-// Prune drops the transactions for which done reports true and whose objects
-// are closed, keeping the order.
+// Prune drops the transactions for which done reports true, whose objects are
+// closed and that are not held, keeping the order.
 func (l *TxList) Prune(done func(*Tx) bool) {
 	keep := l.Live[:0]
 	for _, tx := range l.Live {
-		if tx.OpenObjects > 0 || !done(tx) {
+		if tx.OpenObjects > 0 || tx.Held > 0 || !done(tx) {
 			keep = append(keep, tx)
 		}
 	}

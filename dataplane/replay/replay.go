@@ -93,29 +93,30 @@ func one(ctx context.Context, o Options, workers []*worker.Worker, path string) 
 	if o.Begin != nil {
 		o.Begin(path)
 	}
+	var last int64
 	if len(workers) == 1 {
-		err = single(ctx, o, workers[0], f)
+		last, err = single(ctx, o, workers[0], f)
 	} else {
-		err = parallel(ctx, o, workers, f)
+		last, err = parallel(ctx, o, workers, f)
 	}
-	flush(o, workers)
+	flush(o, workers, last)
 	return err
 }
 
 // flush ends all flows and publishes their last events in the order in which
-// the flows began, whatever worker they lived on.
-func flush(o Options, workers []*worker.Worker) {
+// the flows began, whatever worker they lived on. last is the latest time of a frame.
+func flush(o Options, workers []*worker.Worker, last int64) {
 	var all []*events.Event
 	for _, w := range workers {
-		w.Flush()
+		w.FlushAt(last)
 		all = append(all, w.Events()...)
 	}
 	slices.SortStableFunc(all, worker.CompareFinal)
 	o.Publish(all)
 }
 
-// single reads and works on one thread.
-func single(ctx context.Context, o Options, w *worker.Worker, f *capture.File) error {
+// single reads and works on one thread. It gives the latest time of a frame.
+func single(ctx context.Context, o Options, w *worker.Worker, f *capture.File) (last int64, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var b capture.Batch
@@ -128,23 +129,32 @@ func single(ctx context.Context, o Options, w *worker.Worker, f *capture.File) e
 	defer out.finish()
 	for n := uint64(0); ; n++ {
 		err := f.ReadBatch(&b)
+		last = latest(&b, last)
 		if len(b.Frames) > 0 {
 			forward = grow(forward, len(b.Frames))
 			w.Process(&b, forward)
 			out.add(n)
 		}
 		if err != nil {
-			return end(err)
+			return last, end(err)
 		}
 		if n%64 == 0 {
 			if ctx.Err() != nil {
-				return ctx.Err()
+				return last, ctx.Err()
 			}
 			if o.Progress != nil {
 				o.Progress(w.Counters().Bytes)
 			}
 		}
 	}
+}
+
+// latest gives the latest time of a batch's frames and of those before.
+func latest(b *capture.Batch, last int64) int64 {
+	for i := range b.Frames {
+		last = max(last, b.Frames[i].Time)
+	}
+	return last
 }
 
 func end(err error) error {
@@ -173,7 +183,7 @@ const inFlight = 16
 
 // parallel deals the frames of each batch to the workers by their address
 // pair, as the kernel's fan-out does live, and merges the events again.
-func parallel(ctx context.Context, o Options, workers []*worker.Worker, f *capture.File) error {
+func parallel(ctx context.Context, o Options, workers []*worker.Worker, f *capture.File) (last int64, result error) {
 	merger := events.NewMerger(len(workers), o.Publish)
 	queues := make([]chan *task, len(workers))
 	free := make([]chan *task, len(workers))
@@ -200,11 +210,11 @@ func parallel(ctx context.Context, o Options, workers []*worker.Worker, f *captu
 	}
 	var b capture.Batch
 	var bytes uint64
-	var result error
 	stable := f.Stable()
 	share := make([]*task, len(workers))
 	for n := uint64(0); ; n++ {
 		err := f.ReadBatch(&b)
+		last = latest(&b, last)
 		if len(b.Frames) > 0 {
 			for i := range share {
 				share[i] = <-free[i]
@@ -242,7 +252,7 @@ func parallel(ctx context.Context, o Options, workers []*worker.Worker, f *captu
 	for range queues {
 		<-done
 	}
-	return result
+	return last, result
 }
 
 // add takes a frame into the share; bytes that the file will reuse are copied.

@@ -190,6 +190,12 @@ func (e *Engine) Segment(s *Session, p *decode.Packet, dir protocol.Dir, r Recei
 		return e.finish()
 	}
 	e.policyFor(s, p, dir)
+	// The first segment of the other side ends the time of one side alone, unless
+	// it turns out to be none.
+	both := s.flags&sAsync != 0 && !s.half[dir].flags.has(hSent) && s.half[dir.Other()].flags.has(hSent)
+	if both {
+		s.flags &^= sAsync
+	}
 	switch {
 	case s.state == StateNone:
 		e.open(s, p, dir, flags)
@@ -204,9 +210,8 @@ func (e *Engine) Segment(s *Session, p *decode.Packet, dir protocol.Dir, r Recei
 	}
 	if !e.res.Invalid && !e.res.New {
 		s.half[dir].flags |= hSent
-		if s.flags&sAsync != 0 && s.half[dir.Other()].flags.has(hSent) {
-			s.flags &^= sAsync
-		}
+	} else if both {
+		s.flags |= sAsync
 	}
 	return e.finish()
 }

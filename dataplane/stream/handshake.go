@@ -257,7 +257,10 @@ func (e *Engine) shakeSynAck(s *Session, p *decode.Packet, dir protocol.Dir) {
 	s.state = StateSynRecv
 	s.settleScale()
 	e.synData(s, p, dir)
-	e.advance(s, dir.Other())
+	if e.immediate(s) {
+		// A listener reads the SYN's data with the rest that the server acknowledges.
+		e.advance(s, dir.Other())
+	}
 }
 
 // secondSynAck takes a SYN/ACK that follows another. One that differs is kept

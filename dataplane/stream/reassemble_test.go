@@ -136,7 +136,8 @@ func TestTFO(t *testing.T) {
 			send(s2c, "PA", 1, 6, "ok").state(StateEstablished).got(s2c, "ok").send(c2s, "A", 6, 3, "").close()
 	})
 	t.Run("ids, accepted", func(t *testing.T) {
-		newTalk(t, ids()).send(c2s, "S", 0, 0, "GET /").got(c2s, "").send(s2c, "SA", 0, 6, "").got(c2s, "GET /").send(c2s, "A", 6, 1, "").state(StateEstablished).close()
+		newTalk(t, ids()).send(c2s, "S", 0, 0, "GET /").got(c2s, "").send(s2c, "SA", 0, 6, "").got(c2s, "").send(c2s, "A", 6, 1, "").state(StateEstablished).
+			send(s2c, "PA", 1, 6, "ok").got(c2s, "GET /").close()
 	})
 	t.Run("ids, ignored", func(t *testing.T) {
 		newTalk(t, ids()).send(c2s, "S", 0, 0, "EVIL").send(s2c, "SA", 0, 1, "").events("3whs_synack_tfo_data_ignored").
@@ -362,4 +363,14 @@ func TestEventNames(t *testing.T) {
 	if EventPktBadWindowUpdate.String() != "stream.pkt_bad_window_update" || EventReassemblyInsertLimit.String() != "stream.reassembly_insert_limit" {
 		t.Error("constants and names differ in order")
 	}
+}
+
+// TestOneSideAlone: a connection picked up from one side is read on arrival only
+// until the other side shows, and a FIN of one side alone closes nothing.
+func TestOneSideAlone(t *testing.T) {
+	cfg := ids()
+	cfg.AsyncOneside, cfg.Midstream = true, true
+	newTalk(t, cfg).send(c2s, "PA", 1, 1, "ask").got(c2s, "ask").
+		send(s2c, "PA", 1, 4, "answer").got(s2c, "").send(c2s, "A", 4, 7, "").got(s2c, "answer").close()
+	newTalk(t, cfg).send(c2s, "PA", 1, 1, "ask").send(c2s, "FA", 4, 1, "").state(StateEstablished).close()
 }

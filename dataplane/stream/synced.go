@@ -81,7 +81,9 @@ func (e *Engine) synced(s *Session, p *decode.Packet, dir protocol.Dir, flags ui
 		e.fin(s, dir, end)
 	}
 	e.advance(s, dir.Other())
-	e.advance(s, dir)
+	if n > 0 || flags&decode.TCPFin != 0 || e.immediate(s) {
+		e.advance(s, dir)
+	}
 	e.leave(s)
 }
 
@@ -166,6 +168,8 @@ func (e *Engine) fin(s *Session, dir protocol.Dir, seq uint32) {
 		h.flags |= hFinAcked
 	}
 	switch {
+	case s.flags&sAsync != 0:
+		// Whether the other side takes part in closing is not seen.
 	case dir == protocol.ToServer && s.state == StateEstablished:
 		s.state = StateCloseWait
 	case dir == protocol.ToServer && s.state == StateFinWait1:

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"sluice/dataplane/capture"
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
@@ -19,6 +20,7 @@ func (w *Worker) alerts() {
 		// Objects that began before a reload finish on the rules of then.
 		w.matches(in.Matcher)
 	}
+	w.tellKept(w.in.Matcher)
 	w.matches(w.in.Matcher)
 }
 
@@ -38,52 +40,10 @@ func (w *Worker) matches(m *signatures.Matcher) {
 		m.Reset()
 		return
 	}
+	keeps := w.keepsMatches()
 	for i := range ms {
-		x := &ms[i]
-		act := verdict.None
-		asked := len(w.asked)
-		w.ask(x)
-		if x.Rule.Action == signatures.Pass {
-			if !w.drop {
-				w.passed = true
-			}
-			if x.FlowScope && w.f != nil {
-				w.f.PassRules = true
-			}
-			if !x.Rule.AlertToo {
-				continue
-			}
-		} else {
-			act = w.ruleDrops(x)
-		}
-		if x.Silent {
-			if w.drop && w.dropAlert == nil && act.Withholds() && w.cfg.Report.wants("drop") {
-				w.dropAlert = w.alertEvent(m, x, act).Alert
-			}
-			continue
-		}
-		w.counters.Alerts++
-		if len(x.Rule.Tags) > 0 && w.p.Frame != nil {
-			w.newTags = append(w.newTags, *x)
-		}
-		if w.f != nil {
-			w.f.Alerted = true
-		}
-		tell, drops := w.cfg.Report.wants("alert"), w.drop && w.dropAlert == nil && act.Withholds() && w.cfg.Report.wants("drop")
-		if !tell && !drops {
-			continue
-		}
-		e := w.alertEvent(m, x, act)
-		if len(w.asked) > asked {
-			e.Alert.Replace = new(events.Replace)
-			w.asked[asked].told = e.Alert.Replace
-		}
-		if drops {
-			w.dropAlert = e.Alert
-		}
-		if tell {
-			w.emit(e)
-			w.pendingAlerts = append(w.pendingAlerts, e)
+		if !keeps || !w.keepMatch(&ms[i]) {
+			w.match(m, &ms[i])
 		}
 	}
 	if m == w.in.Matcher {
@@ -92,6 +52,55 @@ func (w *Worker) matches(m *signatures.Matcher) {
 		w.suppressed, w.overflow = m.Counters.Suppressed, m.Counters.Overflow
 	}
 	m.Reset()
+}
+
+// match carries a match's action out and tells of it.
+func (w *Worker) match(m *signatures.Matcher, x *signatures.Match) {
+	act := verdict.None
+	asked := len(w.asked)
+	w.ask(x)
+	if x.Rule.Action == signatures.Pass {
+		if !w.drop {
+			w.passed = true
+		}
+		if x.FlowScope && w.f != nil {
+			w.f.PassRules = true
+		}
+		if !x.Rule.AlertToo {
+			return
+		}
+	} else {
+		act = w.ruleDrops(x)
+	}
+	if x.Silent {
+		if w.drop && w.dropAlert == nil && act.Withholds() && w.cfg.Report.wants("drop") {
+			w.dropAlert = w.alertEvent(m, x, act).Alert
+		}
+		return
+	}
+	w.counters.Alerts++
+	if len(x.Rule.Tags) > 0 && w.p.Frame != nil {
+		w.newTags = append(w.newTags, *x)
+	}
+	if w.f != nil {
+		w.f.Alerted = true
+	}
+	tell, drops := w.cfg.Report.wants("alert"), w.drop && w.dropAlert == nil && act.Withholds() && w.cfg.Report.wants("drop")
+	if !tell && !drops {
+		return
+	}
+	e := w.alertEvent(m, x, act)
+	if len(w.asked) > asked {
+		e.Alert.Replace = new(events.Replace)
+		w.asked[asked].told = e.Alert.Replace
+	}
+	if drops {
+		w.dropAlert = e.Alert
+	}
+	if tell {
+		w.emit(e)
+		w.pendingAlerts = append(w.pendingAlerts, e)
+	}
 }
 
 // alertEvent makes the record of a match.
@@ -112,7 +121,11 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 		}
 		if tx != nil {
 			e.TxID, e.HasTxID = tx.ID, true
-			if parser := parserOf(f, tx); parser != nil {
+			parser := parserOf(f, tx)
+			if parser == nil {
+				parser = w.keptParser
+			}
+			if parser != nil {
 				w.record(f, parser, tx, e)
 			}
 		}
@@ -137,6 +150,13 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 		a.Metadata = make(map[string][]string, len(r.Metadata))
 		for _, kv := range r.Metadata {
 			a.Metadata[kv.Key] = append(a.Metadata[kv.Key], kv.Value)
+		}
+	}
+	if w.cfg.Report.References {
+		for i := range r.References {
+			if u := r.References[i].URL; u != "" {
+				a.References = append(a.References, u)
+			}
 		}
 	}
 	for _, c := range x.Context {
@@ -256,8 +276,12 @@ func (w *Worker) payload(e *events.Event, x *signatures.Match) {
 	}
 	if r.Packet && w.p.Frame != nil {
 		b, link := w.p.Frame.Data, w.p.Frame.Link
-		if w.p.Flags&decode.FlagReassembled != 0 {
+		switch {
+		case w.p.Flags&decode.FlagReassembled != 0:
 			b = w.p.Data
+		case w.p.TunnelDepth > 0 && w.p.IPVersion != 0:
+			// What is inside of a tunnel is shown by itself.
+			b, link = w.p.Data[min(int(w.p.L3), len(w.p.Data)):], capture.LinkRaw
 		}
 		e.Packet, e.LinkType = w.masked(b[:min(len(b), limit)]), int(link)
 	}

@@ -89,6 +89,7 @@ func (w *Worker) bypassed(p *decode.Packet, f *flow.Flow, dir protocol.Dir) bool
 		return w.judgePacket(p, w.f, w.dir)
 	}
 	w.counters.BypassedPackets++
+	w.counters.BypassedBytes += flow.WireLen(p)
 	return true
 }
 

@@ -22,6 +22,7 @@ type Counters struct {
 	InvalidSegments   uint64
 	Gaps, GapBytes    uint64
 	BypassedPackets   uint64
+	BypassedBytes     uint64
 	// OffloadedFlows were handed to the kernel, which forwarded packets and bytes
 	// of them past the worker.
 	OffloadedFlows, OffloadedPackets, OffloadedBytes uint64
@@ -230,6 +231,8 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 	fn("ips.dropped_bytes", c.DroppedBytes)
 	fn("ips.bypassed_packets", c.BypassedPackets)
 	fn("flow_bypassed.capture_flows", c.OffloadedFlows)
+	fn("flow_bypassed.local_pkts", c.BypassedPackets)
+	fn("flow_bypassed.local_bytes", c.BypassedBytes)
 	fn("flow_bypassed.pkts", c.OffloadedPackets)
 	fn("flow_bypassed.bytes", c.OffloadedBytes)
 	fn("ips.injected_frames", c.Injected)

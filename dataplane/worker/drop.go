@@ -199,6 +199,11 @@ func (w *Worker) ruleDrops(x *signatures.Match) verdict.Action {
 		}
 		if w.f != nil {
 			w.apply(w.f, v)
+			if v.Action == verdict.DropFlow && !w.cfg.Inline && !w.cfg.Live {
+				// A listener's replay goes on as if the flow had ended here for the
+				// rules, as Suricata's does.
+				w.f.PassRules, w.f.WouldDrop = true, true
+			}
 		}
 	}
 	if x.Rule.Bypass && w.f != nil {

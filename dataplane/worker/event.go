@@ -2,6 +2,7 @@ package worker
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"slices"
@@ -35,8 +36,8 @@ func (w *Worker) event(typ string, f *flow.Flow, dir protocol.Dir) *events.Event
 	if int(f.Port) < len(w.cfg.Ifaces) {
 		e.InIface, e.PcapCnt = w.cfg.Ifaces[f.Port], 0
 	}
-	if w.cfg.Report.Ethernet && !w.closing {
-		e.Ether = ether(w.p)
+	if w.cfg.Report.Ethernet {
+		e.Ether = w.etherTowards(f, dir)
 	}
 	if f.NVLAN > 0 {
 		e.VLAN = append(e.VLAN, f.VLAN[:f.NVLAN]...)
@@ -58,6 +59,9 @@ func (w *Worker) event(typ string, f *flow.Flow, dir protocol.Dir) *events.Event
 	}
 	if id := f.App.Proto(); id != protocol.Unknown {
 		e.AppProto = id.String()
+	}
+	if id := f.App.Original(); id != protocol.Unknown && id != f.App.Proto() {
+		e.AppProtoOrig = id.String()
 	}
 	e.Metadata = flowMetadata(w.in.Matcher, f)
 	if w.p != nil && w.p.TunnelDepth > 0 && !w.closing {
@@ -107,6 +111,25 @@ func ether(p *decode.Packet) *events.Ether {
 	return &events.Ether{DestMAC: net.HardwareAddr(p.Data[at : at+6]).String(), SrcMAC: net.HardwareAddr(p.Data[at+6 : at+12]).String()}
 }
 
+// etherTowards gives the link-layer addresses for an event of a direction: those of
+// the packet in work, which may go the other way, or the first ones of the flow's
+// ends where no packet caused the event.
+func (w *Worker) etherTowards(f *flow.Flow, dir protocol.Dir) *events.Ether {
+	if !w.closing {
+		e := ether(w.p)
+		if e != nil && dir != w.dir {
+			e.SrcMAC, e.DestMAC = e.DestMAC, e.SrcMAC
+		}
+		return e
+	}
+	st := w.state(f)
+	if st == nil || len(st.macs[dir]) == 0 || len(st.macs[dir.Other()]) == 0 {
+		return nil
+	}
+	src, dst := st.macs[dir][0], st.macs[dir.Other()][0]
+	return &events.Ether{SrcMAC: net.HardwareAddr(src[:]).String(), DestMAC: net.HardwareAddr(dst[:]).String()}
+}
+
 // maxMACs bounds the link-layer addresses that are kept of a direction.
 const maxMACs = 8
 
@@ -152,7 +175,9 @@ func (w *Worker) packetEvent(typ string, p *decode.Packet) *events.Event {
 		e.InIface, e.PcapCnt = w.cfg.Ifaces[p.Frame.Port], 0
 	}
 	if w.cfg.Report.Ethernet {
-		e.Ether = ether(p)
+		if e.Ether = ether(p); e.Ether != nil && p.IPVersion == 0 {
+			e.Ether.EtherType = binary.BigEndian.Uint16(p.Data[int(p.L2)+12:])
+		}
 	}
 	if p.NVLAN > 0 {
 		e.VLAN = append(e.VLAN, p.VLAN[:p.NVLAN]...)

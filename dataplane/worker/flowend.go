@@ -114,11 +114,11 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 	e.PktSrc, e.Ether = "", w.etherOf(f)
 	part := flowPart(f)
 	part.SrcIP, part.DestIP, part.SrcPort, part.DestPort = "", "", 0, 0
-	age := f.Last/1e9 - f.Start/1e9 // as Suricata counts it
+	age := f.Last/1e9 - f.Start/1e9 // in whole seconds of the clock, as EVE has it
 	alerted := f.Alerted
 	part.End, part.Age, part.State, part.Reason, part.Alerted = eveTime(f.Last), &age, f.State.String(), reason.String(), &alerted
 	switch {
-	case f.Verdict.Action.EndsFlow():
+	case f.Verdict.Action.EndsFlow(), f.WouldDrop:
 		part.Action = "drop"
 	case f.PassRules:
 		part.Action = "pass"
@@ -130,11 +130,11 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 		part.TxCnt = &n
 	}
 	e.Flow = part
+	if e.HasICMP && f.Pkts[protocol.ToClient] > 0 {
+		e.ICMPAnswered, e.ResponseICMPType, e.ResponseICMPCode = true, f.ICMPAnswer[0], f.ICMPAnswer[1]
+	}
 	if e.AppProto == "" && (f.Proto == decode.ProtoTCP || f.Proto == decode.ProtoUDP) && f.App.Proto() == protocol.Failed {
 		e.AppProto = "failed"
-	}
-	if was := f.App.Original(); was != protocol.Unknown && was != f.App.Proto() {
-		e.AppProtoOrig = was.String()
 	}
 	if f.App.ProtoOf(protocol.ToServer) != f.App.ProtoOf(protocol.ToClient) {
 		ts, tc := f.App.ProtoOf(protocol.ToServer), f.App.ProtoOf(protocol.ToClient)

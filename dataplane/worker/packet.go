@@ -51,6 +51,9 @@ func (w *Worker) decide(p *decode.Packet) bool {
 	if p.NEvents > 0 && !w.again {
 		w.packetAnomalies(p.Events())
 	}
+	if p.EtherType == etherARP && p.IPVersion == 0 && w.cfg.Report.ARP && !w.again && w.cfg.Report.wants("arp") {
+		w.arp(p)
+	}
 	if q := w.cfg.Quarantine; q != nil && w.judging() && q.Holds(p) {
 		return w.isolated(p)
 	}
@@ -82,9 +85,14 @@ func (w *Worker) decide(p *decode.Packet) bool {
 		w.alerts()
 		return !w.drop
 	}
-	f, dir, fresh := w.flows.Get(p)
+	var f *flow.Flow
+	var dir protocol.Dir
+	var fresh bool
+	if !w.carrier(p) {
+		f, dir, fresh = w.flows.Get(p)
+	}
 	if f == nil {
-		// An ICMP error about some flow: paths need them (RFC 1191), so they pass
+		// A packet around another one, or an ICMP error about some flow: paths need them (RFC 1191), so they pass
 		// unless a rule says otherwise.
 		w.counters.NoFlow++
 		if m := w.in.Matcher; m != nil {
@@ -117,13 +125,28 @@ func (w *Worker) decide(p *decode.Packet) bool {
 	return w.judgePacket(p, f, dir)
 }
 
+// carrier reports whether a packet has no conversation of its own: it is GRE around
+// a packet of the same frame, whose flow tells of both. Rules look at each such
+// packet. Tunnels of other kinds have flows.
+func (w *Worker) carrier(p *decode.Packet) bool {
+	if p.Proto != decode.ProtoGRE {
+		return false
+	}
+	for i := range w.pkts {
+		if &w.pkts[i] == p {
+			return i+1 < len(w.pkts) && w.pkts[i+1].TunnelDepth > p.TunnelDepth
+		}
+	}
+	return false
+}
+
 // reversed reports whether a flow's first packet is from its server.
 func (w *Worker) reversed(p *decode.Packet) bool {
 	switch p.Proto {
 	case decode.ProtoUDP:
 		return w.cfg.Registry.Reversed(p.PayloadBytes())
 	case decode.ProtoTCP:
-		return w.cfg.Stream.Midstream && p.TCPFlags&(decode.TCPSyn|decode.TCPRst) == 0 && p.PayloadEnd > p.Payload && w.cfg.Registry.ReversedStream(p.PayloadBytes())
+		return w.cfg.Stream.Midstream && p.TCPFlags&(decode.TCPSyn|decode.TCPRst) == 0 && p.PayloadEnd > p.Payload && w.cfg.Registry.ReversedStream(p.PayloadBytes(), p.SrcPort, p.DstPort)
 	}
 	return false
 }
@@ -144,6 +167,10 @@ func (w *Worker) judgePacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) b
 		f = w.segment(p, f, dir)
 	case decode.ProtoUDP:
 		w.datagram(p, f, dir)
+	case decode.ProtoICMP, decode.ProtoICMPv6:
+		if dir == protocol.ToClient {
+			f.ICMPAnswer = [2]uint8{p.ICMPType, p.ICMPCode}
+		}
 	case decode.ProtoSCTP:
 		if w.ensure(f).sctp.Packet(p, dir, w) {
 			w.counters.Associations++
@@ -166,6 +193,8 @@ func (w *Worker) inspectable(f *flow.Flow) bool {
 // bytes that have come into order. It gives the packet's flow: a new one where
 // the packet opens a new connection on the ports of an old one.
 func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow.Flow {
+	before := f.State
+	f.Completing = false
 	res := w.tcp.Segment(f.TCP, p, dir, w)
 	if res.New {
 		f, dir = w.flows.Renew(f, p)
@@ -185,6 +214,7 @@ func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow
 		res = w.tcp.Segment(f.TCP, p, dir, w)
 	}
 	w.flows.Update(f)
+	f.Completing = before < flow.StateEstablished && f.State >= flow.StateEstablished && p.PayloadEnd == p.Payload
 	if f.TCP.Midstream() && !w.ensure(f).midstream {
 		w.ensure(f).midstream = true
 		w.excepted = !w.except(f, excMidstream, dropStreamMidstream)
@@ -226,6 +256,10 @@ func (w *Worker) enforced() bool { return w.judging() && w.cfg.Live }
 // StreamData implements stream.Receiver.
 func (w *Worker) StreamData(dir protocol.Dir, offset uint64, data []byte) {
 	f := w.f
+	if f.State < flow.StateEstablished && f.TCP != nil {
+		// The ACK that completes the handshake may bring data.
+		w.flows.Update(f)
+	}
 	w.expected(f)
 	w.keepTail(f, dir, data)
 	w.units.Reset()

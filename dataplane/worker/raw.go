@@ -48,6 +48,8 @@ type flowState struct {
 	// rewrites are the bytes of each direction that rules have replaced and that
 	// may come again.
 	rewrites [2][]rewrite
+	// kept are matches that wait for a packet of their direction.
+	kept []keptMatch
 	// below is when the kernel was last asked to drop the flow, 0 never.
 	below int64
 }

@@ -70,18 +70,21 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 		if tx.OpenObjects > 0 && !end {
 			continue
 		}
-		complete := tx.Progress[0] >= def.Complete[0] && tx.Progress[1] >= def.Complete[1]
-		if !complete && !end {
+		complete := end || tx.Progress[0] >= def.Complete[0] && tx.Progress[1] >= def.Complete[1]
+		if !complete && (!tx.Ready || tx.Logged) {
 			continue
 		}
-		done++
+		if complete {
+			done++
+		}
+		w.appAnomalies(f, tx.Events[tx.EventsTold:], tx)
+		tx.EventsTold = len(tx.Events)
 		if tx.Logged {
 			continue
 		}
 		tx.Logged = true
 		w.counters.Transactions++
 		w.counters.AppTx[def.ID][transportOf(f)]++
-		w.appAnomalies(f, tx.Events, tx)
 		if tx.Quiet || f.QuietTxs || w.withheldTx(f) {
 			continue
 		}
@@ -104,7 +107,9 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 		}
 	}
 	if done > 0 {
-		txs.Prune(func(tx *protocol.Tx) bool { return tx.Logged })
+		txs.Prune(func(tx *protocol.Tx) bool {
+			return tx.Logged && (end || tx.Progress[0] >= def.Complete[0] && tx.Progress[1] >= def.Complete[1])
+		})
 	}
 }
 

@@ -117,6 +117,10 @@ type Report struct {
 	Ethernet bool
 	// Frames reports each frame of a protocol.
 	Frames bool
+	// ARP tells of ARP messages.
+	ARP bool
+	// References adds the addresses that a rule refers to.
+	References bool
 }
 
 // XFF says what becomes of the client's address in X-Forwarded-For.
@@ -163,6 +167,8 @@ type Worker struct {
 	passed, rejected bool
 	dropAlert        *events.Alert
 	pendingAlerts    []*events.Event
+	// keptParser is the parser of the match in work, where that has waited.
+	keptParser protocol.Parser
 	// excepted: an exception policy keeps signatures off the packet. limited:
 	// the frame's fragment was given up.
 	excepted, limited bool
@@ -367,8 +373,12 @@ func (w *Worker) Tick(now int64) {
 // Flush ends all flows, in the order of their start: the end of a capture file
 // or of the program. Documents that are being read are waited for, so that their
 // events come too.
-func (w *Worker) Flush() {
-	w.flows.Flush(w.flowEnd)
+func (w *Worker) Flush() { w.FlushAt(0) }
+
+// FlushAt is Flush at the time of the last frame of all workers, so that what is
+// told of a flow's end does not depend on which other flows its worker had.
+func (w *Worker) FlushAt(now int64) {
+	w.flows.FlushAt(now, w.flowEnd)
 	w.drain()
 	w.nextExpiry = 0
 }

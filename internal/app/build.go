@@ -296,7 +296,8 @@ func (p *Parts) Worker(m Mode) (worker.Config, error) {
 	for _, t := range []struct {
 		cfg config.Tunnel
 		to  *[]uint16
-	}{{cfg.Decoder.VXLAN, &d.VXLANPorts}, {cfg.Decoder.Geneve, &d.GenevePorts}, {cfg.Decoder.Teredo, &d.TeredoPorts}} {
+	}{{cfg.Decoder.VXLAN, &d.VXLANPorts}, {cfg.Decoder.Geneve, &d.GenevePorts}, {cfg.Decoder.Teredo, &d.TeredoPorts},
+		{cfg.Decoder.GTP, &d.GTPPorts}} {
 		*t.to = []uint16{}
 		if t.cfg.Enabled {
 			if *t.to, err = ports(cfg.Vars, t.cfg.Ports, 0); err != nil {

@@ -107,6 +107,9 @@ func report(cfg *config.Config, m Mode) worker.Report {
 	if o, listed := cfg.Outputs.EVE.Types.Options["frame"]; listed {
 		r.Frames = o.Enabled == nil || *o.Enabled
 	}
+	if a.Metadata != nil {
+		r.References = a.Metadata.Rule.Reference
+	}
 	r.GuessTx = cfg.Detect.GuessApplayerTX
 	xff := cfg.Outputs.EVE.XFF
 	if a.XFF.Enabled != nil {
@@ -130,6 +133,8 @@ func report(cfg *config.Config, m Mode) worker.Report {
 	if f := cfg.Outputs.EVE.Types.Option("drop").Flows; f != "" {
 		r.AllDrops = f == "all"
 	}
+	_, r.ARP = cfg.Outputs.EVE.Types.Options["arp"]
+	r.ARP = r.ARP || !m.Live
 	r.Ethernet = orReplay(cfg.Outputs.EVE.Ethernet, m)
 	r.PayloadLimit = int(a.PayloadBufferSize)
 	// As in Suricata, anomalies of protocols are told unless the file says

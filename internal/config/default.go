@@ -34,7 +34,7 @@ func Default() *Config {
 		},
 		VLAN: VLAN{UseForTracking: true},
 		Decoder: Decoder{Teredo: Tunnel{Enabled: true, Ports: "$TEREDO_PORTS"}, VXLAN: Tunnel{Enabled: true, Ports: "$VXLAN_PORTS"},
-			Geneve: Tunnel{Enabled: true, Ports: "$GENEVE_PORTS"}, MaxLayers: 16, RecursionLevel: RecursionLevel{UseForTracking: true}},
+			Geneve: Tunnel{Enabled: true, Ports: "$GENEVE_PORTS"}, GTP: Tunnel{Enabled: true, Ports: "2152"}, MaxLayers: 16, RecursionLevel: RecursionLevel{UseForTracking: true}},
 		AppLayer:        AppLayer{ErrorPolicy: Auto},
 		ExceptionPolicy: Auto,
 		Limits: Limits{MaxObject: 1 << 30, MaxDecompressed: 256 * mib, MaxRatio: 1024, MaxDepth: 8, MaxEntries: 10000,

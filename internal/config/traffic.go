@@ -104,6 +104,8 @@ type Decoder struct {
 	Teredo Tunnel `yaml:"teredo"`
 	VXLAN  Tunnel `yaml:"vxlan"`
 	Geneve Tunnel `yaml:"geneve"`
+	// GTP is GTP-U, the users' packets in mobile networks.
+	GTP Tunnel `yaml:"gtp"`
 	// MaxLayers bounds headers in one frame.
 	MaxLayers      int            `yaml:"max-layers" min:"1" max:"255"`
 	RecursionLevel RecursionLevel `yaml:"recursion-level"`

@@ -24,7 +24,7 @@ func (c *Config) Validate() error {
 	for _, p := range []struct {
 		key  string
 		text string
-	}{{"decoder.teredo.ports", c.Decoder.Teredo.Ports}, {"decoder.vxlan.ports", c.Decoder.VXLAN.Ports}, {"decoder.geneve.ports", c.Decoder.Geneve.Ports}} {
+	}{{"decoder.teredo.ports", c.Decoder.Teredo.Ports}, {"decoder.vxlan.ports", c.Decoder.VXLAN.Ports}, {"decoder.geneve.ports", c.Decoder.Geneve.Ports}, {"decoder.gtp.ports", c.Decoder.GTP.Ports}} {
 		for _, r := range refs(p.text) {
 			if c.Vars[r] == "" {
 				bad(p.key, "define it under vars", "refers to $%s, which is not defined", r)

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
+	"strings"
 
 	"sluice/dataplane/protocol"
 	"sluice/internal/hs"
@@ -86,6 +88,10 @@ type crule struct {
 	// stateful: a match in a transaction is to be remembered, since the rule
 	// may be confirmed there again.
 	stateful bool
+	// wide: what the rule asks for belongs to a transaction rather than to one of
+	// its directions, so that it matches once, whichever way: events of parsers, and
+	// the numbers of MQTT's messages.
+	wide bool
 	// incomplete: a failed payload test may hold once more bytes are there.
 	incomplete bool
 
@@ -419,6 +425,7 @@ func (b *builder) rule(c *crule) error {
 	}
 	c.inTx = len(c.lists) > 0 && !c.frames() || len(c.fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0 || r.Proto.Hook != ""
 	c.stateful = c.bodies != 0 || len(c.lists) == 0 || len(r.Files) > 0 || len(c.lists) > 1 || r.Transactional || c.payload != nil
+	c.wide = len(r.AppEvents) > 0 || len(r.Fields) > 0 && !slices.ContainsFunc(r.Fields, func(f rule.FieldTest) bool { return !strings.HasPrefix(f.Keyword, "mqtt.") })
 	st := b.e.opt.State
 	for i := range r.Bits {
 		o := &r.Bits[i]

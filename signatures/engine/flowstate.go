@@ -369,9 +369,22 @@ func (fs *flowState) keep(name string, v []byte) {
 	}
 }
 
-// ftpBounce reports whether a PORT command names an address other than the
-// client's (RFC 959 §4.1.2).
+// ftpBounce reports whether a PORT command among the lines names an address other
+// than the client's (RFC 959 §4.1.2).
 func (m *Matcher) ftpBounce(b []byte) bool {
+	if m.f == nil || m.dir != protocol.ToServer {
+		return false
+	}
+	for line := range bytes.Lines(b) {
+		if m.bounces(line) {
+			return true
+		}
+	}
+	return false
+}
+
+// bounces is ftpBounce for a line.
+func (m *Matcher) bounces(b []byte) bool {
 	b = bytes.TrimLeft(b, " ")
 	if len(b) < 5 || !bytes.EqualFold(b[:4], []byte("PORT")) {
 		return false
@@ -392,5 +405,5 @@ func (m *Matcher) ftpBounce(b []byte) bool {
 	var a decode.Addr
 	a[10], a[11] = 0xff, 0xff
 	copy(a[12:], ip[:])
-	return m.f != nil && m.dir == protocol.ToServer && a != m.f.Client
+	return a != m.f.Client
 }

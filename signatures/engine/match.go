@@ -356,7 +356,7 @@ func (m *Matcher) flowHolds(r *crule) (ok, unknown bool) {
 			return false, false
 		}
 	} else {
-		est := f.State >= flow.StateEstablished
+		est := f.State >= flow.StateEstablished && !f.Completing
 		if o.Established && !est || o.NotEstablished && est {
 			return false, false
 		}

@@ -129,7 +129,7 @@ func worthHead(head *item, fast bool, moving int) bool {
 // indexHeader indexes a rule without content.
 func (b *builder) indexHeader(c *crule) {
 	// With nothing but addresses, a flow is judged once each way.
-	c.once = len(c.tests) == 0 && len(c.locals) == 0 && len(c.bitTests) == 0 && len(c.intTests) == 0 && c.apps == 0 && c.Proto.Transport == rule.AnyIP && !c.Flow.Set
+	c.once = len(c.tests) == 0 && len(c.locals) == 0 && len(c.bitTests) == 0 && len(c.intTests) == 0 && c.apps == 0 && c.endsOnly() && !c.Flow.Set
 	// What is known of the protocol is told once each way as well.
 	known := len(c.tests) > 0 && len(c.locals) == 0 && len(c.bitTests) == 0
 	for i := range c.tests {
@@ -154,6 +154,18 @@ func (b *builder) indexHeader(c *crule) {
 			}
 		}
 	}
+}
+
+// endsOnly reports whether the header asks for nothing but addresses and a kind of
+// packet, which all packets of a flow have in common.
+func (r *crule) endsOnly() bool {
+	switch p := &r.Proto; p.Transport {
+	case rule.AnyIP:
+		return true
+	case rule.TCP, rule.UDP, rule.SCTP, rule.ICMP, rule.ICMPv6, rule.AnyICMP:
+		return r.SrcPort.All && r.DstPort.All && !p.PacketOnly && !p.StreamOnly && !p.PreFlow
+	}
+	return false
 }
 
 func (b *builder) plan(id protocol.ID, d protocol.Dir) *plan {

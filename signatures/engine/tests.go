@@ -344,7 +344,7 @@ func (m *Matcher) flowTest(t *rule.Test) bool {
 		}
 		return same != t.Neg
 	case rule.TestAppEvent:
-		return f.App.Events()>>t.Option&1 == 1
+		return f.App.NewEvents()>>t.Option&1 == 1
 	}
 	return false
 }

@@ -258,8 +258,7 @@ func (m *Matcher) judgeTx(r *crule, def *protocol.Definition, tx *protocol.Tx, d
 			}
 		}
 	}
-	if len(r.AppEvents) > 0 {
-		// An event belongs to the transaction: one match, whichever way.
+	if r.wide {
 		if o := m.txState(tx, at.Other(), false); o != nil && slices.Contains(o.done, r.idx) {
 			m.tell(FailedDone)
 			return fails

@@ -30,7 +30,7 @@ func Definition() *protocol.Definition {
 		Events: faultNames[:],
 		ID:     protocol.DNS, TCP: true, UDP: true, Ports: []uint16{53},
 		Probe: probeTCP, ProbeDatagram: probeUDP,
-		Reversed: Reversed,
+		Reversed: Reversed, ReversedStream: answers,
 		New:      func(env *protocol.Env) protocol.Parser { return &Parser{proto: protocol.DNS} },
 		Buffers:  buffers(protocol.DNS, "dns"),
 		Frames:   frames,

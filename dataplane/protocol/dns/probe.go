@@ -141,3 +141,7 @@ func netbios(name []byte) bool {
 func Reversed(data []byte) bool {
 	return len(data) >= headerLen && data[2]&0x80 != 0 && probeUDP(protocol.ToServer, data) == protocol.Certain
 }
+
+// answers reports whether a stream that the probe is certain of begins with a
+// response.
+func answers(data []byte) bool { return len(data) > 4 && data[4]&0x80 != 0 }

@@ -102,7 +102,10 @@ func (m *message) proto() []byte {
 func (ex *exchange) splitURI(uri []byte, at uint32) {
 	ex.path, ex.pathEnd = at, at+uint32(len(uri))
 	if ex.connect {
-		ex.host, ex.hostEnd = ex.path, ex.pathEnd
+		// Its target is an authority; a path names no host.
+		if len(uri) > 0 && uri[0] != '/' {
+			ex.host, ex.hostEnd = ex.path, ex.pathEnd
+		}
 		return
 	}
 	k := bytes.Index(uri, []byte("://"))

@@ -24,7 +24,8 @@ type Certificate struct {
 	NotBefore       time.Time
 	NotAfter        time.Time
 	Names           []string // subject alternative names
-	valid           bool
+	// fault is the anomaly that ended reading; empty where all was read.
+	fault string
 }
 
 // Fingerprint gives the SHA-1 of the certificate in hex with colons.
@@ -48,15 +49,16 @@ func colons(b []byte, upper bool) string {
 }
 
 // chain reads a Certificate message of TLS up to 1.2 (RFC 5246 §7.4.2). The
-// first certificate is read in full, the others are kept as they are.
-func chain(b []byte) (list []*Certificate, ok bool) {
+// first certificate is read in full, the others are kept as they are. fault names
+// the anomaly of what could not be read.
+func chain(b []byte) (list []*Certificate, fault string) {
 	if len(b) < 3 || length24(b) != len(b)-3 {
-		return nil, false
+		return nil, faultCertificate
 	}
 	b = bytes.Clone(b[3:])
 	for len(b) > 0 {
 		if len(b) < 3 || length24(b) > len(b)-3 {
-			return list, false
+			return list, faultCertificate
 		}
 		n := length24(b)
 		c := &Certificate{Raw: b[3 : 3+n : 3+n]}
@@ -68,54 +70,138 @@ func chain(b []byte) (list []*Certificate, ok bool) {
 			list = append(list, c)
 		}
 	}
-	return list, len(list) == 0 || list[0].valid
+	if len(list) > 0 {
+		fault = list[0].fault
+	}
+	return list, fault
 }
 
-// parse reads the certificate (RFC 5280 §4.1); valid tells that it got through.
-func (c *Certificate) parse() {
+// The anomalies of certificates.
+const (
+	faultCertificate = "invalid_certificate"
+	faultLength      = "certificate_invalid_length"
+	faultDER         = "certificate_invalid_der"
+	faultVersion     = "certificate_invalid_version"
+	faultSerial      = "certificate_invalid_serial"
+	faultAlgorithm   = "certificate_invalid_algorithmidentifier"
+	faultName        = "certificate_invalid_x509name"
+	faultDate        = "certificate_invalid_date"
+	faultExtensions  = "certificate_invalid_extensions"
+)
+
+// parse reads the certificate (RFC 5280 §4.1), as far as it can.
+func (c *Certificate) parse() { c.fault = c.read() }
+
+// read is parse; it gives the anomaly that ended it.
+func (c *Certificate) read() string {
 	raw := cryptobyte.String(c.Raw)
-	var cert, tbs, serial, field, validity, subject cryptobyte.String
-	if !raw.ReadASN1(&cert, casn1.SEQUENCE) || !cert.ReadASN1(&tbs, casn1.SEQUENCE) {
-		return
+	var cert, tbs, version, serial, algorithm, issuer, validity, subject, key, field, exts cryptobyte.String
+	if fault := element(&raw, &cert, casn1.SEQUENCE, faultDER); fault != "" {
+		return fault
 	}
-	tbs.SkipOptionalASN1(casn1.Tag(0).Constructed().ContextSpecific())
-	if !tbs.ReadASN1(&serial, casn1.INTEGER) {
-		return
+	if fault := element(&cert, &tbs, casn1.SEQUENCE, faultDER); fault != "" {
+		return fault
+	}
+	if tag := casn1.Tag(0).Constructed().ContextSpecific(); tbs.PeekASN1Tag(tag) {
+		if fault := element(&tbs, &version, tag, faultVersion); fault != "" {
+			return fault
+		}
+		if number := 0; !version.ReadASN1Integer(&number) || number < 0 || number > 2 {
+			return faultVersion
+		}
+	}
+	if fault := element(&tbs, &serial, casn1.INTEGER, faultSerial); fault != "" {
+		return fault
 	}
 	c.Serial = colons(serial, true)
-	if !tbs.SkipASN1(casn1.SEQUENCE) || !tbs.ReadASN1(&field, casn1.SEQUENCE) {
-		return
+	if fault := element(&tbs, &algorithm, casn1.SEQUENCE, faultAlgorithm); fault != "" {
+		return fault
 	}
-	c.Issuer = name(field)
-	if !tbs.ReadASN1(&validity, casn1.SEQUENCE) {
-		return
+	if fault := element(&tbs, &issuer, casn1.SEQUENCE, faultName); fault != "" {
+		return fault
+	}
+	c.Issuer = name(issuer)
+	if fault := element(&tbs, &validity, casn1.SEQUENCE, faultDate); fault != "" {
+		return fault
 	}
 	c.NotBefore, c.NotAfter = date(&validity), date(&validity)
-	if !tbs.ReadASN1(&subject, casn1.SEQUENCE) {
-		return
+	if fault := element(&tbs, &subject, casn1.SEQUENCE, faultName); fault != "" {
+		return fault
 	}
 	c.Subject = name(subject)
-	c.valid = true
-	if !tbs.SkipASN1(casn1.SEQUENCE) {
-		return
+	if fault := element(&tbs, &key, casn1.SEQUENCE, faultAlgorithm); fault != "" {
+		return fault
 	}
 	tbs.SkipOptionalASN1(casn1.Tag(1).ContextSpecific())
 	tbs.SkipOptionalASN1(casn1.Tag(2).ContextSpecific())
-	var exts cryptobyte.String
-	if !tbs.ReadASN1(&field, casn1.Tag(3).Constructed().ContextSpecific()) || !field.ReadASN1(&exts, casn1.SEQUENCE) {
-		return
+	if tag := casn1.Tag(3).Constructed().ContextSpecific(); tbs.PeekASN1Tag(tag) {
+		if fault := element(&tbs, &field, tag, faultExtensions); fault != "" {
+			return fault
+		}
+		if fault := element(&field, &exts, casn1.SEQUENCE, faultExtensions); fault != "" {
+			return fault
+		}
 	}
+	return c.extensions(exts)
+}
+
+// element takes the next element of s, or gives the anomaly that it is not there:
+// other where it is another element.
+func element(s, out *cryptobyte.String, tag casn1.Tag, other string) string {
+	at := *s
+	if s.ReadASN1(out, tag) {
+		return ""
+	}
+	return unread(at, other)
+}
+
+// extensions reads the extensions of which something is told.
+func (c *Certificate) extensions(exts cryptobyte.String) string {
 	for !exts.Empty() {
 		var ext, value cryptobyte.String
 		var oid asn1.ObjectIdentifier
 		if !exts.ReadASN1(&ext, casn1.SEQUENCE) || !ext.ReadASN1ObjectIdentifier(&oid) {
-			return
+			return faultExtensions
 		}
 		ext.SkipOptionalASN1(casn1.BOOLEAN)
 		if oid.Equal(oidSAN) && ext.ReadASN1(&value, casn1.OCTET_STRING) {
 			c.Names = alternatives(value)
 		}
 	}
+	return ""
+}
+
+// maxElement is more than any element of a certificate can have: the message that
+// holds it tells its own length in three bytes.
+const maxElement = 1 << 24
+
+// unread says why the next element could not be read: it is cut, its length is
+// none that a certificate can have, or it is another element than belongs there.
+func unread(b cryptobyte.String, other string) string {
+	if len(b) < 2 {
+		return faultLength
+	}
+	n, head := int(b[1]), 2
+	if n >= 0x80 {
+		size := n & 0x7f
+		if size == 0 || size > 4 {
+			return faultDER
+		}
+		if head += size; len(b) < head {
+			return faultLength
+		}
+		n = 0
+		for _, c := range b[2:head] {
+			n = n<<8 | int(c)
+		}
+	}
+	switch {
+	case n >= maxElement:
+		return faultCertificate
+	case n > len(b)-head:
+		return faultLength
+	}
+	return other
 }
 
 var oidSAN = asn1.ObjectIdentifier{2, 5, 29, 17}

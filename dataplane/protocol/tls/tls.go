@@ -193,6 +193,8 @@ type Parser struct {
 	tx   *protocol.Tx
 	hs   *Handshake
 	half [2]half
+	// asksCert: the server wants the client's certificate.
+	asksCert bool
 	// noJA3 and noJA4 leave fingerprints out of records.
 	noJA3, noJA4 bool
 }
@@ -398,12 +400,13 @@ func length24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 
 // The types of handshake messages that are read.
 const (
-	typeClientHello     = 1
-	typeServerHello     = 2
-	typeCertificate     = 11
-	typeServerKey       = 12
-	typeServerHelloDone = 14
-	typeClientKey       = 16
+	typeClientHello        = 1
+	typeServerHello        = 2
+	typeCertificate        = 11
+	typeServerKey          = 12
+	typeCertificateRequest = 13
+	typeServerHelloDone    = 14
+	typeClientKey          = 16
 )
 
 // message takes a whole handshake message, whose bytes are borrowed.
@@ -436,14 +439,23 @@ func (p *Parser) message(dir protocol.Dir, kind byte, b []byte) {
 		if hs.Version() >= versionTLS13 || len(hs.certs[dir]) > 0 {
 			return
 		}
-		var ok bool
-		if hs.certs[dir], ok = chain(b); !ok {
-			p.tx.AddEvent("invalid_certificate")
+		var fault string
+		if hs.certs[dir], fault = chain(b); fault != "" {
+			p.tx.AddEvent(fault)
 			p.tx.AddEvent("invalid_handshake_message")
 		}
-		p.advance(dir, ServerCertDone)
+		if dir == protocol.ToServer {
+			p.advance(dir, ClientCertDone)
+			p.tx.Ready = p.tx.Progress[protocol.ToClient] >= ServerHelloDone
+		} else {
+			p.advance(dir, ServerCertDone)
+		}
+	case kind == typeCertificateRequest && dir == protocol.ToClient:
+		p.asksCert = true
 	case kind == typeServerHelloDone && dir == protocol.ToClient:
 		p.advance(dir, ServerHelloDone)
+		// Nothing that is told of follows, unless the client shows a certificate.
+		p.tx.Ready = !p.asksCert && hs.client.seen
 	case kind == typeServerKey && dir == protocol.ToClient:
 		hs.reached(dir, StateServerKey)
 	case kind == typeClientKey && dir == protocol.ToServer:

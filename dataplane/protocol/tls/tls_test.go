@@ -2,6 +2,7 @@ package tls
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -179,7 +180,53 @@ func TestEvents(t *testing.T) {
 	f("heartbeat", c("> "+hello(sniExt)+"1803030004 07 0001 00"), 0, "heartbeat_message", "invalid_heartbeat_message")
 	f("long message", c("> "+hello(sniExt)+"1603030006 0bffffff 0000"), 0, "handshake_invalid_length")
 	f("certificate", c("< "+serverHello+"160303000a 0b000006 000003 000009"), 0, "invalid_certificate", "invalid_handshake_message")
+	// Certificates that break off or say what none can, each as deep as it goes.
+	cert := func(der string) string {
+		n := len(wire(t, der))
+		body := fmt.Sprintf("%06x %06x", n+3, n) + der
+		return fmt.Sprintf("160303 %04x 0b %06x", n+10, n+6) + body
+	}
+	f("no element", c("< "+serverHello+cert("00")), 0, "certificate_invalid_length", "invalid_handshake_message")
+	f("wrong element", c("< "+serverHello+cert("0201 01")), 0, "certificate_invalid_der", "invalid_handshake_message")
+	f("inner header cut", c("< "+serverHello+cert("3005 3084ffffff")), 0, "certificate_invalid_length", "invalid_handshake_message")
+	f("inner cut", c("< "+serverHello+cert("3004 3009 0201")), 0, "certificate_invalid_length", "invalid_handshake_message")
+	f("absurd length", c("< "+serverHello+cert("3006 3084fffffffa 04")), 0, "invalid_certificate", "invalid_handshake_message")
+	f("version", c("< "+serverHello+cert("3007 3005 a003 0201 09")), 0, "certificate_invalid_version", "invalid_handshake_message")
+	f("serial", c("< "+serverHello+cert("3004 3002 0500")), 0, "certificate_invalid_serial", "invalid_handshake_message")
+	f("algorithm", c("< "+serverHello+cert("3007 3005 020101 0500")), 0, "certificate_invalid_algorithmidentifier", "invalid_handshake_message")
+	f("issuer", c("< "+serverHello+cert("3009 3007 020101 3000 0500")), 0, "certificate_invalid_x509name", "invalid_handshake_message")
+	f("validity", c("< "+serverHello+cert("300b 3009 020101 3000 3000 0500")), 0, "certificate_invalid_date", "invalid_handshake_message")
+	f("sound as far as read", c("< "+serverHello+cert("300f 300d 020101 3000 3000 3000 3000 3000")), 0)
+	f("extensions", c("< "+serverHello+cert("3013 3011 020101 3000 3000 3000 3000 3000 a302 0500")), 0, "certificate_invalid_extensions", "invalid_handshake_message")
 	f("data only", c("> "+appData, "< "+appData), 0)
+}
+
+// TestReady: a record may be written once the server has said all it says in the
+// clear, or, where it asks for one, once the client's certificate is there.
+func TestReady(t *testing.T) {
+	const done, asks = "1603030004 0e000000", "1603030008 0d000004 00000000"
+	f := func(name string, want bool, turns ...string) {
+		t.Helper()
+		for i := range turns {
+			turns[i] = turns[i][:2] + wire(t, turns[i][2:])
+		}
+		p := Definition().New(&protocol.Env{Limits: protocol.DefaultLimits()}).(*Parser)
+		for _, turn := range turns {
+			dir := protocol.ToServer
+			if turn[0] == '<' {
+				dir = protocol.ToClient
+			}
+			p.Parse(&protocol.Env{Limits: protocol.DefaultLimits()}, dir, []byte(turn[2:]))
+		}
+		if p.tx.Ready != want {
+			t.Errorf("%s: %v", name, p.tx.Ready)
+		}
+	}
+	f("hello", false, "> "+hello(sniExt), "< "+serverHello)
+	f("whole", true, "> "+hello(sniExt), "< "+serverHello+done)
+	f("asked", false, "> "+hello(sniExt), "< "+serverHello+asks+done)
+	f("answered", true, "> "+hello(sniExt), "< "+serverHello+asks+done, "> 1603030007 0b000003 000000")
+	f("server alone", false, "< "+serverHello+done)
 }
 
 func TestNoFingerprints(t *testing.T) {
