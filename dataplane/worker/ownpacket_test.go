@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,8 +14,11 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"sluice/dataplane/capture"
+	"sluice/dataplane/inspect"
+	"sluice/dataplane/protocol"
 	"sluice/dataplane/worker"
 	"sluice/events"
+	"sluice/signatures"
 )
 
 // listener makes a worker one that replays what was captured, as ids do.
@@ -374,5 +379,44 @@ func TestReferences(t *testing.T) {
 		if len(r.told()) != 1 {
 			t.Errorf("%d alerts", len(r.told()))
 		}
+	}
+}
+
+// TestWideField: a number of MQTT belongs to the exchange, so that a rule on it
+// matches once, though both directions have it.
+func TestWideField(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.rules")
+	if err := os.WriteFile(path, []byte("alert mqtt any any -> any any (mqtt.flags:!retain,!dup; sid:1;)\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	field := func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
+		s, ok := tx.State.(interface {
+			Field(string, protocol.Dir, int) (uint64, bool)
+		})
+		if !ok {
+			return 0, false
+		}
+		return s.Field("mqtt.flags", dir, i)
+	}
+	r := withRules(t, "", func(c *worker.Config) {
+		rs, rep := signatures.Load([]string{path}, signatures.Config{Registry: c.Registry, Fields: map[string]signatures.FieldFunc{"mqtt.flags": field}})
+		if len(rep.Errors) > 0 {
+			t.Fatal(rep.Errors)
+		}
+		e, err := rs.Compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Set, err = inspect.NewSet(e, nil, ""); err != nil {
+			t.Fatal(err)
+		}
+	})
+	r.port = 1883
+	r.open()
+	r.data(0, "\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a")
+	r.data(1, "\x20\x02\x00\x00")
+	r.data(0, "\xe0\x00")
+	if got := r.told(); len(got) != 2 {
+		t.Errorf("two exchanges gave %q", got)
 	}
 }
