@@ -207,6 +207,9 @@ type Definition struct {
 	Complete [2]uint8
 	// First are the directions that may send the first bytes; none means both.
 	First Dirs
+	// ClientView tells that records of the server's transactions are told as the
+	// client sees the flow, as Suricata's are.
+	ClientView bool
 	// States names progress values for rule hooks (http1:request_headers) and
 	// explanations.
 	States [2][]string
@@ -312,12 +315,13 @@ type Limits struct {
 	RatioFree int64
 	// NoJA3, NoJA4 and NoHASSH leave fingerprints out.
 	NoJA3, NoJA4, NoHASSH bool
-	// HTTP, HTTP2, Mail, SMB and MQTT bound and tune single parsers.
+	// HTTP, HTTP2, Mail, SMB, MQTT and DNP3 bound and tune single parsers.
 	HTTP  HTTPLimits
 	HTTP2 HTTP2Limits
 	Mail  MailLimits
 	SMB   SMBLimits
 	MQTT  MQTTLimits
+	DNP3  DNP3Limits
 }
 
 // Tx gives the bound on the live transactions of a flow of a protocol.
@@ -380,6 +384,12 @@ type MQTTLimits struct {
 	Logged int
 	// Passwords has records show what clients prove themselves with.
 	Passwords bool
+}
+
+// DNP3Limits bound the objects of a fragment of DNP3 and the points of all of them;
+// 0 is the parser's own bound.
+type DNP3Limits struct {
+	MaxObjects, MaxPoints int
 }
 
 // SMBRecords is a set of kinds of transactions.

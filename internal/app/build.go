@@ -23,12 +23,15 @@ import (
 	"sluice/dataplane/policy"
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/dcerpc"
+	"sluice/dataplane/protocol/dnp3"
 	"sluice/dataplane/protocol/dns"
+	"sluice/dataplane/protocol/enip"
 	"sluice/dataplane/protocol/expect"
 	"sluice/dataplane/protocol/ftp"
 	"sluice/dataplane/protocol/http1"
 	"sluice/dataplane/protocol/http2"
 	"sluice/dataplane/protocol/imap"
+	"sluice/dataplane/protocol/modbus"
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/pop3"
 	"sluice/dataplane/protocol/quic"
@@ -69,7 +72,8 @@ func Registry() (*protocol.Registry, error) { return protocol.NewRegistry(defini
 func definitions() []*protocol.Definition {
 	return []*protocol.Definition{http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
-		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition()}
+		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition(),
+		modbus.Definition(), dnp3.Definition(), enip.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.

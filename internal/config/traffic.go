@@ -153,6 +153,10 @@ type Protocol struct {
 	// MaxMsgLength bounds the messages whose content rules and records see; 0 is
 	// 1 MiB. Longer ones are classified all the same.
 	MaxMsgLength Size `yaml:"max-msg-length" only:"mqtt"`
+	// MaxObjects and MaxPoints bound the objects of a message of DNP3, and the points
+	// of all of them; 0 is 2048 and 16384.
+	MaxObjects int `yaml:"max-objects" min:"0" max:"65535" only:"dnp3"`
+	MaxPoints  int `yaml:"max-points" min:"0" max:"65535" only:"dnp3"`
 	// MaxStreams bounds the streams of a connection, MaxTableSize the dynamic table
 	// of header compression (up to 64 KiB), MaxReassemblySize a header block; 0 is
 	// max-tx, 64 KiB and limits.max-header.

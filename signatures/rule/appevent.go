@@ -49,6 +49,10 @@ var suricataEvents = map[protocol.ID]string{
 	protocol.IMAP: `too_many_transactions invalid_data request_not_found too_many_headers`,
 	protocol.MQTT: `missing_connect missing_publish missing_subscribe missing_unsubscribe double_connect unintroduced_message invalid_qos_level
 		missing_msg_id unassigned_msg_type too_many_transactions malformed_traffic`,
+	protocol.Modbus: `invalid_protocol_id unsolicited_response invalid_length invalid_unit_identifier invalid_function_code invalid_value
+		invalid_exception_code value_mismatch flooded`,
+	protocol.DNP3: `flooded len_too_small bad_link_crc bad_transport_crc unknown_object too_many_points too_many_objects too_long_reassembly`,
+	protocol.ENIP: `too_many_transactions invalid_pdu`,
 	protocol.QUIC: `failed_decrypt error_on_data error_on_hello crypto_frag_too_long`,
 }
 

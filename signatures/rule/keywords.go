@@ -4,6 +4,9 @@ import (
 	"sort"
 	"strings"
 	"sync"
+
+	"sluice/dataplane/protocol/dnp3"
+	"sluice/dataplane/protocol/enip"
 )
 
 // valueMode tells whether a keyword takes a value.
@@ -85,6 +88,8 @@ func init() {
 
 		"tls.version": need((*context).tlsVersion), "ssl_version": need((*context).tlsVersion), "ssl_state": need((*context).sslState),
 		"dcerpc.iface": need((*context).dceIface), "dce_iface": need((*context).dceIface), "dcerpc.opnum": need((*context).dceOpnum), "dce_opnum": need((*context).dceOpnum),
+		"modbus": need((*context).modbus), "dnp3_ind": need((*context).dnp3Ind), "dnp3.ind": need((*context).dnp3Ind), "dnp3_obj": need((*context).dnp3Obj), "dnp3.obj": need((*context).dnp3Obj),
+		"cip_service": need((*context).cipService), "enip.cip_service": need((*context).cipService),
 		"mqtt.flags": need((*context).mqttFlag), "mqtt.connect.flags": need((*context).mqttFlag),
 		"tls_cert_notbefore": need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
 	}
@@ -100,13 +105,11 @@ func init() {
 var knownKeywords = func() map[string]string {
 	m := map[string]string{}
 	for _, n := range strings.Fields(`lua luaxform frame template2 geneve
-		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
+		ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption
 		nfs_procedure nfs_version rfb.secresult rfb.sectype snmp.version snmp.pdu_type
 		ike.exchtype ike.chosen_sa_attribute ike.key_exchange_payload_length ike.nonce_payload_length websocket.opcode websocket.mask websocket.flags
-		enip_command enip.status enip.cip_class enip.cip_attribute enip.cip_instance enip.cip_status enip.cip_extendedstatus enip.revision
-		enip.identity_status enip.state enip.serial enip.vendor_id enip.protocol_version enip.capabilities enip.device_type enip.product_code enip.command
-		dhcp.leasetime dhcp.rebinding_time dhcp.renewal_time dnp3_func dnp3_ind dnp3_obj dnp3.func dnp3.ind dnp3.obj ldap.request.operation
+		dhcp.leasetime dhcp.rebinding_time dhcp.renewal_time ldap.request.operation
 		ldap.responses.operation ldap.responses.count ldap.responses.result_code smb_version http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
 		cluster flowvar pktvar hostvar dns_query_flags stream-size ttl_range igmp.type igmp.csum
 		flow.elephant flow.elephant_toserver flow.elephant_toclient smtp.bdat email.count ndpi-protocol ndpi-risk file_stored pgsql.type
@@ -175,7 +178,13 @@ var fieldKeywords = map[string]fieldKeyword{
 	"ftp.reply_received": {"ftp", 1, yesNo}, "ftpdata_command": {"ftp-data", 2, map[string]uint64{"retr": 1, "stor": 2}},
 	"mqtt.type": {"mqtt", 15, mqttTypes}, "mqtt.qos": {"mqtt", 3, nil}, "mqtt.protocol_version": {"mqtt", 255, nil}, "mqtt.reason_code": {"mqtt", 255, nil},
 	"mqtt.connack.session_present": {"mqtt", 1, yesNo},
-	"ftp.reply_code":               {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
+	"dnp3_func":                    {"dnp3", 255, dnp3.FunctionCodes()}, "dnp3.func": {"dnp3", 255, dnp3.FunctionCodes()},
+	"enip_command": {"enip", 65535, enip.CommandCodes()}, "enip.command": {"enip", 65535, enip.CommandCodes()}, "enip.status": {"enip", 1<<32 - 1, enip.StatusCodes()},
+	"enip.protocol_version": {"enip", 65535, nil}, "enip.cip_attribute": {"enip", 1<<32 - 1, nil}, "enip.cip_instance": {"enip", 1<<32 - 1, nil},
+	"enip.cip_class": {"enip", 1<<32 - 1, nil}, "enip.cip_status": {"enip", 255, nil}, "enip.cip_extendedstatus": {"enip", 65535, nil},
+	"enip.revision": {"enip", 65535, nil}, "enip.identity_status": {"enip", 65535, nil}, "enip.state": {"enip", 255, nil}, "enip.serial": {"enip", 1<<32 - 1, nil},
+	"enip.product_code": {"enip", 65535, nil}, "enip.device_type": {"enip", 65535, nil}, "enip.vendor_id": {"enip", 65535, nil}, "enip.capabilities": {"enip", 65535, nil},
+	"ftp.reply_code": {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
 }
 
 func (c *context) field(name, val string, k fieldKeyword) error {
