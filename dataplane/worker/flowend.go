@@ -114,7 +114,7 @@ func (w *Worker) flowEvent(f *flow.Flow, reason flow.Reason) *events.Event {
 	e.PktSrc, e.Ether = "", w.etherOf(f)
 	part := flowPart(f)
 	part.SrcIP, part.DestIP, part.SrcPort, part.DestPort = "", "", 0, 0
-	age := (f.Last - f.Start) / 1e9
+	age := f.Last/1e9 - f.Start/1e9 // by the clock's seconds, as Suricata counts
 	alerted := f.Alerted
 	part.End, part.Age, part.State, part.Reason, part.Alerted = eveTime(f.Last), &age, f.State.String(), reason.String(), &alerted
 	switch {

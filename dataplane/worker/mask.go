@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/dnp3"
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/events"
 )
@@ -114,13 +115,16 @@ func hasSecretName(b []byte) bool {
 
 // MaskLogins replaces passwords of logins in the clear by asterisks: commands of
 // FTP (RFC 959), POP3 (RFC 1939, RFC 5034), SMTP (RFC 4954) and IMAP (RFC 9051),
-// and the CONNECT of MQTT.
+// the CONNECT of MQTT, and the file authentication of DNP3.
 // b may begin with a packet's headers.
 func MaskLogins(b []byte, proto protocol.ID) {
 	switch proto {
 	case protocol.FTP, protocol.POP3, protocol.SMTP, protocol.IMAP:
 	case protocol.MQTT:
 		mqtt.HidePassword(b)
+		return
+	case protocol.DNP3:
+		dnp3.HidePassword(b)
 		return
 	default:
 		return

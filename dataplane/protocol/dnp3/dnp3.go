@@ -254,7 +254,7 @@ func (p *Parser) content(env *protocol.Env, tx *protocol.Tx, f *Fragment) {
 		if !o.text() {
 			continue
 		}
-		f.points(o, func(v *point) {
+		f.points(o, func(v *point) bool {
 			if name := v.text("filename"); name != "" {
 				p.file = name
 			}
@@ -270,6 +270,7 @@ func (p *Parser) content(env *protocol.Env, tx *protocol.Tx, f *Fragment) {
 				env.Objects.ObjectData(x, c)
 				env.Objects.CloseObject(x, protocol.ObjectClosed)
 			}
+			return true
 		})
 	}
 }

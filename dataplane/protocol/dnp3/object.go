@@ -87,6 +87,7 @@ func (f *Fragment) parse(at, maxObjects, maxPoints int) (event string) {
 		known := o.layout != nil || o.bare || o.Count == 0
 		if known && !o.bare {
 			if points += int(min(o.Count, 1<<30)); points > maxPoints {
+				o.layout = nil
 				f.Objects = append(f.Objects, o)
 				return "too_many_points"
 			}
@@ -96,7 +97,7 @@ func (f *Fragment) parse(at, maxObjects, maxPoints int) (event string) {
 			return "unknown_object"
 		}
 		if o.end = o.size(b); o.end < 0 {
-			o.end = o.data
+			o.end, o.layout = o.data, nil
 			f.Objects = append(f.Objects, o)
 			return ""
 		}
@@ -193,8 +194,9 @@ type point struct {
 	bit int
 }
 
-// points calls f for each of a header's objects.
-func (f *Fragment) points(o *Object, each func(*point)) {
+// points calls each for a header's objects, as long as it asks for more. Of
+// objects that were not found as a whole there are none.
+func (f *Fragment) points(o *Object, each func(*point) bool) {
 	if o.bare || o.layout == nil {
 		return
 	}
@@ -208,7 +210,9 @@ func (f *Fragment) points(o *Object, each func(*point)) {
 				return
 			}
 			p.data, p.bit = f.Data[at+bit/8:at+bit/8+1], bit%8
-			each(&p)
+			if !each(&p) {
+				return
+			}
 			continue
 		}
 		if at+prefix > o.end {
@@ -231,6 +235,8 @@ func (f *Fragment) points(o *Object, each func(*point)) {
 		}
 		p.data = f.Data[at : at+n]
 		at += n
-		each(&p)
+		if !each(&p) {
+			return
+		}
 	}
 }

@@ -157,11 +157,12 @@ func (f *Fragment) record() *eveDNP3 {
 	for i := range f.Objects {
 		o := &f.Objects[i]
 		e := eveObject{Group: o.Group, Variation: o.Variation, Qualifier: o.Qualifier, PrefixCode: o.Prefix(), RangeCode: o.Range(), Start: o.Start, Stop: o.Stop, Count: o.Count}
-		f.points(o, func(p *point) {
+		f.points(o, func(p *point) bool {
 			if left > 0 {
 				left--
 				e.Points = append(e.Points, p.record())
 			}
+			return left > 0
 		})
 		a.Objects = append(a.Objects, e)
 	}

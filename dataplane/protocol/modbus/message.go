@@ -164,6 +164,8 @@ func (m *Message) parse(dir protocol.Dir, b []byte) {
 		m.Errors |= ErrFunction
 	}
 	switch {
+	case m.Exception && dir == protocol.ToServer:
+		m.Data = b
 	case m.Exception:
 		if len(b) != 1 {
 			m.Errors |= ErrLength

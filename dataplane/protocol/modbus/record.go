@@ -142,6 +142,9 @@ func record(m *Message) *eveMessage {
 	out := &eveMessage{TransactionID: m.ID, ProtocolID: m.Protocol, UnitID: m.Unit, FunctionRaw: m.Function, FunctionCode: functionName(m.Function),
 		AccessType: bitNames(uint(m.Access), accessNames[:]), Category: bitNames(uint(m.Category), categoryNames[:]), ErrorFlags: bitNames(uint(m.Errors), errorNames[:])}
 	switch {
+	case m.Exception && m.Dir == protocol.ToServer:
+		out.FunctionRaw |= exceptionBit
+		out.Data = content(m.Data)
 	case m.Exception:
 		out.FunctionRaw |= exceptionBit
 		out.Exception = &eveCode{Raw: uint16(m.Code), Code: named(exceptionNames[m.Code])}
