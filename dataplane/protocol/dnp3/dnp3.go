@@ -75,8 +75,9 @@ type side struct {
 	frag []byte
 	link Link
 	// seq is the number of the last segment; open tells that more are to come.
-	seq  byte
-	open bool
+	seq   byte
+	open  bool
+	stray protocol.Stray
 }
 
 // Parser is the DNP3 of one flow.
@@ -96,13 +97,15 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 // Parse implements protocol.Parser.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	s := &p.side[dir]
-	if env.Datagram {
+	if env.Datagram && len(s.buf) > 0 {
+		p.unplaced(env, dir, s.buf)
 		s.buf = s.buf[:0]
 	}
 	for len(data) > 0 {
 		if len(s.buf) == 0 {
 			// Most frames come as a whole.
 			if at := begin(data); at > 0 {
+				p.unplaced(env, dir, data[:at])
 				data = data[at:]
 				continue
 			}
@@ -110,6 +113,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 				if p.frame(env, dir, data[:n]) {
 					data = data[n:]
 				} else {
+					p.unplaced(env, dir, data[:2])
 					data = data[2:]
 				}
 				continue
@@ -133,6 +137,7 @@ func (p *Parser) buffered(env *protocol.Env, dir protocol.Dir) {
 	drop := func(n int) { s.buf = append(s.buf[:0], s.buf[n:]...) }
 	for len(s.buf) > 0 {
 		if at := begin(s.buf); at > 0 {
+			p.unplaced(env, dir, s.buf[:at])
 			drop(at)
 			continue
 		}
@@ -143,6 +148,7 @@ func (p *Parser) buffered(env *protocol.Env, dir protocol.Dir) {
 		if p.frame(env, dir, s.buf[:n]) {
 			drop(n)
 		} else {
+			p.unplaced(env, dir, s.buf[:2])
 			drop(2) // the start of the next may be within
 		}
 	}
@@ -156,6 +162,7 @@ func (p *Parser) frame(env *protocol.Env, dir protocol.Dir, b []byte) bool {
 		return false
 	}
 	if !l.userData() {
+		p.unplaced(env, dir, b[headerLen:])
 		return true
 	}
 	if len(b) == headerLen {
@@ -163,13 +170,22 @@ func (p *Parser) frame(env *protocol.Env, dir protocol.Dir, b []byte) bool {
 		return true
 	}
 	s := &p.side[dir]
-	if !s.segment(l, b) {
-		s.open = false
+	if !goodBlocks(b[headerLen:]) {
+		p.abandon(env, dir)
+		p.unplaced(env, dir, b[headerLen:])
 		p.alone(env, dir, "bad_transport_crc")
 		return true
 	}
+	if head := b[headerLen]; s.open && (head&bitFirst != 0 || head&maskSeq != (s.seq+1)&maskSeq) {
+		p.abandon(env, dir)
+	}
+	if !s.segment(l, b) {
+		p.unplaced(env, dir, b[headerLen:])
+		return true
+	}
 	if s.open && len(s.frag) > maxFragment {
-		s.open, s.frag = false, nil
+		p.abandon(env, dir)
+		s.frag = nil
 		p.alone(env, dir, "too_long_reassembly")
 	}
 	if s.open && s.seq&bitFinal != 0 {
@@ -178,6 +194,19 @@ func (p *Parser) frame(env *protocol.Env, dir protocol.Dir, b []byte) bool {
 		s.frag = s.frag[:0]
 	}
 	return true
+}
+
+// abandon gives up a fragment of which the rest does not come.
+func (p *Parser) abandon(env *protocol.Env, dir protocol.Dir) {
+	if s := &p.side[dir]; s.open {
+		s.open = false
+		p.unplaced(env, dir, s.frag)
+	}
+}
+
+// unplaced takes bytes that are part of no message.
+func (p *Parser) unplaced(env *protocol.Env, dir protocol.Dir, b []byte) {
+	p.side[dir].stray.Add(env, &p.txs, dir, [2]uint8{Done, Done}, b)
 }
 
 // alone makes a transaction of an anomaly that belongs to no fragment.
@@ -240,50 +269,53 @@ func (p *Parser) fragment(env *protocol.Env, dir protocol.Dir, l Link, b []byte)
 			tx.AddEvent("flooded")
 		}
 	}
-	p.content(env, tx, f)
+	p.content(env, tx, f, b[at:])
 }
 
 // minObject is the shortest content that is looked through.
 const minObject = 8
 
-// content has what a fragment carries for people looked through: blocks of files
-// and strings.
-func (p *Parser) content(env *protocol.Env, tx *protocol.Tx, f *Fragment) {
+// content has what a fragment carries looked through: blocks of files, strings,
+// and whatever somebody hides among numbers.
+func (p *Parser) content(env *protocol.Env, tx *protocol.Tx, f *Fragment, b []byte) {
+	x := &protocol.Object{Kind: protocol.KindBody, Dir: f.Dir, Tx: tx, Total: uint64(len(b)), Exact: true}
 	for i := range f.Objects {
-		o := &f.Objects[i]
-		if !o.text() {
-			continue
+		if o := &f.Objects[i]; o.Group == groupFile {
+			f.points(o, func(v *point) bool {
+				if name := v.text("filename"); name != "" {
+					p.file = name
+				}
+				return true
+			})
+			x.Name = p.file
 		}
-		f.points(o, func(v *point) bool {
-			if name := v.text("filename"); name != "" {
-				p.file = name
-			}
-			for _, c := range v.content() {
-				if len(c) < minObject {
-					continue
-				}
-				x := &protocol.Object{Kind: protocol.KindBody, Dir: f.Dir, Tx: tx, Total: uint64(len(c)), Exact: true}
-				if o.Group == groupFile {
-					x.Name = p.file
-				}
-				env.Objects.OpenObject(x)
-				env.Objects.ObjectData(x, c)
-				env.Objects.CloseObject(x, protocol.ObjectClosed)
-			}
-			return true
-		})
 	}
+	if len(b) < minObject {
+		return
+	}
+	env.Objects.OpenObject(x)
+	env.Objects.ObjectData(x, b)
+	env.Objects.CloseObject(x, protocol.ObjectClosed)
 }
 
 // Gap implements protocol.Parser: the next frame is found by its start.
-func (p *Parser) Gap(_ *protocol.Env, dir protocol.Dir, _ uint64) protocol.Status {
+func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	s := &p.side[dir]
-	s.buf, s.open = s.buf[:0], false
+	p.abandon(env, dir)
+	p.unplaced(env, dir, s.buf)
+	s.buf = s.buf[:0]
+	s.stray.Gap(env, n)
 	return protocol.Continue
 }
 
 // End implements protocol.Parser.
-func (p *Parser) End(*protocol.Env, protocol.Dir) {}
+func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
+	s := &p.side[dir]
+	p.abandon(env, dir)
+	p.unplaced(env, dir, s.buf)
+	s.buf = s.buf[:0]
+	s.stray.End(env)
+}
 
 // Buffer implements protocol.Parser.
 func (p *Parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir, i int) ([]byte, bool) {

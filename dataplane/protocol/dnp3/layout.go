@@ -252,16 +252,6 @@ func (p *point) text(name string) (s string) {
 // secrets are fields that prove who somebody is.
 var secrets = map[string]bool{"password": true, "authentication_key": true}
 
-// content gives what an object holds of text and bytes, but for secrets.
-func (p *point) content() (out [][]byte) {
-	p.each(func(fd *field, b []byte) {
-		if (fd.kind == kindText || fd.kind == kindBytes) && !secrets[fd.name] {
-			out = append(out, b)
-		}
-	})
-	return out
-}
-
 // hidden stands for a secret in records.
 const hidden = "***"
 

@@ -105,32 +105,31 @@ func readLink(b []byte) (l Link, event string) {
 	return Link{b[3], binary.LittleEndian.Uint16(b[4:]), binary.LittleEndian.Uint16(b[6:])}, ""
 }
 
-// segment adds a frame's data to the fragment. It reports false where a sum is
-// wrong. A segment that does not follow the one before ends the fragment.
+// goodBlocks reports whether the sums of a frame's blocks are right.
+func goodBlocks(b []byte) bool {
+	for len(b) > 0 {
+		n := min(blockLen, len(b)-sumLen)
+		if n <= 0 || sum(b[:n]) != binary.LittleEndian.Uint16(b[n:]) {
+			return false
+		}
+		b = b[n+sumLen:]
+	}
+	return true
+}
+
+// segment adds the data of a frame whose sums are right to the fragment. It reports
+// false where none was begun.
 func (s *side) segment(l Link, b []byte) bool {
 	b = b[headerLen:]
 	head := b[0]
-	for at := 0; at < len(b); {
-		n := min(blockLen, len(b)-at-sumLen)
-		if n <= 0 || sum(b[at:at+n]) != binary.LittleEndian.Uint16(b[at+n:]) {
-			return false
-		}
-		at += n + sumLen
-	}
-	switch {
-	case head&bitFirst != 0:
+	if head&bitFirst != 0 {
 		s.frag, s.link, s.open = s.frag[:0], l, true
-	case s.open && head&maskSeq != (s.seq+1)&maskSeq:
-		s.open = false
 	}
 	s.seq = head &^ bitFirst
-	if !s.open {
-		return true
-	}
-	for first := 1; len(b) > 0; first = 0 {
+	for first := 1; s.open && len(b) > 0; first = 0 {
 		n := min(blockLen, len(b)-sumLen)
 		s.frag = append(s.frag, b[first:n]...)
 		b = b[n+sumLen:]
 	}
-	return true
+	return s.open
 }

@@ -32,15 +32,6 @@ var rangeLen = [16]int{2, 4, 8, 2, 4, 8, 0, 1, 2, 4, -1, 1, -1, -1, -1, -1}
 // groupFile are the objects of files.
 const groupFile = 70
 
-// text reports whether an object may hold text.
-func (o *Object) text() bool {
-	switch o.Group {
-	case groupFile, 83, 85, 87, 110, 111, 112, 113, 114, 115:
-		return !o.bare
-	}
-	return false
-}
-
 // bare reports whether a function's objects have headers only.
 func bare(function, group byte) bool {
 	switch function {

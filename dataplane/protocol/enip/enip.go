@@ -124,7 +124,8 @@ type side struct {
 	// buf holds a message that has begun.
 	buf []byte
 	// lost tells that bytes are missing: the next ones must look like a message.
-	lost bool
+	lost  bool
+	stray protocol.Stray
 }
 
 // key is what a response has in common with its request.
@@ -159,6 +160,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	}
 	if s.lost {
 		if len(data) < headerLen || header(dir, data) != protocol.Certain {
+			s.stray.Add(env, &p.txs, dir, over, data)
 			return protocol.Continue
 		}
 		s.lost = false
@@ -188,6 +190,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	}
 	if env.Datagram && len(s.buf) > 0 {
 		p.alone(env, &Message{Dir: dir, bad: true})
+		s.stray.Add(env, &p.txs, dir, over, s.buf)
 		s.buf = s.buf[:0]
 	}
 	return protocol.Continue
@@ -197,7 +200,8 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte) {
 	m := &Message{Dir: dir, Command: binary.LittleEndian.Uint16(b), Session: binary.LittleEndian.Uint32(b[4:]), Status: binary.LittleEndian.Uint32(b[8:])}
 	k := key{command: m.Command, session: m.Session, context: [8]byte(b[12:])}
-	m.parse(append([]byte(nil), b[headerLen:]...))
+	body := append([]byte(nil), b[headerLen:]...)
+	m.parse(body)
 	k.seq = m.seq
 	if m.Command == cmdRegisterSession {
 		k.session = 0 // the response names the one that it has made
@@ -220,14 +224,24 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte) {
 	if m.bad {
 		tx.AddEvent("invalid_pdu")
 	}
-	m.each(func(c *CIP) {
-		if len(c.Data) < minObject || len(c.Multiple) > 0 {
+	content := func(name string, b []byte) {
+		if len(b) < minObject {
 			return
 		}
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: c.objectName(), Total: uint64(len(c.Data)), Exact: true}
+		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: name, Total: uint64(len(b)), Exact: true}
 		env.Objects.OpenObject(o)
-		env.Objects.ObjectData(o, c.Data)
+		env.Objects.ObjectData(o, b)
 		env.Objects.CloseObject(o, protocol.ObjectClosed)
+	}
+	if m.bad || m.opaque() {
+		// What is not understood may hold anything.
+		content("", body)
+		return
+	}
+	m.each(func(c *CIP) {
+		if len(c.Multiple) == 0 {
+			content(c.objectName(), c.Data)
+		}
 	})
 }
 
@@ -270,14 +284,20 @@ func (p *Parser) alone(env *protocol.Env, m *Message) *protocol.Tx {
 
 // Gap implements protocol.Parser. After a hole the borders of messages are lost;
 // most segments begin with one.
-func (p *Parser) Gap(_ *protocol.Env, dir protocol.Dir, _ uint64) protocol.Status {
+func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	s := &p.side[dir]
+	s.stray.Add(env, &p.txs, dir, over, s.buf)
+	s.stray.Gap(env, n)
 	s.buf, s.lost = s.buf[:0], true
 	return protocol.Continue
 }
 
 // End implements protocol.Parser.
-func (p *Parser) End(_ *protocol.Env, dir protocol.Dir) {
+func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
+	s := &p.side[dir]
+	s.stray.Add(env, &p.txs, dir, over, s.buf)
+	s.buf = s.buf[:0]
+	s.stray.End(env)
 	for _, tx := range p.txs.Live {
 		tx.Progress[dir] = Done
 	}

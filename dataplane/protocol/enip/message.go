@@ -22,7 +22,13 @@ type Message struct {
 	seq uint16
 	// services counts those of CIP, so that few bytes cannot make many.
 	services int
-	bad      bool
+	// bad tells that something could not be read, other that there is more than was.
+	bad, other bool
+}
+
+// opaque reports whether a message carries more than was understood.
+func (m *Message) opaque() bool {
+	return m.other || m.Register == nil && m.Identity == nil && m.Services == nil && len(m.CIP) == 0
 }
 
 // Register is how a session is begun.
@@ -51,6 +57,9 @@ const (
 	itemUnconnected = 0xb2
 	itemServices    = 0x100
 )
+
+// maxAddress is the longest item that is but an address.
+const maxAddress = 16
 
 // maxItems bounds the items of a message.
 const maxItems = 64
@@ -120,6 +129,8 @@ func (m *Message) item(typ uint16, b []byte) {
 		}
 	case typ == itemUnconnected:
 		m.cip(b)
+	case len(b) > maxAddress:
+		m.other = true
 	}
 	m.bad = m.bad || !ok
 }

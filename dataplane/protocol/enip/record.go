@@ -150,4 +150,9 @@ func text(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
 var logENIP = []string{"enip"}
 
 // Log implements protocol.Parser.
-func (p *Parser) Log(*protocol.Tx) []string { return logENIP }
+func (p *Parser) Log(tx *protocol.Tx) []string {
+	if tx.State == nil {
+		return nil
+	}
+	return logENIP
+}

@@ -87,7 +87,8 @@ type side struct {
 	// skip counts the bytes of one that is too long to be a message.
 	skip int
 	// lost tells that bytes are missing: the next ones must look like a message.
-	lost bool
+	lost  bool
+	stray protocol.Stray
 }
 
 // Transaction is the State of a transaction: a request and its response, of which
@@ -112,6 +113,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	s := &p.side[dir]
 	if s.lost {
 		if len(data) < headerLen+minLength || !plausible(data) {
+			s.stray.Add(env, &p.txs, dir, over, data)
 			return protocol.Continue
 		}
 		s.lost = false
@@ -119,6 +121,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	for len(data) > 0 {
 		if s.skip > 0 {
 			n := min(len(data), s.skip)
+			s.stray.Add(env, &p.txs, dir, over, data[:n])
 			data, s.skip = data[n:], s.skip-n
 			continue
 		}
@@ -163,6 +166,8 @@ func whole(b []byte) (int, bool) {
 	return headerLen + n, n >= minLength && n <= maxLength && len(b) >= headerLen+n
 }
 
+var over = [2]uint8{Done, Done}
+
 // message takes a message that is there as a whole.
 func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte) {
 	m := &Message{Dir: dir, ID: binary.BigEndian.Uint16(b), Protocol: binary.BigEndian.Uint16(b[2:])}
@@ -194,7 +199,7 @@ const minObject = 8
 func (p *Parser) request(env *protocol.Env, m *Message) *protocol.Tx {
 	flooded := false
 	for limit := env.Limits.Tx(protocol.Modbus); limit > 0 && p.wait.Len() >= limit; flooded = true {
-		p.wait.Oldest().Progress = [2]uint8{Done, Done}
+		p.wait.Oldest().Progress = over
 	}
 	tx := p.txs.Add(&Transaction{Messages: [2]*Message{m}}, env.Now)
 	tx.Progress[protocol.ToServer] = Done
@@ -202,7 +207,7 @@ func (p *Parser) request(env *protocol.Env, m *Message) *protocol.Tx {
 		tx.AddEvent("flooded")
 	}
 	if before := p.wait.Add(m.ID, tx); before != nil {
-		before.Progress = [2]uint8{Done, Done}
+		before.Progress = over
 	}
 	return tx
 }
@@ -230,7 +235,7 @@ func (p *Parser) alone(env *protocol.Env, m *Message) *protocol.Tx {
 	t.Messages[m.Dir] = m
 	tx := p.txs.Add(t, env.Now)
 	tx.Only = protocol.DirsToServer << m.Dir
-	tx.Progress = [2]uint8{Done, Done}
+	tx.Progress = over
 	tell(tx, m)
 	return tx
 }
@@ -246,8 +251,9 @@ func tell(tx *protocol.Tx, m *Message) {
 
 // Gap implements protocol.Parser. After a hole the borders of messages are lost;
 // most segments begin with one.
-func (p *Parser) Gap(_ *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
+func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	s := &p.side[dir]
+	s.stray.Gap(env, n)
 	if n <= uint64(s.skip) {
 		s.skip -= int(n)
 		return protocol.Continue
@@ -257,7 +263,11 @@ func (p *Parser) Gap(_ *protocol.Env, dir protocol.Dir, n uint64) protocol.Statu
 }
 
 // End implements protocol.Parser.
-func (p *Parser) End(_ *protocol.Env, dir protocol.Dir) {
+func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
+	s := &p.side[dir]
+	s.stray.Add(env, &p.txs, dir, over, s.buf)
+	s.buf = s.buf[:0]
+	s.stray.End(env)
 	for _, tx := range p.txs.Live {
 		tx.Progress[dir] = Done
 	}

@@ -214,4 +214,9 @@ func content(b []byte) *string {
 var logModbus = []string{"modbus"}
 
 // Log implements protocol.Parser.
-func (p *Parser) Log(*protocol.Tx) []string { return logModbus }
+func (p *Parser) Log(tx *protocol.Tx) []string {
+	if tx.State == nil {
+		return nil
+	}
+	return logModbus
+}
