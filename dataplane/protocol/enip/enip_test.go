@@ -297,6 +297,9 @@ func FuzzParse(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, tx := range want.Parser.Txs().Live {
+			if tx.State == nil {
+				continue
+			}
 			for _, name := range []string{"cip_service", "enip.cip_attribute", "enip.cip_extendedstatus", "enip.serial"} {
 				tx.State.(*Transaction).Field(name, 0, 3)
 			}

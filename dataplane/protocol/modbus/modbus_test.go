@@ -225,6 +225,9 @@ func FuzzParse(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, tx := range want.Parser.Txs().Live {
+			if tx.State == nil {
+				continue
+			}
 			for _, name := range []string{"modbus.value", "modbus.item", "modbus.last", "modbus.access"} {
 				for i := 0; i < 5000; i++ {
 					if _, ok := tx.State.(*Transaction).Field(name, 0, i); !ok {
