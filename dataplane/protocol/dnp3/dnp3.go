@@ -87,6 +87,8 @@ type Parser struct {
 	// unanswered counts the requests since the last response.
 	unanswered int
 	flooded    bool
+	// anomalies counts those that belong to no fragment.
+	anomalies int
 	// file is the name of the file that was opened last.
 	file string
 }
@@ -209,13 +211,19 @@ func (p *Parser) unplaced(env *protocol.Env, dir protocol.Dir, b []byte) {
 	p.side[dir].stray.Add(env, &p.txs, dir, [2]uint8{Done, Done}, b)
 }
 
+// maxAlone bounds the anomalies of a flow that are told by themselves: two bytes
+// can make one.
+const maxAlone = 256
+
 // alone makes a transaction of an anomaly that belongs to no fragment.
-func (p *Parser) alone(env *protocol.Env, dir protocol.Dir, event string) *protocol.Tx {
+func (p *Parser) alone(env *protocol.Env, dir protocol.Dir, event string) {
+	if p.anomalies++; p.anomalies > maxAlone {
+		return
+	}
 	tx := p.txs.Add(nil, env.Now)
 	tx.Only = protocol.DirsToServer << dir
 	tx.Progress = [2]uint8{Done, Done}
 	tx.AddEvent(event)
-	return tx
 }
 
 // Fragment is the State of a transaction: a message of the application layer, or

@@ -126,6 +126,9 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%d: %q, want %q", i, got, want)
 		}
 	}
+	if r := protocoltest.CheckCuts(t, Definition(), protocoltest.TCP(20000, "> "+strings.Repeat("\x05\x64\x05\xc4", 1000))); len(r.Txs) != maxAlone+1 {
+		t.Errorf("%d transactions of starts without frames", len(r.Txs))
+	}
 	if len(r.Txs[8].Log) != 0 || len(r.Txs[7].Log) != 1 {
 		t.Error("a confirmation is told, or a request is not")
 	}

@@ -15,6 +15,8 @@ type layout struct {
 	// fixed is the length in bytes, -1 where it depends on the content.
 	fixed  int
 	fields []field
+	// measured tells that some field has the length of another.
+	measured bool
 }
 
 // kind says what a field is.
@@ -198,6 +200,7 @@ func compile(spec string) *layout {
 
 func (l *layout) add(f field) {
 	l.fields = append(l.fields, f)
+	l.measured = l.measured || f.len != ""
 	switch {
 	case l.fixed < 0 || l.packed > 0:
 	case f.kind == kindBits:
@@ -214,7 +217,10 @@ func (l *layout) add(f field) {
 // each calls f with every field of an object that is there, and its bytes.
 func (p *point) each(f func(fd *field, b []byte)) {
 	b := p.data
-	lengths := map[string]int{}
+	var lengths map[string]int
+	if p.o.layout.measured {
+		lengths = map[string]int{}
+	}
 	for i := range p.o.layout.fields {
 		fd := &p.o.layout.fields[i]
 		n := fd.n
@@ -230,7 +236,7 @@ func (p *point) each(f func(fd *field, b []byte)) {
 			return
 		}
 		f(fd, b[:n])
-		if fd.kind == kindUint {
+		if fd.kind == kindUint && lengths != nil {
 			lengths[fd.name] = int(min(le(b[:n]), math.MaxInt32))
 		}
 		if fd.kind != kindBits || fd.last {
