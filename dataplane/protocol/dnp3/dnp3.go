@@ -5,6 +5,7 @@
 package dnp3
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 
@@ -44,9 +45,30 @@ func Definition() *protocol.Definition {
 	}
 }
 
-// probe knows the start of a frame. The sum is not asked for: stations pass over
-// frames that have a wrong one.
+// probe knows the start of a frame. The sum is not asked for where it comes first:
+// stations pass over frames that have a wrong one. They pass over other bytes, too,
+// behind which a frame is known by its sum.
 func probe(_ protocol.Dir, b []byte) protocol.Certainty {
+	if c := start(b); c != protocol.NotForUs {
+		return c
+	}
+	for {
+		at := bytes.Index(b, startBytes)
+		if at < 0 || len(b)-at < headerLen {
+			return protocol.NotForUs
+		}
+		b = b[at:]
+		if _, event := readLink(b); event == "" && start(b) == protocol.Certain {
+			return protocol.Certain
+		}
+		b = b[len(startBytes):]
+	}
+}
+
+var startBytes = []byte{start1, start2}
+
+// start judges bytes that should begin with a frame.
+func start(b []byte) protocol.Certainty {
 	switch {
 	case len(b) > 0 && b[0] != start1, len(b) > 1 && b[1] != start2, len(b) > 2 && b[2] < minLength:
 		return protocol.NotForUs

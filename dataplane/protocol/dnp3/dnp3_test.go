@@ -238,6 +238,10 @@ func TestProbe(t *testing.T) {
 	f("\x05\x64\x05\xcf", protocol.NotForUs)
 	f("\x05\x00", protocol.NotForUs)
 	f("GET", protocol.NotForUs)
+	f("GET "+ask(1, ""), protocol.Certain)
+	f("GET "+ask(1, "")[:9], protocol.NotForUs)
+	f("GET \x05\x64\x05\xc4\x01\x00\x02\x00xx"+tell(""), protocol.Certain)
+	f("GET \x05\x64\x05\xc4\x01\x00\x02\x00xx", protocol.NotForUs)
 }
 
 // TestCaptured follows real stations.

@@ -17,7 +17,7 @@ const keyAt = 8
 // packets do, and may end anywhere.
 func HidePassword(b []byte) {
 	for {
-		at := bytes.Index(b, []byte{start1, start2})
+		at := bytes.Index(b, startBytes)
 		if at < 0 || len(b)-at <= headerLen {
 			return
 		}

@@ -83,7 +83,7 @@ func probeDatagram(dir protocol.Dir, b []byte) protocol.Certainty {
 // header judges the header that b begins with, as far as it goes.
 func header(dir protocol.Dir, b []byte) protocol.Certainty {
 	if !known(uint16(b[0])) || len(b) > 1 && b[1] != 0 {
-		return protocol.NotForUs
+		return unknown(dir, b)
 	}
 	if len(b) < headerLen {
 		return protocol.Unsure
@@ -105,6 +105,18 @@ func header(dir protocol.Dir, b []byte) protocol.Certainty {
 	case cmdNOP, cmdIndicateStatus, cmdCancel:
 	}
 	if !ok {
+		return protocol.NotForUs
+	}
+	return protocol.Certain
+}
+
+// unknown judges a message whose command is none: it is taken to be the protocol's
+// where all else is right, lest it hide what follows.
+func unknown(dir protocol.Dir, b []byte) protocol.Certainty {
+	if len(b) < headerLen || len(b) != headerLen+int(binary.LittleEndian.Uint16(b[2:])) || binary.LittleEndian.Uint32(b[20:]) != 0 {
+		return protocol.NotForUs
+	}
+	if status := binary.LittleEndian.Uint32(b[8:]); status != 0 && (dir == protocol.ToServer || status > 0xff) {
 		return protocol.NotForUs
 	}
 	return protocol.Certain

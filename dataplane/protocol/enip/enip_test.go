@@ -250,6 +250,11 @@ func TestProbe(t *testing.T) {
 	f(0, message(cmdListIdentity, 0, 1, "abc"), protocol.NotForUs)
 	f(0, "p\x00\x10 GET / HTTP/1.1\r\nHost: x", protocol.NotForUs)
 	f(0, "GET / HTTP/1.1\r\nHost: x\r\n", protocol.NotForUs)
+	f(0, message(0x99, 0, 1, "xyz"), protocol.Certain)
+	f(1, message(0x99, 1, 1, ""), protocol.Certain)
+	f(0, message(0x99, 1, 1, ""), protocol.NotForUs)
+	f(0, message(0x99, 0, 1, "xyz")+"x", protocol.NotForUs)
+	f(0, message(0x99, 0, 1, "")[:23], protocol.NotForUs)
 	if probeDatagram(0, []byte(register+"x")) != protocol.NotForUs || probeDatagram(0, []byte(register)) != protocol.Certain {
 		t.Error("datagrams")
 	}

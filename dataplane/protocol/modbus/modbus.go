@@ -40,36 +40,35 @@ func Definition() *protocol.Definition {
 	}
 }
 
-// probe knows a message whose length fits its function: nothing else marks the
-// protocol. What has a function of its own is left to the port, unless it ends
-// where its header says.
+// probe knows messages that end where the bytes do, and such as have what their
+// function asks for: nothing else marks the protocol. One that no device would
+// take may come first, lest it hide those that follow, but for what is a response.
 func probe(dir protocol.Dir, b []byte) protocol.Certainty {
-	if len(b) > 2 && b[2] != 0 || len(b) > 3 && b[3] != 0 || len(b) > 4 && b[4] != 0 {
-		return protocol.NotForUs
-	}
-	if len(b) < headerLen {
-		return protocol.Unsure
-	}
-	n := int(b[5])
-	if n < minLength || n > maxLength || len(b) > headerLen+1 && b[headerLen+1]&^exceptionBit == 0 {
-		return protocol.NotForUs
-	}
-	if len(b) < headerLen+n {
-		return protocol.Unsure
-	}
-	if b[headerLen+1]&exceptionBit != 0 && dir == protocol.ToServer {
-		return protocol.NotForUs
-	}
-	rest := b[headerLen+n:]
-	if len(rest) > 0 && !plausible(rest) {
-		return protocol.NotForUs
-	}
-	var m Message
-	m.parse(dir, b[headerLen:headerLen+n])
 	switch {
-	case m.Errors&(ErrLength|ErrException|ErrValue) != 0:
+	case !plausible(b):
 		return protocol.NotForUs
-	case m.Category == PublicAssigned, len(rest) == 0:
+	case len(b) < headerLen || len(b) < headerLen+int(b[5]):
+		return protocol.Unsure
+	}
+	n := headerLen + int(b[5])
+	var m, other Message
+	m.parse(dir, b[headerLen:n])
+	const wrong = ErrLength | ErrException | ErrValue | ErrFunction
+	if m.Errors&wrong != 0 && dir == protocol.ToServer {
+		if other.parse(protocol.ToClient, b[headerLen:n]); other.Errors&wrong == 0 && (other.Exception || len(other.Data) > 0) {
+			return protocol.NotForUs
+		}
+	}
+	rest := b[n:]
+	for len(rest) >= headerLen && plausible(rest) && len(rest) >= headerLen+int(rest[5]) {
+		rest = rest[headerLen+int(rest[5]):]
+	}
+	switch {
+	case len(rest) == 0:
+		return protocol.Certain
+	case m.Errors&wrong != 0 || !plausible(rest):
+		return protocol.NotForUs
+	case m.Category == PublicAssigned:
 		return protocol.Certain
 	}
 	return protocol.Unsure
