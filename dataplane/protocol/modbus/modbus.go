@@ -40,6 +40,9 @@ func Definition() *protocol.Definition {
 	}
 }
 
+// How a sequence of BER begins that has a length of four bytes.
+const berSequence, berLong = 0x30, 0x84
+
 // probe knows messages that end where the bytes do, and such as have what their
 // function asks for: nothing else marks the protocol. One that no device would
 // take may come first, lest it hide those that follow, but for what is a response.
@@ -58,6 +61,9 @@ func probe(dir protocol.Dir, b []byte) protocol.Certainty {
 		if other.parse(protocol.ToClient, b[headerLen:n]); other.Errors&wrong == 0 && (other.Exception || len(other.Data) > 0) {
 			return protocol.NotForUs
 		}
+	}
+	if (m.Errors&wrong != 0 || m.Category != PublicAssigned) && b[0] == berSequence && b[1] == berLong {
+		return protocol.NotForUs // LDAP writes its lengths so
 	}
 	rest := b[n:]
 	for len(rest) >= headerLen && plausible(rest) && len(rest) >= headerLen+int(rest[5]) {

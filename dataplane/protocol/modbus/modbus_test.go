@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -205,9 +206,31 @@ func TestProbe(t *testing.T) {
 	f(0, adu(1, 1, "\x03\x00")+read, protocol.Certain)
 	f(0, adu(1, 1, "\x03\x00")+read+"x", protocol.NotForUs)
 	f(1, adu(1, 1, "\x80\x01"), protocol.Certain)
+	f(0, "\x30\x84\x00\x00\x00\x05\x02\x01\x03\x42\x00", protocol.NotForUs)
+	f(1, "\x30\x84\x00\x00\x00\x10\x02\x01\x01a\x84\x00\x00\x00\x07\x0a\x01\x00\x04\x00\x04\x00", protocol.NotForUs)
+	f(0, adu(0x3084, 1, "\x03\x00\x00\x00\x02"), protocol.Certain)
 	f(0, "GET / HTTP/1.1\r\n", protocol.NotForUs)
 	f(0, "\x00\x01\x00\x00\x00\x01\x01", protocol.NotForUs)
 	f(0, strings.Repeat("\x00", 64), protocol.NotForUs)
+}
+
+// TestOthers holds that no conversation of another protocol is taken for Modbus.
+func TestOthers(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(protocoltest.Shared(t, "pcaps"), "*.pcap"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d captures: %v", len(files), err)
+	}
+	for _, file := range files {
+		for _, d := range protocoltest.DialoguesOrNone(file) {
+			var seen [2]bool
+			for _, c := range d.Chunks {
+				if !d.UDP && !seen[c.Dir] && len(c.Data) > 0 && probe(c.Dir, c.Data) == protocol.Certain {
+					t.Errorf("%s port %d: %q", filepath.Base(file), d.DstPort, c.Data[:min(len(c.Data), 32)])
+				}
+				seen[c.Dir] = seen[c.Dir] || len(c.Data) > 0
+			}
+		}
+	}
 }
 
 func FuzzParse(f *testing.F) {
