@@ -1,6 +1,7 @@
 package signatures
 
 import (
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -273,6 +274,7 @@ func TestBundledRules(t *testing.T) {
 		9000806: {send(53, "SSH-2.0-OpenSSH_9"), send(22, "SSH-2.0-OpenSSH_9")},
 		9000807: {query("a.b.c.d.e.f.duckdns.org"), query("home.duckdns.org")},
 	}
+	maps.Copy(cases, icsCases())
 	rs, rep := Load(nil, Config{Registry: fakeRegistry(t), Fields: fakeFields()})
 	for _, e := range rep.Errors {
 		t.Error(e.Error())

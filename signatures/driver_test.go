@@ -12,6 +12,9 @@ import (
 	"sluice/dataplane/decode"
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/dnp3"
+	"sluice/dataplane/protocol/enip"
+	"sluice/dataplane/protocol/modbus"
 	"sluice/events"
 	"sluice/internal/hs"
 )
@@ -112,7 +115,8 @@ func fakeRegistry(t testing.TB) *protocol.Registry {
 		[]protocol.BufferSpec{{Name: "tls.certs", Dirs: protocol.DirsToClient, Multi: true}, {Name: "tls.alpn", Dirs: protocol.DirsBoth, Multi: true}}, both("tls.random"))
 	r, err := protocol.NewRegistry(def(protocol.HTTP1, 'H', http...), def(protocol.DNS, 'D', dns...), def(protocol.TLS, 'T', tls...),
 		def(protocol.SMTP, 'S', slices.Concat(up("smtp.helo smtp.mail_from smtp.rcpt_to email.from email.subject email.to"), []protocol.BufferSpec{{Name: "email.body", Dirs: protocol.DirsToServer, Body: true}})...),
-		def(protocol.SSH, 'X', both("ssh.proto ssh.software")...), def(protocol.FTP, 'F', up("ftp.command ftp.command_data")...), def(protocol.FTPData, 'G'), def(protocol.SMB, 'B'))
+		def(protocol.SSH, 'X', both("ssh.proto ssh.software")...), def(protocol.FTP, 'F', up("ftp.command ftp.command_data")...), def(protocol.FTPData, 'G'), def(protocol.SMB, 'B'),
+		modbus.Definition(), dnp3.Definition(), enip.Definition())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +133,9 @@ func fakeFields() map[string]FieldFunc {
 			}
 			return v[i], true
 		}
+	}
+	for _, k := range telling {
+		out[k] = tell(k)
 	}
 	return out
 }

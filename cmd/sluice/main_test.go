@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CASES", cases)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"pcap": writePcap, "papers": writePapers, "mmdb": writeMMDB, "ng": writeBadPcap, "hello": writeHello},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"pcap": writePcap, "papers": writePapers, "mmdb": writeMMDB, "ng": writeBadPcap, "hello": writeHello, "modbus": writeModbus},
 	})
 }
 

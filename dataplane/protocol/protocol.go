@@ -224,6 +224,9 @@ type Definition struct {
 	Complete [2]uint8
 	// First are the directions that may send the first bytes; none means both.
 	First Dirs
+	// ClientView tells that records of the server's transactions are told as the
+	// client sees the flow, as Suricata's are.
+	ClientView bool
 	// States names progress values for rule hooks (http1:request_headers) and
 	// explanations.
 	States [2][]string
@@ -339,7 +342,7 @@ type Limits struct {
 	RatioFree int64
 	// NoJA3, NoJA4 and NoHASSH leave fingerprints out.
 	NoJA3, NoJA4, NoHASSH bool
-	// HTTP, HTTP2, Mail, SMB, MQTT and PGSQL bound and tune single parsers.
+	// HTTP, HTTP2, Mail, SMB, MQTT, PGSQL and DNP3 bound and tune single parsers.
 	HTTP  HTTPLimits
 	HTTP2 HTTP2Limits
 	Mail  MailLimits
@@ -349,6 +352,7 @@ type Limits struct {
 	DHCP, IKE RecordLimits
 	WebSocket WebSocketLimits
 	PGSQL     PGSQLLimits
+	DNP3      DNP3Limits
 }
 
 // Tx gives the bound on the live transactions of a flow of a protocol.
@@ -426,6 +430,12 @@ type WebSocketLimits struct {
 	MaxPayload int
 	// Base64 and Printable have records show messages.
 	Base64, Printable bool
+}
+
+// DNP3Limits bound the objects of a fragment of DNP3 and the points of all of them;
+// 0 is the parser's own bound.
+type DNP3Limits struct {
+	MaxObjects, MaxPoints int
 }
 
 // PGSQLLimits tune PostgreSQL.

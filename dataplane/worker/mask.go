@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/dnp3"
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/pgsql"
 	"sluice/dataplane/protocol/sip"
@@ -116,7 +117,8 @@ func hasSecretName(b []byte) bool {
 
 // MaskLogins replaces passwords of logins in the clear by asterisks: commands of
 // FTP (RFC 959), POP3 (RFC 1939, RFC 5034), SMTP (RFC 4954) and IMAP (RFC 9051),
-// the CONNECT of MQTT, PostgreSQL's passwords, and credentials and keys of SIP.
+// the CONNECT of MQTT, PostgreSQL's passwords, credentials and keys of SIP, and the
+// file authentication of DNP3.
 // b may begin with a packet's headers.
 func MaskLogins(b []byte, proto protocol.ID) {
 	switch proto {
@@ -129,6 +131,9 @@ func MaskLogins(b []byte, proto protocol.ID) {
 		return
 	case protocol.PGSQL:
 		pgsql.HidePassword(b)
+		return
+	case protocol.DNP3:
+		dnp3.HidePassword(b)
 		return
 	default:
 		return

@@ -93,7 +93,7 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 				continue
 			}
 			dir := protocol.ToServer
-			if !tx.In(dir) && w.cfg.Report.DNSVersion != 2 {
+			if !tx.In(dir) && w.cfg.Report.DNSVersion != 2 && !def.ClientView {
 				dir = protocol.ToClient
 			}
 			e := w.event(typ, f, dir)

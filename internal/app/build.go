@@ -25,13 +25,16 @@ import (
 	"sluice/dataplane/protocol/bittorrent"
 	"sluice/dataplane/protocol/dcerpc"
 	"sluice/dataplane/protocol/dhcp"
+	"sluice/dataplane/protocol/dnp3"
 	"sluice/dataplane/protocol/dns"
+	"sluice/dataplane/protocol/enip"
 	"sluice/dataplane/protocol/expect"
 	"sluice/dataplane/protocol/ftp"
 	"sluice/dataplane/protocol/http1"
 	"sluice/dataplane/protocol/http2"
 	"sluice/dataplane/protocol/ike"
 	"sluice/dataplane/protocol/imap"
+	"sluice/dataplane/protocol/modbus"
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/nfs"
 	"sluice/dataplane/protocol/pgsql"
@@ -80,7 +83,8 @@ func definitions() []*protocol.Definition {
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
 		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition(),
 		websocket.Definition(), http2.DoH2(), dhcp.Definition(), ike.Definition(), rdp.Definition(),
-		sip.Definition(), rfb.Definition(), bittorrent.Definition(), pgsql.Definition(), nfs.Definition()}
+		sip.Definition(), rfb.Definition(), bittorrent.Definition(), pgsql.Definition(), nfs.Definition(),
+		modbus.Definition(), dnp3.Definition(), enip.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.

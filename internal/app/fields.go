@@ -1,11 +1,20 @@
 package app
 
 import (
+	"strings"
+
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/dns"
 	"sluice/dataplane/protocol/tls"
 	"sluice/signatures"
 )
+
+// plainFields are the numbers that transactions tell of by their keyword alone.
+var plainFields = strings.Fields(`modbus.unit modbus.function modbus.subfunction modbus.category modbus.access modbus.first modbus.last
+	modbus.table modbus.item modbus.value dnp3_func dnp3.func dnp3_ind dnp3.ind dnp3_obj dnp3.obj
+	enip_command enip.command enip.status enip.protocol_version cip_service enip.cip_service enip.cip_class enip.cip_instance enip.cip_attribute
+	enip.cip_status enip.cip_extendedstatus enip.revision enip.identity_status enip.state enip.serial enip.product_code enip.device_type
+	enip.vendor_id enip.capabilities`)
 
 // fields gives the rule engine the numbers that protocols keep in their
 // transactions, by keyword.
@@ -63,6 +72,9 @@ func fields() map[string]signatures.FieldFunc {
 		},
 	}
 	miscFields(m)
+	for _, k := range plainFields {
+		m[k] = streamField(k)
+	}
 	return m
 }
 

@@ -88,7 +88,7 @@ var harmless = map[string]string{
 	"app-layer.protocols.dns.state-memcap":                                              "bounded by flow",
 	"app-layer.protocols.msn":                                                           "the service is gone",
 	"app-layer.protocols.mqtt.max-msg-length":                                           "see limits.max-object",
-	"app-layer.protocols.modbus.request-flood":                                          "see limits.max-tx",
+	"app-layer.protocols.modbus.request-flood":                                          "see app-layer.protocols.modbus.max-tx",
 	"detect.profile":              "rules group themselves",
 	"detect.custom-values":        "rules group themselves",
 	"detect.sgh-mpm-context":      "rules group themselves",

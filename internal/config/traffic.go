@@ -158,6 +158,10 @@ type Protocol struct {
 	// MaxPayloadSize bounds what rules and records see of a message of WebSocket; 0 is
 	// 64 KiB. Longer ones are classified all the same.
 	MaxPayloadSize Size `yaml:"max-payload-size" only:"websocket"`
+	// MaxObjects and MaxPoints bound the objects of a message of DNP3, and the points
+	// of all of them; 0 is 2048 and 16384.
+	MaxObjects int `yaml:"max-objects" min:"0" max:"65535" only:"dnp3"`
+	MaxPoints  int `yaml:"max-points" min:"0" max:"65535" only:"dnp3"`
 	// MaxStreams bounds the streams of a connection, MaxTableSize the dynamic table
 	// of header compression (up to 64 KiB), MaxReassemblySize a header block; 0 is
 	// max-tx, 64 KiB and limits.max-header.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -73,7 +72,7 @@ type crule struct {
 	lists  []clist
 	all    uint64
 	bodies uint64
-	fields []FieldFunc
+	fields []cfield
 	hashes []hashList
 	// unfast: no fast pattern nominates the payload's tests on a stream.
 	unfast bool
@@ -416,12 +415,12 @@ func (b *builder) rule(c *crule) error {
 			b.e.hashKinds |= 1 << l.kind
 		}
 	}
-	for _, f := range r.Fields {
-		fn := b.e.opt.Fields[f.Keyword]
-		if fn == nil {
-			return &SetError{Rule: r, Keyword: f.Keyword, Err: errors.New("no protocol provides it")}
+	for i := range r.Fields {
+		f, err := b.fields(r, &r.Fields[i])
+		if err != nil {
+			return err
 		}
-		c.fields = append(c.fields, fn)
+		c.fields = append(c.fields, f)
 	}
 	c.inTx = len(c.lists) > 0 && !c.frames() || len(c.fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0 || r.Proto.Hook != ""
 	c.stateful = c.bodies != 0 || len(c.lists) == 0 || len(r.Files) > 0 || len(c.lists) > 1 || r.Transactional || c.payload != nil

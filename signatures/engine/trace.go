@@ -278,7 +278,11 @@ func (t *Trace) end(m *Matcher) {
 	}
 	for i := range t.rule.Fields {
 		f := &t.rule.Fields[i]
-		c := Condition{Keyword: f.Keyword, Text: t.rule.OptionAt(f.Col), Result: Skipped, Detail: "not reached"}
+		keyword := f.Keyword
+		if len(f.All) > 0 {
+			keyword = f.All[0].Keyword
+		}
+		c := Condition{Keyword: keyword, Text: t.rule.OptionAt(f.Col), Result: Skipped, Detail: "not reached"}
 		if x, ok := t.fields[f]; ok {
 			switch x {
 			case holds:

@@ -480,21 +480,3 @@ func (m *Matcher) txList(r *crule, l *clist, tx *protocol.Tx, dir protocol.Dir) 
 	}
 	return fails
 }
-
-// field tests a number of the protocol on all its instances.
-func (m *Matcher) field(r *crule, i int, tx *protocol.Tx, dir protocol.Dir) outcome {
-	t, fn := &r.Fields[i], r.fields[i]
-	for k := range maxInstances {
-		v, ok := fn(tx, dir, k)
-		if !ok {
-			if k == 0 {
-				return waits
-			}
-			break
-		}
-		if t.Match(v) {
-			return holds
-		}
-	}
-	return fails
-}

@@ -59,6 +59,10 @@ var suricataEvents = map[protocol.ID]string{
 		invalid_proposal unknown_proposal payload_extra_data multiple_server_proposal`,
 	protocol.PGSQL: `too_many_transactions malformed_request malformed_response invalid_length too_many_responses`,
 	protocol.NFS:   `malformed_data too_many_transactions`,
+	protocol.Modbus: `invalid_protocol_id unsolicited_response invalid_length invalid_unit_identifier invalid_function_code invalid_value
+		invalid_exception_code value_mismatch flooded`,
+	protocol.DNP3: `flooded len_too_small bad_link_crc bad_transport_crc unknown_object too_many_points too_many_objects too_long_reassembly`,
+	protocol.ENIP: `too_many_transactions invalid_pdu`,
 }
 
 // appEvent parses the anomaly of a protocol's transactions, or of the recognition

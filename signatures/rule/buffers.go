@@ -19,7 +19,7 @@ var aliases = map[string]string{
 	"ssh_software": "ssh.software", "ssh.protoversion": "ssh.proto", "ssh.softwareversion": "ssh.software",
 	"dns.query.name": "dns.query", "tls.alpn": "tls.alpn", "ja4_hash": "ja4.hash", "http.request_method": "http.method",
 	"filename": "file.name", "dce_stub_data": "dcerpc.stub_data", "smb_named_pipe": "smb.named_pipe", "smb_share": "smb.share",
-	"dns.queries.rrname": "dns.queries.rrname",
+	"dns.queries.rrname": "dns.queries.rrname", "dnp3_data": "dnp3.data",
 }
 
 // legacy are the content modifiers of old and the buffers they stand for.
@@ -68,7 +68,7 @@ mqtt.connect.username mqtt.connect.password mqtt.connect.willtopic mqtt.connect.
 snmp.community snmp.usm rfb.name ike.init_spi ike.resp_spi ike.vendor ike.key_exchange_payload ike.nonce_payload
 quic.sni quic.ua quic.version quic.cyu.hash quic.cyu.string websocket.payload enip.product_name enip.service_name
 pgsql.query ldap.request.dn ldap.responses.dn ldap.responses.message ldap.request.attribute_type ldap.responses.attribute_type
-modbus dnp3_data dnp3.data rpc template.buffer template_buffer2 tcp.hdr udp.hdr ipv4.hdr ipv6.hdr icmpv4.hdr icmpv6.hdr ip.src ip.dst`)
+dnp3.data rpc template.buffer template_buffer2 tcp.hdr udp.hdr ipv4.hdr ipv6.hdr icmpv4.hdr icmpv6.hdr ip.src ip.dst`)
 
 var isKnownBuffer = func() map[string]bool {
 	m := map[string]bool{}

@@ -4,6 +4,9 @@ import (
 	"sort"
 	"strings"
 	"sync"
+
+	"sluice/dataplane/protocol/dnp3"
+	"sluice/dataplane/protocol/enip"
 )
 
 // valueMode tells whether a keyword takes a value.
@@ -85,6 +88,8 @@ func init() {
 
 		"tls.version": need((*context).tlsVersion), "ssl_version": need((*context).tlsVersion), "ssl_state": need((*context).sslState),
 		"dcerpc.iface": need((*context).dceIface), "dce_iface": need((*context).dceIface), "dcerpc.opnum": need((*context).dceOpnum), "dce_opnum": need((*context).dceOpnum),
+		"modbus": need((*context).modbus), "dnp3_ind": need((*context).dnp3Ind), "dnp3.ind": need((*context).dnp3Ind), "dnp3_obj": need((*context).dnp3Obj), "dnp3.obj": need((*context).dnp3Obj),
+		"cip_service": need((*context).cipService), "enip.cip_service": need((*context).cipService),
 		"mqtt.flags": need((*context).mqttFlag), "mqtt.connect.flags": need((*context).mqttFlag),
 		"ike.chosen_sa_attribute": need((*context).ikeChosen), "websocket.flags": need((*context).websocketFlags),
 		"nfs_procedure": need((*context).nfsProcedure), "nfs_version": need((*context).nfsVersion), "nfs.version": need((*context).nfsVersion),
@@ -102,12 +107,9 @@ func init() {
 var knownKeywords = func() map[string]string {
 	m := map[string]string{}
 	for _, n := range strings.Fields(`lua luaxform template2 geneve
-		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
+		ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
 		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption
-		snmp.version snmp.pdu_type
-		enip_command enip.status enip.cip_class enip.cip_attribute enip.cip_instance enip.cip_status enip.cip_extendedstatus enip.revision
-		enip.identity_status enip.state enip.serial enip.vendor_id enip.protocol_version enip.capabilities enip.device_type enip.product_code enip.command
-		dnp3_func dnp3_ind dnp3_obj dnp3.func dnp3.ind dnp3.obj ldap.request.operation
+		snmp.version snmp.pdu_type ldap.request.operation
 		ldap.responses.operation ldap.responses.count ldap.responses.result_code smb_version http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
 		cluster flowvar pktvar hostvar dns_query_flags stream-size ttl_range igmp.type igmp.csum
 		flow.elephant flow.elephant_toserver flow.elephant_toclient smtp.bdat email.count ndpi-protocol ndpi-risk file_stored pgsql.type
@@ -182,6 +184,12 @@ var fieldKeywords = map[string]fieldKeyword{
 	"websocket.opcode": {"websocket", 15, websocketOpcodes}, "websocket.mask": {"websocket", 1<<32 - 1, nil},
 	"dhcp.leasetime": {"dhcp", 1<<32 - 1, nil}, "dhcp.rebinding_time": {"dhcp", 1<<32 - 1, nil}, "dhcp.renewal_time": {"dhcp", 1<<32 - 1, nil},
 	"ike.exchtype": {"ike", 255, nil}, "ike.key_exchange_payload_length": {"ike", 1<<32 - 1, nil}, "ike.nonce_payload_length": {"ike", 1<<32 - 1, nil},
+	"dnp3_func": {"dnp3", 255, dnp3.FunctionCodes()}, "dnp3.func": {"dnp3", 255, dnp3.FunctionCodes()},
+	"enip_command": {"enip", 65535, enip.CommandCodes()}, "enip.command": {"enip", 65535, enip.CommandCodes()}, "enip.status": {"enip", 1<<32 - 1, enip.StatusCodes()},
+	"enip.protocol_version": {"enip", 65535, nil}, "enip.cip_attribute": {"enip", 1<<32 - 1, nil}, "enip.cip_instance": {"enip", 1<<32 - 1, nil},
+	"enip.cip_class": {"enip", 1<<32 - 1, nil}, "enip.cip_status": {"enip", 255, nil}, "enip.cip_extendedstatus": {"enip", 65535, nil},
+	"enip.revision": {"enip", 65535, nil}, "enip.identity_status": {"enip", 65535, nil}, "enip.state": {"enip", 255, nil}, "enip.serial": {"enip", 1<<32 - 1, nil},
+	"enip.product_code": {"enip", 65535, nil}, "enip.device_type": {"enip", 65535, nil}, "enip.vendor_id": {"enip", 65535, nil}, "enip.capabilities": {"enip", 65535, nil},
 	"ftp.reply_code": {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
 }
 

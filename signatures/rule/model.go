@@ -465,11 +465,13 @@ type Test struct {
 }
 
 // FieldTest is a test of a number that a protocol keeps in a transaction: Int
-// or, where there are several alternatives, one of Any.
+// or, where there are several alternatives, one of Any. Where there is All, it is
+// a test of several numbers of the same thing, and has no number of its own.
 type FieldTest struct {
 	Keyword string
 	Int     IntTest
 	Any     []IntTest
+	All     []FieldTest
 	Col     int
 }
 

@@ -22,7 +22,7 @@ var transports = map[string]Proto{
 // knownProtos are application protocols of the language that this program has
 // no number for.
 var knownProtos = map[string]bool{
-	"ether": true, "arp": true, "template": true, "tls-record": true, "sdp": true, "dnp3": true,
+	"ether": true, "arp": true, "template": true, "tls-record": true, "sdp": true,
 }
 
 func (c *context) proto(s string) error {
