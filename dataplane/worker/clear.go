@@ -14,7 +14,7 @@ func (w *Worker) judgeClear(f *flow.Flow) {
 		return
 	}
 	switch f.App.ParserProto() {
-	case protocol.FTP, protocol.POP3, protocol.IMAP, protocol.SMTP:
+	case protocol.FTP, protocol.POP3, protocol.IMAP, protocol.SMTP, protocol.LDAP, protocol.SNMP:
 	default:
 		return
 	}

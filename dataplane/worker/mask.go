@@ -5,7 +5,9 @@ import (
 	"math/bits"
 
 	"sluice/dataplane/protocol"
+	"sluice/dataplane/protocol/ldap"
 	"sluice/dataplane/protocol/mqtt"
+	"sluice/dataplane/protocol/snmp"
 	"sluice/events"
 )
 
@@ -114,13 +116,20 @@ func hasSecretName(b []byte) bool {
 
 // MaskLogins replaces passwords of logins in the clear by asterisks: commands of
 // FTP (RFC 959), POP3 (RFC 1939, RFC 5034), SMTP (RFC 4954) and IMAP (RFC 9051),
-// and the CONNECT of MQTT.
+// the CONNECT of MQTT, what LDAP binds with and stores as passwords, and communities
+// of SNMP.
 // b may begin with a packet's headers.
 func MaskLogins(b []byte, proto protocol.ID) {
 	switch proto {
 	case protocol.FTP, protocol.POP3, protocol.SMTP, protocol.IMAP:
 	case protocol.MQTT:
 		mqtt.HidePassword(b)
+		return
+	case protocol.LDAP:
+		ldap.HideSecrets(b)
+		return
+	case protocol.SNMP:
+		snmp.HideCommunity(b)
 		return
 	default:
 		return

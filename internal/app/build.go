@@ -29,11 +29,14 @@ import (
 	"sluice/dataplane/protocol/http1"
 	"sluice/dataplane/protocol/http2"
 	"sluice/dataplane/protocol/imap"
+	"sluice/dataplane/protocol/krb5"
+	"sluice/dataplane/protocol/ldap"
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/pop3"
 	"sluice/dataplane/protocol/quic"
 	"sluice/dataplane/protocol/smb"
 	"sluice/dataplane/protocol/smtp"
+	"sluice/dataplane/protocol/snmp"
 	"sluice/dataplane/protocol/ssh"
 	"sluice/dataplane/protocol/tftp"
 	"sluice/dataplane/protocol/tls"
@@ -69,7 +72,8 @@ func Registry() (*protocol.Registry, error) { return protocol.NewRegistry(defini
 func definitions() []*protocol.Definition {
 	return []*protocol.Definition{http1.Definition(), http2.Definition(), tls.Definition(), smtp.Definition(), dns.Definition(), dns.MDNS(), dns.LLMNR(),
 		ftp.Definition(), ftp.DataDefinition(), ssh.Definition(), pop3.Definition(), imap.Definition(),
-		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition()}
+		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition(),
+		krb5.Definition(), ldap.Definition(), snmp.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.

@@ -181,6 +181,8 @@ func parserLimits(cfg *config.Config, l *protocol.Limits) {
 	l.MQTT = protocol.MQTTLimits{MaxMessage: int(of(protocol.MQTT).MaxMsgLength), Logged: int(mqtt.StringLogLimit),
 		Passwords: cfg.Policy.File == PolicyNone && (mqtt.Passwords == nil || *mqtt.Passwords)}
 
+	l.ShowSecrets = cfg.Policy.File == PolicyNone
+
 	smtp := of(protocol.SMTP)
 	m := smtp.MIME
 	l.Mail = protocol.MailLimits{NoURLs: m.ExtractURLs != nil && !*m.ExtractURLs, BareURLs: m.LogURLScheme != nil && !*m.LogURLScheme, Rules: uint64(max(smtp.InspectedTracker.ContentLimit, 0))}

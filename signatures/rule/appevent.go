@@ -49,6 +49,9 @@ var suricataEvents = map[protocol.ID]string{
 	protocol.IMAP: `too_many_transactions invalid_data request_not_found too_many_headers`,
 	protocol.MQTT: `missing_connect missing_publish missing_subscribe missing_unsubscribe double_connect unintroduced_message invalid_qos_level
 		missing_msg_id unassigned_msg_type too_many_transactions malformed_traffic`,
+	protocol.KRB5: `malformed_data weak_encryption`,
+	protocol.LDAP: `too_many_transactions invalid_data request_not_found incomplete_data`,
+	protocol.SNMP: `malformed_data unknown_security_model version_mismatch`,
 	protocol.QUIC: `failed_decrypt error_on_data error_on_hello crypto_frag_too_long`,
 }
 

@@ -86,7 +86,9 @@ func init() {
 		"tls.version": need((*context).tlsVersion), "ssl_version": need((*context).tlsVersion), "ssl_state": need((*context).sslState),
 		"dcerpc.iface": need((*context).dceIface), "dce_iface": need((*context).dceIface), "dcerpc.opnum": need((*context).dceOpnum), "dce_opnum": need((*context).dceOpnum),
 		"mqtt.flags": need((*context).mqttFlag), "mqtt.connect.flags": need((*context).mqttFlag),
-		"tls_cert_notbefore": need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
+		"ldap.responses.operation": need((*context).ldapAnswer), "ldap.responses.result_code": need((*context).ldapAnswer),
+		"krb5.ticket_encryption": need((*context).krb5Ticket),
+		"tls_cert_notbefore":     need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
 	}
 	for name := range transforms {
 		keywords[name] = keyword{valueOptional, (*context).transform}
@@ -101,13 +103,11 @@ var knownKeywords = func() map[string]string {
 	m := map[string]string{}
 	for _, n := range strings.Fields(`lua luaxform frame template2 geneve
 		cip_service ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
-		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption
-		nfs_procedure nfs_version rfb.secresult rfb.sectype snmp.version snmp.pdu_type
+		nfs_procedure nfs_version rfb.secresult rfb.sectype
 		ike.exchtype ike.chosen_sa_attribute ike.key_exchange_payload_length ike.nonce_payload_length websocket.opcode websocket.mask websocket.flags
 		enip_command enip.status enip.cip_class enip.cip_attribute enip.cip_instance enip.cip_status enip.cip_extendedstatus enip.revision
 		enip.identity_status enip.state enip.serial enip.vendor_id enip.protocol_version enip.capabilities enip.device_type enip.product_code enip.command
-		dhcp.leasetime dhcp.rebinding_time dhcp.renewal_time dnp3_func dnp3_ind dnp3_obj dnp3.func dnp3.ind dnp3.obj ldap.request.operation
-		ldap.responses.operation ldap.responses.count ldap.responses.result_code smb_version http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
+		dhcp.leasetime dhcp.rebinding_time dhcp.renewal_time dnp3_func dnp3_ind dnp3_obj dnp3.func dnp3.ind dnp3.obj smb_version http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
 		cluster flowvar pktvar hostvar dns_query_flags stream-size ttl_range igmp.type igmp.csum
 		flow.elephant flow.elephant_toserver flow.elephant_toclient smtp.bdat email.count ndpi-protocol ndpi-risk file_stored pgsql.type
 		sip.stat_code_num tls.handshake_type ether.hdr arp.opcode tcp.opts`) {
@@ -160,6 +160,9 @@ var http2Frames = map[string]uint64{"data": 0, "headers": 1, "priority": 2, "rst
 var http2Errors = map[string]uint64{"no_error": 0, "protocol_error": 1, "internal_error": 2, "flow_control_error": 3, "settings_timeout": 4, "stream_closed": 5,
 	"frame_size_error": 6, "refused_stream": 7, "cancel": 8, "compression_error": 9, "connect_error": 10, "enhance_your_calm": 11, "inadequate_security": 12, "http_1_1_required": 13}
 
+var snmpTypes = map[string]uint64{"get_request": 0, "get_next_request": 1, "response": 2, "set_request": 3, "trap_v1": 4, "get_bulk_request": 5,
+	"inform_request": 6, "trap_v2": 7, "report": 8}
+
 var yesNo = map[string]uint64{"yes": 1, "on": 1, "true": 1, "1": 1, "no": 0, "off": 0, "false": 0, "0": 0}
 
 // fieldKeywords are evaluated through the functions that the program registers
@@ -175,7 +178,10 @@ var fieldKeywords = map[string]fieldKeyword{
 	"ftp.reply_received": {"ftp", 1, yesNo}, "ftpdata_command": {"ftp-data", 2, map[string]uint64{"retr": 1, "stor": 2}},
 	"mqtt.type": {"mqtt", 15, mqttTypes}, "mqtt.qos": {"mqtt", 3, nil}, "mqtt.protocol_version": {"mqtt", 255, nil}, "mqtt.reason_code": {"mqtt", 255, nil},
 	"mqtt.connack.session_present": {"mqtt", 1, yesNo},
-	"ftp.reply_code":               {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
+	"krb5_msg_type":                {"krb5", 1<<32 - 1, nil}, "krb5_err_code": {"krb5", 1<<32 - 1, nil},
+	"snmp.version": {"snmp", 1<<32 - 1, nil}, "snmp.pdu_type": {"snmp", 1<<32 - 1, snmpTypes},
+	"ldap.request.operation": {"ldap", 255, ldapOps}, "ldap.responses.count": {"ldap", 1<<32 - 1, nil},
+	"ftp.reply_code": {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
 }
 
 func (c *context) field(name, val string, k fieldKeyword) error {

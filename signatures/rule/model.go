@@ -430,12 +430,15 @@ const (
 
 // Match reports whether a value of the field passes.
 func (t *FieldTest) Match(v uint64) bool {
+	if len(t.Any) == 0 {
+		return t.Int.Match(v)
+	}
 	for i := range t.Any {
 		if t.Any[i].Match(v) {
-			return true
+			return !t.None
 		}
 	}
-	return len(t.Any) == 0 && t.Int.Match(v)
+	return t.None
 }
 
 // Test is a test on a packet or its flow.
@@ -470,8 +473,24 @@ type FieldTest struct {
 	Keyword string
 	Int     IntTest
 	Any     []IntTest
-	Col     int
+	// None asks that none of Any passes.
+	None bool
+	// Pick says which of a transaction's numbers must pass, Index the place of the
+	// one, counted from the end where it is negative.
+	Pick  Pick
+	Index int
+	Col   int
 }
+
+// Pick says which of several numbers are meant.
+type Pick uint8
+
+// Any of them, all of those that there are, or one by its place.
+const (
+	PickAny Pick = iota
+	PickAll
+	PickAt
+)
 
 // AppEvent is the app-layer-event keyword: an anomaly of a transaction.
 type AppEvent struct {
