@@ -1,6 +1,9 @@
 package ber
 
-import "strconv"
+import (
+	"strconv"
+	"sync"
+)
 
 const (
 	// maxDepth is how deep elements are gone into.
@@ -49,6 +52,26 @@ func text(dst, b []byte, within Tag, depth int) []byte {
 		}
 	}
 	return dst
+}
+
+// Memory holds what Text appends to. It goes from flow to flow, so that none of them
+// keeps any.
+type Memory struct{ B []byte }
+
+var memories = sync.Pool{New: func() any { return new(Memory) }}
+
+// maxMemory is the most that is kept for the next.
+const maxMemory = 64 << 10
+
+// Borrow gives memory that is empty.
+func Borrow() *Memory { return memories.Get().(*Memory) }
+
+// Return gives it back with b, which it has grown to.
+func (m *Memory) Return(b []byte) {
+	if cap(b) <= maxMemory {
+		m.B = b[:0]
+	}
+	memories.Put(m)
 }
 
 func appendUint(dst []byte, v uint64) []byte { return strconv.AppendUint(dst, v, 10) }

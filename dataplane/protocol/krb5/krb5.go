@@ -130,7 +130,6 @@ type Parser struct {
 	asked Type
 	// user is whom the centre has given a ticket.
 	user string
-	text []byte
 }
 
 // Txs implements protocol.Parser.
@@ -139,6 +138,11 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 // Parse implements protocol.Parser.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	if env.Datagram {
+		if len(data) > 0 && ber.Tag(data[0])&^0x1f != ber.Application|ber.Constructed {
+			// Somebody else's: one message of a scanner does not make a flow Kerberos'.
+			env.SwitchTo, env.Rest = protocol.Unknown, data
+			return protocol.Switch
+		}
 		p.message(env, dir, data)
 		return protocol.Continue
 	}
@@ -164,6 +168,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		if size == 0 || uint64(size) > uint64(env.Limits.MaxHeader) {
 			// No centre takes that much, and the upper bit has no use (§7.2.2).
 			p.alone(env, dir, &Message{}).AddEvent(eventMalformed)
+			s.buf = nil
 			return protocol.Error
 		}
 		if len(s.buf) == recordLen+int(size) {
@@ -228,15 +233,15 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
 	}
 	// Whatever is put into the envelope is looked through: what leaves in a
 	// message that nobody opens is not out of sight for that.
-	if p.text = ber.Text(p.text[:0], data); len(p.text) > 0 {
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Total: uint64(len(p.text)), Exact: true}
+	mem := ber.Borrow()
+	text := ber.Text(mem.B, data)
+	if len(text) > 0 {
+		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Total: uint64(len(text)), Exact: true}
 		env.Objects.OpenObject(o)
-		env.Objects.ObjectData(o, p.text)
+		env.Objects.ObjectData(o, text)
 		env.Objects.CloseObject(o, protocol.ObjectClosed)
 	}
-	if cap(p.text) > 16<<10 {
-		p.text = nil
-	}
+	mem.Return(text)
 }
 
 // alone makes a transaction, which is done at once: what live ones there are come of

@@ -165,7 +165,6 @@ type Parser struct {
 	layered bool
 	// secrets has records show what proves who somebody is.
 	secrets bool
-	text    []byte
 }
 
 // Txs implements protocol.Parser.
@@ -303,11 +302,16 @@ func (p *Parser) wrapped(env *protocol.Env, dir protocol.Dir, first byte) bool {
 
 // datagram takes the messages of a datagram.
 func (p *Parser) datagram(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
+	if len(data) > 0 && ber.Tag(data[0]) != ber.Sequence {
+		// Somebody else's: one message of a scanner does not make a flow LDAP's.
+		p.finish(env)
+		env.SwitchTo, env.Rest = protocol.Unknown, data
+		return protocol.Switch
+	}
 	for len(data) > 0 {
 		c, _, _, need := head(dir, data)
 		if c != protocol.Certain || need > len(data) {
-			tx := p.alone(env, dir, &Message{}, eventInvalid)
-			p.look(env, tx, dir, append(p.text[:0], data...), true)
+			p.look(env, p.alone(env, dir, &Message{}, eventInvalid), dir, data, true)
 			return protocol.Continue
 		}
 		p.message(env, dir, data[:need])

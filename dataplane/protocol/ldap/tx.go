@@ -48,17 +48,21 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) proto
 	if !ok {
 		tx.AddEvent(eventInvalid)
 	}
+	mem := ber.Borrow()
+	text := m.values(mem.B, data, ok)
+	p.look(env, tx, dir, text, dir == protocol.ToServer || m.Op.last() && t.object == nil)
+	mem.Return(text)
 	if dir == protocol.ToServer {
-		p.look(env, tx, dir, p.values(m, data, ok), true)
 		p.login(m)
 		p.arrived(env, dir, tx, m.Op)
 		return protocol.Continue
 	}
-	p.look(env, tx, dir, p.values(m, data, ok), m.Op.last() && t.object == nil)
 	p.answered(t, m)
 	p.arrived(env, dir, tx, m.Op)
 	if m.Op == ExtendedResponse && m.HasResult && m.Result == 0 && t.Request != nil && bytes.Equal(t.Request.Name, oidStartTLS) {
-		p.side[protocol.ToServer].buf = nil // slipped in before the encryption
+		for d := range p.side {
+			p.side[d].buf = nil // of the client, what slipped in before the encryption
+		}
 		p.finish(env)
 		env.SwitchTo = protocol.TLS
 		return protocol.Switch
@@ -181,17 +185,17 @@ func (p *Parser) complete(env *protocol.Env, tx *protocol.Tx, state protocol.Obj
 	}
 }
 
-// values gives the texts of a message, to be looked through, in the parser's own
-// memory. A password that proves who somebody is is not among them.
-func (p *Parser) values(m *Message, data []byte, sound bool) []byte {
+// values appends the texts of a message, to be looked through. A password that
+// proves who somebody is is not among them.
+func (m *Message) values(dst, data []byte, sound bool) []byte {
 	if !sound || !m.Simple || len(m.Password) > maxSecret {
-		return ber.Text(p.text[:0], data)
+		return ber.Text(dst, data)
 	}
-	text := append(p.text[:0], m.DN...)
+	dst = append(dst, m.DN...)
 	for i := range m.Controls {
-		text = append(append(text, '\n'), m.Controls[i].Value...)
+		dst = append(append(dst, '\n'), m.Controls[i].Value...)
 	}
-	return text
+	return dst
 }
 
 // maxSecret is the longest password that is taken for one; a longer one carries
@@ -201,11 +205,6 @@ const maxSecret = 256
 // look has text looked through: that of a request and of an answer that stands alone
 // as an object of its own, that of several answers as one.
 func (p *Parser) look(env *protocol.Env, tx *protocol.Tx, dir protocol.Dir, text []byte, whole bool) {
-	defer func() {
-		if p.text = text[:0]; cap(p.text) > 16<<10 {
-			p.text = nil
-		}
-	}()
 	if len(text) == 0 {
 		return
 	}

@@ -105,7 +105,6 @@ type Parser struct {
 	version int64
 	// secrets has records show communities.
 	secrets bool
-	text    []byte
 }
 
 // Txs implements protocol.Parser.
@@ -115,6 +114,11 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	if len(data) == 0 {
 		return protocol.Continue
+	}
+	if ber.Tag(data[0]) != ber.Sequence {
+		// Somebody else's: one message of a scanner does not make a flow SNMP's.
+		env.SwitchTo, env.Rest = protocol.Unknown, data
+		return protocol.Switch
 	}
 	m := &Message{Dir: dir}
 	ok := m.read(append([]byte(nil), data...))
@@ -137,7 +141,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	if secret(m.Community) {
 		p.Note("")
 	}
-	p.look(env, tx, m, data)
+	look(env, tx, m, data)
 	return protocol.Continue
 }
 
@@ -152,20 +156,19 @@ const maxSecret = 64
 
 // look has a message's values looked through, and what else its sender put there, but
 // for the community.
-func (p *Parser) look(env *protocol.Env, tx *protocol.Tx, m *Message, data []byte) {
+func look(env *protocol.Env, tx *protocol.Tx, m *Message, data []byte) {
 	if len(m.Community) > 0 && len(m.Community) <= maxSecret {
 		data = m.after
 	}
-	if p.text = ber.Text(p.text[:0], data); len(p.text) == 0 {
-		return
+	mem := ber.Borrow()
+	text := ber.Text(mem.B, data)
+	if len(text) > 0 {
+		o := &protocol.Object{Kind: protocol.KindBody, Dir: m.Dir, Tx: tx, Total: uint64(len(text)), Exact: true}
+		env.Objects.OpenObject(o)
+		env.Objects.ObjectData(o, text)
+		env.Objects.CloseObject(o, protocol.ObjectClosed)
 	}
-	o := &protocol.Object{Kind: protocol.KindBody, Dir: m.Dir, Tx: tx, Total: uint64(len(p.text)), Exact: true}
-	env.Objects.OpenObject(o)
-	env.Objects.ObjectData(o, p.text)
-	env.Objects.CloseObject(o, protocol.ObjectClosed)
-	if cap(p.text) > 16<<10 {
-		p.text = nil
-	}
+	mem.Return(text)
 }
 
 // Gap implements protocol.Parser; datagrams have none.
