@@ -11,7 +11,7 @@ import (
 func TestDirectoryNumbers(t *testing.T) {
 	env := testEnv()
 	env.Field = func(string) bool { return true }
-	parse := func(option string) (*Rule, error) {
+	parse := func(option string) (*Rule, *Error) {
 		return NewParser(env).Parse("t.rules", 1, "alert ip any any -> any any ("+option+"; sid:1;)")
 	}
 	is := func(v uint64) IntTest { return IntTest{Op: '=', A: v} }
