@@ -330,6 +330,20 @@ func TestMask(t *testing.T) {
 	}
 }
 
+func TestRecordText(t *testing.T) {
+	f := func(in, want string) {
+		t.Helper()
+		w := writer{left: maxLoggedAll}
+		if got := w.text([]byte(in)); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+	f("Jürgen", "Jürgen")
+	f("\x01a\xff", `\x01a\xff`)
+	f(strings.Repeat("a", maxText-1)+"üb", strings.Repeat("a", maxText-1)+"[truncated 3 additional bytes]")
+	f(strings.Repeat("a", maxText)+"\xff", strings.Repeat("a", maxText)+"[truncated 1 additional bytes]")
+}
+
 func TestProbe(t *testing.T) {
 	def := Definition()
 	f := func(what string, want, got protocol.Certainty) {

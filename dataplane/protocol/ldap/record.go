@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"sluice/dataplane/protocol"
 	"sluice/events"
@@ -111,16 +112,37 @@ type writer struct {
 	secrets bool
 }
 
+// text gives text as it is, and bytes that are none with escapes.
 func (w *writer) text(b []byte) string {
-	cut := len(b) - maxText
-	if cut > 0 {
-		b = b[:maxText]
+	n := min(len(b), maxText)
+	valid := utf8.Valid(b)
+	for n < len(b) && n > 0 && valid && !utf8.RuneStart(b[n]) {
+		n-- // no character is cut
 	}
-	w.left -= len(b)
-	if cut > 0 {
-		return shown(b) + fmt.Sprintf("[truncated %d additional bytes]", cut)
+	cut := len(b) - n
+	b = b[:n]
+	w.left -= n
+	s := string(b)
+	if !valid {
+		s = escaped(b)
 	}
-	return shown(b)
+	if cut > 0 {
+		s += fmt.Sprintf("[truncated %d additional bytes]", cut)
+	}
+	return s
+}
+
+func escaped(b []byte) string {
+	const digits = "0123456789abcdef"
+	out := make([]byte, 0, 2*len(b))
+	for _, c := range b {
+		if c >= ' ' && c < 0x7f {
+			out = append(out, c)
+		} else {
+			out = append(out, '\\', 'x', digits[c>>4], digits[c&15])
+		}
+	}
+	return string(out)
 }
 
 func (w *writer) hex(b []byte) string {
