@@ -189,7 +189,9 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 	if len(s.buf) >= recordLen {
 		missing = recordLen + int(binary.BigEndian.Uint32(s.buf)) - len(s.buf)
 	}
-	s.buf = s.buf[:0]
+	if len(s.buf) > 0 {
+		p.cut(env, dir)
+	}
 	if n > uint64(missing) {
 		return protocol.Error
 	}
@@ -201,8 +203,17 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	s := &p.side[dir]
 	if len(s.buf) > 0 {
-		p.alone(env, dir, &Message{}).AddEvent(eventMalformed)
+		p.cut(env, dir)
 	}
+}
+
+// cut gives up a message that does not come to its end. What there is of it has left
+// all the same, and is looked through.
+func (p *Parser) cut(env *protocol.Env, dir protocol.Dir) {
+	s := &p.side[dir]
+	tx := p.alone(env, dir, &Message{})
+	tx.AddEvent(eventMalformed)
+	look(env, tx, dir, s.buf)
 	s.buf = nil
 }
 
@@ -233,6 +244,11 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
 	}
 	// Whatever is put into the envelope is looked through: what leaves in a
 	// message that nobody opens is not out of sight for that.
+	look(env, tx, dir, data)
+}
+
+// look has the texts among a message's bytes looked through.
+func look(env *protocol.Env, tx *protocol.Tx, dir protocol.Dir, data []byte) {
 	mem := ber.Borrow()
 	text := ber.Text(mem.B, data)
 	if len(text) > 0 {

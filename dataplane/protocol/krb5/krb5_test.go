@@ -141,13 +141,16 @@ func TestContent(t *testing.T) {
 			t.Error("the content is out of sight")
 		}
 	}
+	if r := protocoltest.Run(Definition(), protocoltest.TCP(88, "> "+rec(hidden + "x")[:len(hidden)])); !r.Sink.Contains("the plan is in ") {
+		t.Error("a message that does not end is out of sight")
+	}
 }
 
 func TestGap(t *testing.T) {
 	whole := rec(request(10, "jdoe"))
 	d := protocoltest.TCP(88, "> "+whole[:40])
 	d.Chunks = append(d.Chunks, protocoltest.Chunk{Gap: 20}, protocoltest.Chunk{Data: []byte(whole[60:] + whole)})
-	if r := protocoltest.Run(Definition(), d); len(r.Txs) != 1 || r.Status != protocol.Continue {
+	if r := protocoltest.Run(Definition(), d); len(r.Txs) != 2 || len(r.Txs[0].Events) != 1 || len(r.Txs[1].Events) != 0 || r.Status != protocol.Continue {
 		t.Errorf("%d transactions, %v", len(r.Txs), r.Status)
 	}
 	d.Chunks = append(d.Chunks[:1], protocoltest.Chunk{Gap: uint64(len(whole))})

@@ -350,7 +350,8 @@ func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	}
 	p.closeLong(env, s, state)
 	if len(s.buf) > 0 {
-		p.alone(env, dir, &Message{}, eventInvalid)
+		// A message that never ends has left all the same.
+		p.look(env, p.alone(env, dir, &Message{}, eventInvalid), dir, s.buf, true)
 		s.buf = nil
 	}
 	for _, tx := range p.txs.Live {

@@ -406,6 +406,35 @@ func TestManyAnswers(t *testing.T) {
 	}
 }
 
+// TestUnfinished holds that a message that never ends is looked through, and that
+// requests without answers are given up where they are too much.
+func TestUnfinished(t *testing.T) {
+	r := protocoltest.CheckCuts(t, Definition(), protocoltest.TCP(389, c(add[:len(add)-20])))
+	if !r.Sink.Contains("mail: new@example.com") && !r.Sink.Contains("new@example.com") {
+		t.Error("the content is out of sight")
+	}
+	big := ""
+	for i := range 100 {
+		big += msg(i, el(0x68, str("cn=a"), el(0x30, attr("jpegPhoto", strings.Repeat("x", 60000)))))
+	}
+	p := protocoltest.Run(Definition(), protocoltest.TCP(389, c(big))).Parser.(*Parser)
+	given := 0
+	for _, tx := range p.txs.Live {
+		given += len(tx.Events)
+	}
+	if given < 20 || given > 40 || p.wait.size != 0 {
+		t.Errorf("%d of 100 are given up, %d bytes kept", given, p.wait.size)
+	}
+	// One that waits for long does not have all the others kept.
+	turns := []string{c(search(1, "", present))}
+	for range 300 {
+		turns = append(turns, c(search(2, "", present)), s(result(2, 5, 0)))
+	}
+	if p := protocoltest.Run(Definition(), protocoltest.TCP(389, turns...)).Parser.(*Parser); len(p.wait.queue) > 2*2+17 {
+		t.Errorf("%d in the queue", len(p.wait.queue))
+	}
+}
+
 // TestCaptures compares real captures with what tshark 4.0 prints of them.
 func TestCaptures(t *testing.T) {
 	f := func(test, file, want string) {

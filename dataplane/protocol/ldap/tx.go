@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"bytes"
+	"slices"
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/ber"
@@ -35,6 +36,8 @@ type Transaction struct {
 // waiting are a flow's transactions that wait for answers.
 type waiting struct {
 	byID map[int64]*protocol.Tx
+	// queue has them in order of age, and some that wait no more.
+	queue []*protocol.Tx
 	// open counts them, size what is kept of them.
 	open, size int
 }
@@ -60,9 +63,7 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) proto
 	p.answered(t, m)
 	p.arrived(env, dir, tx, m.Op)
 	if m.Op == ExtendedResponse && m.HasResult && m.Result == 0 && t.Request != nil && bytes.Equal(t.Request.Name, oidStartTLS) {
-		for d := range p.side {
-			p.side[d].buf = nil // of the client, what slipped in before the encryption
-		}
+		p.side[dir].buf = nil // this message
 		p.finish(env)
 		env.SwitchTo = protocol.TLS
 		return protocol.Switch
@@ -88,6 +89,7 @@ func (p *Parser) place(env *protocol.Env, dir protocol.Dir, m *Message) *protoco
 			p.wait.byID = make(map[int64]*protocol.Tx)
 		}
 		p.wait.byID[m.ID] = tx
+		p.wait.queue = append(p.wait.queue, tx)
 		return tx
 	}
 	tx := p.wait.byID[m.ID]
@@ -137,18 +139,21 @@ func (p *Parser) alone(env *protocol.Env, dir protocol.Dir, m *Message, event st
 	return tx
 }
 
-// bound ends the oldest transaction where there are too many: answers that never
-// come must not keep everything.
+// bound ends the oldest transactions where there are too many, or too much of them:
+// answers that never come must not keep everything.
 func (p *Parser) bound(env *protocol.Env) {
-	if p.wait.open < max(env.Limits.Tx(protocol.LDAP), 1) {
-		return
-	}
-	for _, tx := range p.txs.Live {
-		if t := tx.State.(*Transaction); !t.complete {
+	w := &p.wait
+	for w.open > 0 && (w.open >= max(env.Limits.Tx(protocol.LDAP), 1) || w.size > maxKept) {
+		tx := w.queue[0]
+		w.queue = w.queue[1:]
+		if !tx.State.(*Transaction).complete {
 			tx.AddEvent(eventTooMany)
 			p.complete(env, tx, protocol.ObjectTruncated)
-			return
 		}
+	}
+	// Those that were answered before older ones are still in it.
+	if len(w.queue) > 2*w.open+16 {
+		w.queue = slices.DeleteFunc(w.queue, func(tx *protocol.Tx) bool { return tx.State.(*Transaction).complete })
 	}
 }
 
