@@ -52,7 +52,7 @@ func TestDirectoryNumbers(t *testing.T) {
 	}
 	bad("ldap.responses.operation:5,last", `"last" is neither any, all nor the place of an answer`)
 	bad("ldap.responses.operation:,1", "needs a number")
-	bad("ldap.responses.result_code:sucess", `did you mean "success"?`)
+	bad("ldap.responses.result_code:succes", `did you mean "success"?`)
 	bad("krb5.ticket_encryption:rc4-hmak", `did you mean "rc4-hmac"?`)
 	bad("krb5.ticket_encryption:!", "names no encryption")
 	bad("snmp.version:two", "two")

@@ -44,7 +44,7 @@ func appendFilter(dst []byte, r *ber.Reader, depth int) []byte {
 	in := ber.NewReader(body)
 	dst = append(dst, '(')
 	switch tag {
-	case ctxC | 0, ctxC | 1, ctxC | 2:
+	case ctxC, ctxC | 1, ctxC | 2:
 		dst = append(dst, "&|!"[tag&3])
 		for in.More() && len(dst) <= maxFilterText {
 			dst = appendFilter(dst, &in, depth+1)

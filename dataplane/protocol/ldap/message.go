@@ -53,8 +53,6 @@ const requests = 1<<BindRequest | 1<<UnbindRequest | 1<<SearchRequest | 1<<Modif
 const answers = 1<<BindResponse | 1<<SearchResultEntry | 1<<SearchResultDone | 1<<ModifyResponse | 1<<AddResponse | 1<<DelResponse |
 	1<<ModDNResponse | 1<<CompareResponse | 1<<SearchResultReference | 1<<ExtendedResponse | 1<<IntermediateResponse
 
-func (o Op) request() bool { return requests>>o&1 == 1 }
-
 // last reports whether an answer is the last to its request.
 func (o Op) last() bool {
 	return o != SearchResultEntry && o != SearchResultReference && o != IntermediateResponse
@@ -169,7 +167,7 @@ func (m *Message) read(b []byte, dir protocol.Dir) bool {
 }
 
 func (m *Message) controls(r *ber.Reader) bool {
-	list := r.In(ctxC | 0)
+	list := r.In(ctxC)
 	for list.More() {
 		in := list.In(ber.Sequence)
 		c := Control{Type: in.Take(ber.OctetString)}

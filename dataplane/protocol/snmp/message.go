@@ -132,7 +132,7 @@ func (m *Message) pdu(r *ber.Reader) bool {
 	in := ber.NewReader(body)
 	if kind == TrapV1 {
 		m.Enterprise = in.Take(ber.OID)
-		m.Address = in.Take(ber.Application | 0)
+		m.Address = in.Take(ber.Application)
 		m.Trap = in.Int(ber.Integer)
 		in.Int(ber.Integer) // its own number
 		in.Take(ber.Application | 3)
