@@ -130,7 +130,7 @@ func (t texts) variables(l *[]map[string]any) {
 }
 
 // maxTextDepth bounds how deep texts lie in the parts of an event.
-const maxTextDepth = 8
+const maxTextDepth = 16
 
 // any walks a value of any type and gives it back, or what stands in its place.
 func (t texts) any(v any) any {

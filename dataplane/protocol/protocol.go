@@ -340,6 +340,9 @@ type Limits struct {
 	// RatioFree is how many decoded bytes are not measured against MaxRatio; 0
 	// means 64 KiB.
 	RatioFree int64
+	// ShowSecrets has records show communities and the like, which nobody asked to
+	// mask.
+	ShowSecrets bool
 	// NoJA3, NoJA4 and NoHASSH leave fingerprints out.
 	NoJA3, NoJA4, NoHASSH bool
 	// HTTP, HTTP2, Mail, SMB, MQTT, PGSQL and DNP3 bound and tune single parsers.

@@ -317,7 +317,15 @@ func (s *Session) change(r *Registry, env *Env, dir Dir, to ID, rest []byte, hin
 		// Both directions are checked against the new protocol as they speak.
 	}
 	if len(rest) > 0 {
-		if st := s.data(r, env, dir, rest, s.offset[dir]-uint64(len(rest))); st == Error {
+		off := s.offset[dir] - uint64(len(rest))
+		var st Status
+		if env.Datagram {
+			s.offset[dir] = off
+			st = s.Datagram(r, env, dir, rest)
+		} else {
+			st = s.data(r, env, dir, rest, off)
+		}
+		if st == Error {
 			return st
 		}
 	}

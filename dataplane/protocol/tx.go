@@ -57,6 +57,10 @@ type DetectState struct {
 	State any
 }
 
+// NoValue stands for the number of an instance that has none, where the place of the
+// others among all instances matters.
+const NoValue = ^uint64(0)
+
 // In reports whether the transaction has a direction.
 func (tx *Tx) In(dir Dir) bool { return tx.Only == 0 || tx.Only.Has(dir) }
 

@@ -14,7 +14,7 @@ func (w *Worker) judgeClear(f *flow.Flow) {
 		return
 	}
 	switch f.App.ParserProto() {
-	case protocol.FTP, protocol.POP3, protocol.IMAP, protocol.SMTP, protocol.SIP, protocol.PGSQL:
+	case protocol.FTP, protocol.POP3, protocol.IMAP, protocol.SMTP, protocol.SIP, protocol.PGSQL, protocol.LDAP, protocol.SNMP:
 	default:
 		return
 	}

@@ -6,9 +6,11 @@ import (
 
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/dnp3"
+	"sluice/dataplane/protocol/ldap"
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/pgsql"
 	"sluice/dataplane/protocol/sip"
+	"sluice/dataplane/protocol/snmp"
 	"sluice/events"
 )
 
@@ -117,8 +119,9 @@ func hasSecretName(b []byte) bool {
 
 // MaskLogins replaces passwords of logins in the clear by asterisks: commands of
 // FTP (RFC 959), POP3 (RFC 1939, RFC 5034), SMTP (RFC 4954) and IMAP (RFC 9051),
-// the CONNECT of MQTT, PostgreSQL's passwords, credentials and keys of SIP, and the
-// file authentication of DNP3.
+// the CONNECT of MQTT, PostgreSQL's passwords, credentials and keys of SIP, the file
+// authentication of DNP3, what LDAP binds with and stores as passwords, and
+// communities of SNMP.
 // b may begin with a packet's headers.
 func MaskLogins(b []byte, proto protocol.ID) {
 	switch proto {
@@ -134,6 +137,12 @@ func MaskLogins(b []byte, proto protocol.ID) {
 		return
 	case protocol.DNP3:
 		dnp3.HidePassword(b)
+		return
+	case protocol.LDAP:
+		ldap.HideSecrets(b)
+		return
+	case protocol.SNMP:
+		snmp.HideCommunity(b)
 		return
 	default:
 		return

@@ -34,6 +34,8 @@ import (
 	"sluice/dataplane/protocol/http2"
 	"sluice/dataplane/protocol/ike"
 	"sluice/dataplane/protocol/imap"
+	"sluice/dataplane/protocol/krb5"
+	"sluice/dataplane/protocol/ldap"
 	"sluice/dataplane/protocol/modbus"
 	"sluice/dataplane/protocol/mqtt"
 	"sluice/dataplane/protocol/nfs"
@@ -45,6 +47,7 @@ import (
 	"sluice/dataplane/protocol/sip"
 	"sluice/dataplane/protocol/smb"
 	"sluice/dataplane/protocol/smtp"
+	"sluice/dataplane/protocol/snmp"
 	"sluice/dataplane/protocol/ssh"
 	"sluice/dataplane/protocol/tftp"
 	"sluice/dataplane/protocol/tls"
@@ -84,7 +87,7 @@ func definitions() []*protocol.Definition {
 		smb.Definition(), dcerpc.Definition(), tftp.Definition(), mqtt.Definition(), quic.Definition(),
 		websocket.Definition(), http2.DoH2(), dhcp.Definition(), ike.Definition(), rdp.Definition(),
 		sip.Definition(), rfb.Definition(), bittorrent.Definition(), pgsql.Definition(), nfs.Definition(),
-		modbus.Definition(), dnp3.Definition(), enip.Definition()}
+		modbus.Definition(), dnp3.Definition(), enip.Definition(), krb5.Definition(), ldap.Definition(), snmp.Definition()}
 }
 
 // PolicyNone as a policy file switches classification off.

@@ -44,7 +44,12 @@ func fields() map[string]signatures.FieldFunc {
 		"mqtt.connack.session_present": streamField("mqtt.connack.session_present"), "mqtt.connect.flags": streamField("mqtt.connect.flags"),
 		"rfb.sectype": streamField("rfb.sectype"), "rfb.secresult": streamField("rfb.secresult"),
 		"nfs_procedure": streamField("nfs_procedure"), "nfs_procedure.name": streamField("nfs_procedure.name"),
-		"nfs_version": streamField("nfs_version"),
+		"nfs_version":   streamField("nfs_version"),
+		"krb5_msg_type": streamField("krb5_msg_type"), "krb5_err_code": streamField("krb5_err_code"),
+		"krb5.ticket_encryption": streamField("krb5.ticket_encryption"),
+		"ldap.request.operation": streamField("ldap.request.operation"), "ldap.responses.operation": streamField("ldap.responses.operation"),
+		"ldap.responses.count": streamField("ldap.responses.count"), "ldap.responses.result_code": streamField("ldap.responses.result_code"),
+		"snmp.version": streamField("snmp.version"), "snmp.pdu_type": streamField("snmp.pdu_type"),
 		"smb.version": streamField("smb.version"), "dcerpc.opnum": streamField("dcerpc.opnum"),
 		"ssl_state": func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
 			h, ok := tx.State.(*tls.Handshake)

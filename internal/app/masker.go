@@ -8,6 +8,7 @@ import (
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/ftp"
+	"sluice/dataplane/protocol/ldap"
 	"sluice/dataplane/worker"
 	"sluice/internal/config"
 	"sluice/internal/hs"
@@ -59,7 +60,12 @@ func (m *masker) shown(f *flow.Flow, tx *protocol.Tx, buffer string, b []byte) [
 			out = masked
 		}
 	}
-	whole := strings.HasPrefix(buffer, "mqtt.connect.password")
+	whole := strings.HasPrefix(buffer, "mqtt.connect.password") || strings.HasPrefix(buffer, "snmp.community")
+	if strings.HasPrefix(buffer, "ldap.") {
+		if name, _, ok := bytes.Cut(b, []byte{'='}); ok && ldap.SecretType(name) {
+			whole = true
+		}
+	}
 	if tx != nil && strings.HasPrefix(buffer, "ftp.command_data") {
 		c, ok := tx.State.(*ftp.Command)
 		whole = ok && c.Secret()

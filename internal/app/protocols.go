@@ -187,6 +187,8 @@ func parserLimits(cfg *config.Config, l *protocol.Limits) {
 
 	l.DNP3 = protocol.DNP3Limits{MaxObjects: of(protocol.DNP3).MaxObjects, MaxPoints: of(protocol.DNP3).MaxPoints}
 
+	l.ShowSecrets = cfg.Policy.File == PolicyNone
+
 	smtp := of(protocol.SMTP)
 	m := smtp.MIME
 	l.Mail = protocol.MailLimits{NoURLs: m.ExtractURLs != nil && !*m.ExtractURLs, BareURLs: m.LogURLScheme != nil && !*m.LogURLScheme, Rules: uint64(max(smtp.InspectedTracker.ContentLimit, 0))}

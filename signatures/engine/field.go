@@ -37,6 +37,9 @@ func (m *Matcher) field(r *crule, i int, tx *protocol.Tx, dir protocol.Dir) outc
 	if len(t.All) > 0 {
 		return allHold(t.All, fns, tx, dir)
 	}
+	if t.Pick != rule.PickAny {
+		return picked(t, fns[0], tx, dir)
+	}
 	for k := range maxInstances {
 		v, ok := fns[0](tx, dir, k)
 		if !ok {
@@ -45,7 +48,40 @@ func (m *Matcher) field(r *crule, i int, tx *protocol.Tx, dir protocol.Dir) outc
 			}
 			break
 		}
-		if t.Match(v) {
+		if v != protocol.NoValue && t.Match(v) {
+			return holds
+		}
+	}
+	return fails
+}
+
+// picked tests all the numbers of a transaction that there are, at least one, or
+// one by its place. Those who keep them answer once all are there.
+func picked(t *rule.FieldTest, fn FieldFunc, tx *protocol.Tx, dir protocol.Dir) outcome {
+	n, some := 0, false
+	for n < maxInstances {
+		v, ok := fn(tx, dir, n)
+		if !ok {
+			break
+		}
+		n++
+		if t.Pick == rule.PickAll && v != protocol.NoValue {
+			if some = true; !t.Match(v) {
+				return fails
+			}
+		}
+	}
+	at := t.Index
+	if at < 0 {
+		at += n
+	}
+	switch {
+	case n == 0:
+		return waits
+	case t.Pick == rule.PickAll && some:
+		return holds
+	case t.Pick == rule.PickAt && at >= 0 && at < n:
+		if v, ok := fn(tx, dir, at); ok && v != protocol.NoValue && t.Match(v) {
 			return holds
 		}
 	}

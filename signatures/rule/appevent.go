@@ -63,6 +63,9 @@ var suricataEvents = map[protocol.ID]string{
 		invalid_exception_code value_mismatch flooded`,
 	protocol.DNP3: `flooded len_too_small bad_link_crc bad_transport_crc unknown_object too_many_points too_many_objects too_long_reassembly`,
 	protocol.ENIP: `too_many_transactions invalid_pdu`,
+	protocol.KRB5: `malformed_data weak_encryption`,
+	protocol.LDAP: `too_many_transactions invalid_data request_not_found incomplete_data`,
+	protocol.SNMP: `malformed_data unknown_security_model version_mismatch`,
 }
 
 // appEvent parses the anomaly of a protocol's transactions, or of the recognition

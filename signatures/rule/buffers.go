@@ -68,6 +68,7 @@ mqtt.connect.username mqtt.connect.password mqtt.connect.willtopic mqtt.connect.
 snmp.community snmp.usm rfb.name ike.init_spi ike.resp_spi ike.vendor ike.key_exchange_payload ike.nonce_payload
 quic.sni quic.ua quic.version quic.cyu.hash quic.cyu.string websocket.payload enip.product_name enip.service_name
 pgsql.query ldap.request.dn ldap.responses.dn ldap.responses.message ldap.request.attribute_type ldap.responses.attribute_type
+ldap.request.attributes ldap.responses.attributes
 dnp3.data rpc template.buffer template_buffer2 tcp.hdr udp.hdr ipv4.hdr ipv6.hdr icmpv4.hdr icmpv6.hdr ip.src ip.dst`)
 
 var isKnownBuffer = func() map[string]bool {

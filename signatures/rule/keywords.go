@@ -93,7 +93,9 @@ func init() {
 		"mqtt.flags": need((*context).mqttFlag), "mqtt.connect.flags": need((*context).mqttFlag),
 		"ike.chosen_sa_attribute": need((*context).ikeChosen), "websocket.flags": need((*context).websocketFlags),
 		"nfs_procedure": need((*context).nfsProcedure), "nfs_version": need((*context).nfsVersion), "nfs.version": need((*context).nfsVersion),
-		"tls_cert_notbefore": need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
+		"ldap.responses.operation": need((*context).ldapAnswer), "ldap.responses.result_code": need((*context).ldapAnswer),
+		"krb5.ticket_encryption": need((*context).krb5Ticket),
+		"tls_cert_notbefore":     need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
 	}
 	for name := range transforms {
 		keywords[name] = keyword{valueOptional, (*context).transform}
@@ -106,11 +108,8 @@ func init() {
 // knownKeywords are keywords of the language that are not evaluated yet.
 var knownKeywords = func() map[string]string {
 	m := map[string]string{}
-	for _, n := range strings.Fields(`lua luaxform template2 geneve
-		ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
-		krb5_err_code krb5_msg_type krb5.weak_encryption krb5.ticket_encryption
-		snmp.version snmp.pdu_type ldap.request.operation
-		ldap.responses.operation ldap.responses.count ldap.responses.result_code smb_version http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
+	for _, n := range strings.Fields(`lua luaxform template2 geneve ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
+		smb_version http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
 		cluster flowvar pktvar hostvar dns_query_flags stream-size ttl_range igmp.type igmp.csum
 		flow.elephant flow.elephant_toserver flow.elephant_toclient smtp.bdat email.count ndpi-protocol ndpi-risk file_stored pgsql.type
 		sip.stat_code_num tls.handshake_type ether.hdr arp.opcode tcp.opts`) {
@@ -163,6 +162,9 @@ var http2Frames = map[string]uint64{"data": 0, "headers": 1, "priority": 2, "rst
 var http2Errors = map[string]uint64{"no_error": 0, "protocol_error": 1, "internal_error": 2, "flow_control_error": 3, "settings_timeout": 4, "stream_closed": 5,
 	"frame_size_error": 6, "refused_stream": 7, "cancel": 8, "compression_error": 9, "connect_error": 10, "enhance_your_calm": 11, "inadequate_security": 12, "http_1_1_required": 13}
 
+var snmpTypes = map[string]uint64{"get_request": 0, "get_next_request": 1, "response": 2, "set_request": 3, "trap_v1": 4, "get_bulk_request": 5,
+	"inform_request": 6, "trap_v2": 7, "report": 8}
+
 var yesNo = map[string]uint64{"yes": 1, "on": 1, "true": 1, "1": 1, "no": 0, "off": 0, "false": 0, "0": 0}
 
 var rfbResults = map[string]uint64{"ok": 0, "fail": 1, "toomany": 2, "unknown": 3}
@@ -190,6 +192,9 @@ var fieldKeywords = map[string]fieldKeyword{
 	"enip.cip_class": {"enip", 1<<32 - 1, nil}, "enip.cip_status": {"enip", 255, nil}, "enip.cip_extendedstatus": {"enip", 65535, nil},
 	"enip.revision": {"enip", 65535, nil}, "enip.identity_status": {"enip", 65535, nil}, "enip.state": {"enip", 255, nil}, "enip.serial": {"enip", 1<<32 - 1, nil},
 	"enip.product_code": {"enip", 65535, nil}, "enip.device_type": {"enip", 65535, nil}, "enip.vendor_id": {"enip", 65535, nil}, "enip.capabilities": {"enip", 65535, nil},
+	"krb5_msg_type": {"krb5", 1<<32 - 1, nil}, "krb5_err_code": {"krb5", 1<<32 - 1, nil},
+	"snmp.version": {"snmp", 1<<32 - 1, nil}, "snmp.pdu_type": {"snmp", 1<<32 - 1, snmpTypes},
+	"ldap.request.operation": {"ldap", 255, ldapOps}, "ldap.responses.count": {"ldap", 1<<32 - 1, nil},
 	"ftp.reply_code": {"ftp", 999, nil}, "smtp.reply_code": {"smtp", 999, nil},
 }
 

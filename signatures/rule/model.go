@@ -430,12 +430,15 @@ const (
 
 // Match reports whether a value of the field passes.
 func (t *FieldTest) Match(v uint64) bool {
+	if len(t.Any) == 0 {
+		return t.Int.Match(v)
+	}
 	for i := range t.Any {
 		if t.Any[i].Match(v) {
-			return true
+			return !t.None
 		}
 	}
-	return len(t.Any) == 0 && t.Int.Match(v)
+	return t.None
 }
 
 // Test is a test on a packet or its flow.
@@ -462,17 +465,6 @@ type Test struct {
 	What  string
 	Valid bool
 	Col   int
-}
-
-// FieldTest is a test of a number that a protocol keeps in a transaction: Int
-// or, where there are several alternatives, one of Any. Where there is All, it is
-// a test of several numbers of the same thing, and has no number of its own.
-type FieldTest struct {
-	Keyword string
-	Int     IntTest
-	Any     []IntTest
-	All     []FieldTest
-	Col     int
 }
 
 // AppEvent is the app-layer-event keyword: an anomaly of a transaction.

@@ -3,6 +3,8 @@ package smb
 import (
 	"bytes"
 	"fmt"
+
+	"sluice/dataplane/protocol"
 )
 
 // ntlm is what a client says of itself in NTLMSSP's third message (MS-NLMP
@@ -43,4 +45,13 @@ func readNTLM(blob []byte) (n *ntlm, broken bool) {
 		n.version = fmt.Sprintf("%d.%d build %d rev %d", b[64], b[65], le.Uint16(b[66:]), b[71])
 	}
 	return n, false
+}
+
+// NTLMUser gives the user's name of NTLMSSP's third message in a security blob of
+// whatever protocol, without its domain; empty where there is none.
+func NTLMUser(blob []byte) string {
+	if n, _ := readNTLM(blob); n != nil {
+		return protocol.UserName([]byte(n.user))
+	}
+	return ""
 }

@@ -1,0 +1,28 @@
+package rule
+
+// FieldTest is a test of a number that a protocol keeps in a transaction: Int
+// or, where there are several alternatives, one of Any. Where there is All, it is
+// a test of several numbers of the same thing, and has no number of its own.
+type FieldTest struct {
+	Keyword string
+	Int     IntTest
+	Any     []IntTest
+	All     []FieldTest
+	// None asks that none of Any passes.
+	None bool
+	// Pick says which of a transaction's numbers must pass, Index the place of the
+	// one, counted from the end where it is negative.
+	Pick  Pick
+	Index int
+	Col   int
+}
+
+// Pick says which of several numbers are meant.
+type Pick uint8
+
+// Any of them, all of those that there are, or one by its place.
+const (
+	PickAny Pick = iota
+	PickAll
+	PickAt
+)
