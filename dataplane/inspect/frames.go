@@ -71,6 +71,10 @@ func (s *Stream) framed() bool {
 // Frames judges the frames that a parser announced with the newest bytes, and
 // those that these bytes belong to. It empties the sink.
 func (s *Stream) Frames(p *decode.Packet, sink *protocol.FrameSink) {
+	if !s.in.framing.any {
+		sink.Reset() // asked for by rules that came after the flow
+		return
+	}
 	for i := range sink.List {
 		if !s.announced(p, &sink.List[i]) {
 			sink.Lost++
@@ -177,6 +181,10 @@ func (in *Inspector) frame(p *decode.Packet, f *flow.Flow, x *signatures.FramePi
 // Gap tells that n bytes of a direction are missing from offset off on. What is
 // there of the frames around the hole is judged, and they go on behind it.
 func (s *Stream) Gap(p *decode.Packet, dir protocol.Dir, off, n uint64, sink *protocol.FrameSink) {
+	if !s.in.framing.any {
+		sink.Reset()
+		return
+	}
 	d := &s.dirs[dir]
 	keep := d.live[:0]
 	for i := range d.live {
