@@ -31,6 +31,10 @@ type framing struct {
 	any    bool
 	// done is told of frames that are over; nil for nobody.
 	done func(p *decode.Packet, f *flow.Flow, x *signatures.FramePiece)
+	// once and piece are the frame and the piece in work: scratch, since what is
+	// handed to a function value would be allocated for each.
+	once  liveFrame
+	piece signatures.FramePiece
 }
 
 // WantFrames makes the Inspector judge the frames that its rules look at and, with
@@ -121,14 +125,15 @@ func (s *Stream) announced(p *decode.Packet, f *protocol.Frame) bool {
 		return true
 	}
 	d.frames++
-	lf := liveFrame{f: *f, id: d.frames}
-	if f.Len != protocol.FrameOpen && s.judge(p, d, &lf, false) {
+	lf := &s.in.framing.once
+	*lf = liveFrame{f: *f, id: d.frames}
+	if f.Len != protocol.FrameOpen && s.judge(p, d, lf, false) {
 		return true
 	}
 	if len(d.live) == maxLiveFrames {
 		return false
 	}
-	d.live = append(d.live, lf)
+	d.live = append(d.live, *lf)
 	return true
 }
 
@@ -151,13 +156,14 @@ func (s *Stream) judge(p *decode.Packet, d *half, lf *liveFrame, over bool) bool
 		return false
 	}
 	from := min(max(f.Start, w.Start), end)
-	x := signatures.FramePiece{Frame: f, ID: lf.id, Whole: whole && from == f.Start, Final: over}
+	x := &s.in.framing.piece
+	*x = signatures.FramePiece{Frame: f, ID: lf.id, Whole: whole && from == f.Start, Final: over}
 	x.Start = from - f.Start
 	if from >= w.Start {
 		x.Data = w.Data[from-w.Start : end-w.Start]
 	}
 	x.New = int(min(max(lf.seen, from), end) - from)
-	s.in.frame(p, s.flow, &x, lf)
+	s.in.frame(p, s.flow, x, lf)
 	lf.seen = end
 	return over
 }
@@ -222,7 +228,8 @@ func (in *Inspector) Datagram(p *decode.Packet, f *flow.Flow, data []byte, sink 
 			continue
 		}
 		rest := data[fr.Start:]
-		x := signatures.FramePiece{Frame: fr, ID: uint64(i) + 1, Whole: true, Final: true}
+		x := &in.framing.piece
+		*x = signatures.FramePiece{Frame: fr, ID: uint64(i) + 1, Whole: true, Final: true}
 		switch {
 		case fr.Len == protocol.FrameOpen:
 			fr.Len = int64(len(rest))
@@ -232,7 +239,7 @@ func (in *Inspector) Datagram(p *decode.Packet, f *flow.Flow, data []byte, sink 
 			rest = rest[:fr.Len]
 		}
 		x.Data = rest
-		in.frame(p, f, &x, nil)
+		in.frame(p, f, x, nil)
 	}
 	sink.Reset()
 }
