@@ -12,8 +12,9 @@ const (
 	// there: a window keeps as much, whatever comes after it. Longer ones, and
 	// those of unknown length, are judged as they come.
 	wholeFrame = windowKeep
-	// maxLiveFrames bounds the frames of a direction of which more is to come.
-	maxLiveFrames = 64
+	// maxLiveFrames bounds the frames of a direction of which more is to come: a
+	// few that are within each other.
+	maxLiveFrames = 16
 )
 
 // liveFrame is a frame of which more is to come.
@@ -105,23 +106,11 @@ func (s *Stream) Frames(p *decode.Packet, sink *protocol.FrameSink) {
 // room for it.
 func (s *Stream) announced(p *decode.Packet, f *protocol.Frame) bool {
 	d := &s.dirs[f.Dir]
+	if f.Ends || f.Len == protocol.FrameOpen {
+		// Frames of a kind do not overlap: where one begins, another is over.
+		s.ended(p, d, f)
+	}
 	if f.Ends {
-		for i := len(d.live) - 1; i >= 0; i-- {
-			lf := &d.live[i]
-			if lf.f.Type != f.Type || lf.f.App != f.App || lf.f.Len != protocol.FrameOpen || f.Start < lf.f.Start {
-				continue
-			}
-			lf.f.Len = int64(f.Start - lf.f.Start)
-			if f.Tx != nil {
-				lf.f.Tx = f.Tx
-			}
-			if s.judge(p, d, lf, false) {
-				copy(d.live[i:], d.live[i+1:])
-				d.live[len(d.live)-1] = liveFrame{}
-				d.live = d.live[:len(d.live)-1]
-			}
-			break
-		}
 		return true
 	}
 	d.frames++
@@ -135,6 +124,26 @@ func (s *Stream) announced(p *decode.Packet, f *protocol.Frame) bool {
 	}
 	d.live = append(d.live, *lf)
 	return true
+}
+
+// ended ends the newest open frame of the kind of f where that begins.
+func (s *Stream) ended(p *decode.Packet, d *half, f *protocol.Frame) {
+	for i := len(d.live) - 1; i >= 0; i-- {
+		lf := &d.live[i]
+		if lf.f.Type != f.Type || lf.f.App != f.App || lf.f.Len != protocol.FrameOpen || f.Start < lf.f.Start {
+			continue
+		}
+		lf.f.Len = int64(f.Start - lf.f.Start)
+		if f.Ends && f.Tx != nil {
+			lf.f.Tx = f.Tx
+		}
+		if s.judge(p, d, lf, false) {
+			copy(d.live[i:], d.live[i+1:])
+			d.live[len(d.live)-1] = liveFrame{}
+			d.live = d.live[:len(d.live)-1]
+		}
+		return
+	}
 }
 
 // judge has the rules look at what is new of a frame, and reports whether it is

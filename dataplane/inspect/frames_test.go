@@ -100,8 +100,8 @@ func TestFramesBound(t *testing.T) {
 	}
 	s.Data(&decode.Packet{}, protocol.ToServer, 16, []byte("x"))
 	s.Frames(&decode.Packet{}, sink)
-	if sink.Lost != 36 {
-		t.Errorf("%d frames are lost, not 36", sink.Lost)
+	if sink.Lost != 84 {
+		t.Errorf("%d frames are lost, not 84", sink.Lost)
 	}
 	if in.Counters.Frames != 2 {
 		t.Errorf("%d frames were judged, not the 2 of the beginning", in.Counters.Frames)
@@ -115,4 +115,65 @@ func TestFramesBound(t *testing.T) {
 	if !in.Idle() {
 		t.Error("the inspector is not idle")
 	}
+}
+
+// FuzzFrames announces frames wherever, in bytes that are cut and have holes
+// wherever: each is judged at most once to its end, and nothing is kept.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte{0, 40, 1, 0, 20, 3, 10, 0, 9, 2, 5, 5, 0, 200})
+	f.Add([]byte{1, 200, 255, 0, 10, 3, 250, 2, 0, 0, 0, 255, 3, 1, 0, 90})
+	s, sink, _, in := framing(f, frameRules+`alert mqtt any any -> any any (frame:mqtt.stream; content:"|c0 00|"; sid:3;)
+alert mqtt any any -> any any (frame:mqtt.data; content:!"|c0|"; sid:4;)
+`)
+	payload := []byte(strings.Repeat("\xc0\x00nothing", 30))
+	p := &decode.Packet{}
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		if len(ops) > 150 {
+			return // the like of it, for long
+		}
+		off := [2]uint64{16, 0}
+		types := [4]protocol.FrameType{0, 1, 2, protocol.FrameStream}
+		for len(ops) >= 3 {
+			op, a, b := ops[0], uint64(ops[1]), int64(ops[2])
+			ops = ops[3:]
+			dir := protocol.Dir(op >> 7)
+			switch x := (protocol.Frame{App: protocol.MQTT, Dir: dir, Type: types[op>>4&3]}); op & 7 {
+			case 0, 1:
+				data := payload[:a]
+				if op&8 != 0 {
+					data = []byte(strings.Repeat(string(payload), int(b)&63))
+				}
+				s.Data(p, dir, off[dir], data)
+				off[dir] += uint64(len(data))
+				s.Frames(p, sink)
+			case 2:
+				x.Ends, x.Start = true, off[dir]-min(a, off[dir])
+				sink.List = append(sink.List, x)
+			case 3:
+				s.Gap(p, dir, off[dir], a<<(b&15), sink)
+				off[dir] += a << (b & 15)
+			case 4:
+				s.EndFrames(p, dir, sink)
+			default:
+				x.Start, x.Len = off[dir]+a-min(uint64(b)*3, off[dir]), 1+b<<(a&15)
+				if b == 255 {
+					x.Len = protocol.FrameOpen
+				}
+				sink.List = append(sink.List, x)
+			}
+			if len(in.Matcher.Matches()) > 15 {
+				t.Fatal("more alerts than a packet may have")
+			}
+			in.Matcher.Reset()
+		}
+		for d := protocol.ToServer; d <= protocol.ToClient; d++ {
+			s.EndFrames(p, d, sink)
+			s.End(d)
+		}
+		judged := in.Counters.Frames
+		s.Frames(p, sink)
+		if in.Counters.Frames != judged {
+			t.Errorf("%d frames were kept", in.Counters.Frames-judged)
+		}
+	})
 }
