@@ -12,8 +12,9 @@ const (
 	// there: a window keeps as much, whatever comes after it. Longer ones, and
 	// those of unknown length, are judged as they come.
 	wholeFrame = windowKeep
-	// maxLiveFrames bounds the frames of a direction of which more is to come.
-	maxLiveFrames = 64
+	// maxLiveFrames bounds the frames of a direction of which more is to come: a
+	// few that are within each other.
+	maxLiveFrames = 16
 )
 
 // liveFrame is a frame of which more is to come.
@@ -31,6 +32,10 @@ type framing struct {
 	any    bool
 	// done is told of frames that are over; nil for nobody.
 	done func(p *decode.Packet, f *flow.Flow, x *signatures.FramePiece)
+	// once and piece are the frame and the piece in work: scratch, since what is
+	// handed to a function value would be allocated for each.
+	once  liveFrame
+	piece signatures.FramePiece
 }
 
 // WantFrames makes the Inspector judge the frames that its rules look at and, with
@@ -71,6 +76,10 @@ func (s *Stream) framed() bool {
 // Frames judges the frames that a parser announced with the newest bytes, and
 // those that these bytes belong to. It empties the sink.
 func (s *Stream) Frames(p *decode.Packet, sink *protocol.FrameSink) {
+	if !s.in.framing.any {
+		sink.Reset() // asked for by rules that came after the flow
+		return
+	}
 	for i := range sink.List {
 		if !s.announced(p, &sink.List[i]) {
 			sink.Lost++
@@ -97,35 +106,44 @@ func (s *Stream) Frames(p *decode.Packet, sink *protocol.FrameSink) {
 // room for it.
 func (s *Stream) announced(p *decode.Packet, f *protocol.Frame) bool {
 	d := &s.dirs[f.Dir]
+	if f.Ends || f.Len == protocol.FrameOpen {
+		// Frames of a kind do not overlap: where one begins, another is over.
+		s.ended(p, d, f)
+	}
 	if f.Ends {
-		for i := len(d.live) - 1; i >= 0; i-- {
-			lf := &d.live[i]
-			if lf.f.Type != f.Type || lf.f.App != f.App || lf.f.Len != protocol.FrameOpen || f.Start < lf.f.Start {
-				continue
-			}
-			lf.f.Len = int64(f.Start - lf.f.Start)
-			if f.Tx != nil {
-				lf.f.Tx = f.Tx
-			}
-			if s.judge(p, d, lf, false) {
-				copy(d.live[i:], d.live[i+1:])
-				d.live[len(d.live)-1] = liveFrame{}
-				d.live = d.live[:len(d.live)-1]
-			}
-			break
-		}
 		return true
 	}
 	d.frames++
-	lf := liveFrame{f: *f, id: d.frames}
-	if f.Len != protocol.FrameOpen && s.judge(p, d, &lf, false) {
+	lf := &s.in.framing.once
+	*lf = liveFrame{f: *f, id: d.frames}
+	if f.Len != protocol.FrameOpen && s.judge(p, d, lf, false) {
 		return true
 	}
 	if len(d.live) == maxLiveFrames {
 		return false
 	}
-	d.live = append(d.live, lf)
+	d.live = append(d.live, *lf)
 	return true
+}
+
+// ended ends the newest open frame of the kind of f where that begins.
+func (s *Stream) ended(p *decode.Packet, d *half, f *protocol.Frame) {
+	for i := len(d.live) - 1; i >= 0; i-- {
+		lf := &d.live[i]
+		if lf.f.Type != f.Type || lf.f.App != f.App || lf.f.Len != protocol.FrameOpen || f.Start < lf.f.Start {
+			continue
+		}
+		lf.f.Len = int64(f.Start - lf.f.Start)
+		if f.Ends && f.Tx != nil {
+			lf.f.Tx = f.Tx
+		}
+		if s.judge(p, d, lf, false) {
+			copy(d.live[i:], d.live[i+1:])
+			d.live[len(d.live)-1] = liveFrame{}
+			d.live = d.live[:len(d.live)-1]
+		}
+		return
+	}
 }
 
 // judge has the rules look at what is new of a frame, and reports whether it is
@@ -147,13 +165,14 @@ func (s *Stream) judge(p *decode.Packet, d *half, lf *liveFrame, over bool) bool
 		return false
 	}
 	from := min(max(f.Start, w.Start), end)
-	x := signatures.FramePiece{Frame: f, ID: lf.id, Whole: whole && from == f.Start, Final: over}
+	x := &s.in.framing.piece
+	*x = signatures.FramePiece{Frame: f, ID: lf.id, Whole: whole && from == f.Start, Final: over}
 	x.Start = from - f.Start
 	if from >= w.Start {
 		x.Data = w.Data[from-w.Start : end-w.Start]
 	}
 	x.New = int(min(max(lf.seen, from), end) - from)
-	s.in.frame(p, s.flow, &x, lf)
+	s.in.frame(p, s.flow, x, lf)
 	lf.seen = end
 	return over
 }
@@ -177,6 +196,10 @@ func (in *Inspector) frame(p *decode.Packet, f *flow.Flow, x *signatures.FramePi
 // Gap tells that n bytes of a direction are missing from offset off on. What is
 // there of the frames around the hole is judged, and they go on behind it.
 func (s *Stream) Gap(p *decode.Packet, dir protocol.Dir, off, n uint64, sink *protocol.FrameSink) {
+	if !s.in.framing.any {
+		sink.Reset()
+		return
+	}
 	d := &s.dirs[dir]
 	keep := d.live[:0]
 	for i := range d.live {
@@ -214,7 +237,8 @@ func (in *Inspector) Datagram(p *decode.Packet, f *flow.Flow, data []byte, sink 
 			continue
 		}
 		rest := data[fr.Start:]
-		x := signatures.FramePiece{Frame: fr, ID: uint64(i) + 1, Whole: true, Final: true}
+		x := &in.framing.piece
+		*x = signatures.FramePiece{Frame: fr, ID: uint64(i) + 1, Whole: true, Final: true}
 		switch {
 		case fr.Len == protocol.FrameOpen:
 			fr.Len = int64(len(rest))
@@ -224,7 +248,7 @@ func (in *Inspector) Datagram(p *decode.Packet, f *flow.Flow, data []byte, sink 
 			rest = rest[:fr.Len]
 		}
 		x.Data = rest
-		in.frame(p, f, &x, nil)
+		in.frame(p, f, x, nil)
 	}
 	sink.Reset()
 }

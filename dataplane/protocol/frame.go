@@ -154,10 +154,13 @@ func (e *Env) FrameEnd(t FrameType, left int, tx *Tx) {
 // Place says where the bytes are that the parser of app is given next: they end
 // at offset end of a direction. The Session does so.
 func (e *Env) Place(app ID, dir Dir, end uint64) {
-	if s := e.Frames; s != nil {
-		e.framing = s.Wanted[app]
-		s.app, s.dir, s.end = app, dir, end
+	s := e.Frames
+	if s == nil {
+		e.framing = 0
+		return
 	}
+	e.framing = s.Wanted[app]
+	s.app, s.dir, s.end = app, dir, end
 }
 
 // frame prepares the announcement of frames in the n bytes of a direction that

@@ -131,6 +131,25 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// TestFramesRefused sends a mail after many that the server did not take.
+func TestFramesRefused(t *testing.T) {
+	r := withRules(t, `alert smtp any any -> any any (frame:smtp.data; content:"needle"; sid:1;)
+alert smtp any any -> any any (frame:smtp.data; content:"QUIT"; sid:2;)
+`, func(c *worker.Config) { c.Inline, c.Live = false, false })
+	r.port = 25
+	turns := []string{"< 220 mx ESMTP\r\n", "> EHLO a\r\n", "< 250 mx\r\n"}
+	for range 40 {
+		turns = append(turns, "> DATA\r\n", "< 503 no\r\n")
+	}
+	r.talk(rand.New(rand.NewSource(1)), 60000, append(turns, "> MAIL FROM:<a@example.test>\r\n", "< 250 ok\r\n", "> DATA\r\n", "< 354 go\r\n", "> needle\r\n.\r\n", "< 250 ok\r\n", "> QUIT\r\n")...)
+	if got, want := r.framed(), []string{"1 toserver data 282+11"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if n := r.w.Counters().FramesLost; n != 0 {
+		t.Errorf("%d frames were lost", n)
+	}
+}
+
 // TestFramesInDatagrams judges a frame of each datagram by itself.
 func TestFramesInDatagrams(t *testing.T) {
 	r := withRules(t, `alert udp any any -> any any (frame:dns.pdu; content:"|01 00 00 01|"; offset:2; depth:4; content:"|07|example"; sid:1;)

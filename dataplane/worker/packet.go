@@ -302,8 +302,10 @@ func (w *Worker) StreamGap(dir protocol.Dir, offset, n uint64) {
 	if st := w.state(f); st != nil && st.raw[dir] != nil {
 		(*objectSink)(w).ObjectGap(st.raw[dir].Meta, n)
 	}
-	if s := w.streamOf(f); s != nil && w.env.Frames != nil {
-		s.Gap(w.p, dir, offset, n, &w.units)
+	if w.env.Frames != nil {
+		if s := w.streamOf(f); s != nil {
+			s.Gap(w.p, dir, offset, n, &w.units)
+		}
 	}
 	w.transactions(f)
 }

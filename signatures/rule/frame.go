@@ -67,7 +67,11 @@ func (c *context) frame(_, val string) error {
 		}
 		slices.Sort(offered)
 	}
-	return faultf("unknown frame %q%s", clip(val), didYouMean(val, offered))
+	hint := didYouMean(val, offered)
+	if hint == "" {
+		hint = "; a frame is named by its protocol and kind, as tls.pdu is"
+	}
+	return faultf("unknown frame %q%s", clip(val), hint)
 }
 
 // lacksFrame answers for a frame that the language has and no parser.

@@ -179,7 +179,7 @@ func TestErrors(t *testing.T) {
 	o(`lua:x.lua;`, `t.rules:7:31: sid 1: lua: keyword lua: known, not evaluated yet`)
 	o(`geoip:src,DE;`, `t.rules:7:31: sid 1: geoip: needs a database of countries: set geoip-database in the configuration`)
 	o(`geoip:src,Germany;`, `t.rules:7:31: sid 1: geoip: "Germany" is no country: two letters of ISO 3166, after any, src, dst or both`)
-	o(`frame:x; badword;`, `t.rules:7:40: sid 1: badword: unknown keyword`)
+	o(`cluster:x; badword;`, `t.rules:7:42: sid 1: badword: unknown keyword`)
 	o(`dce_iface:1ff70682-0a51-30e8-076d-740be8cee98b,=1,any_frag; dce_opnum:0,3-5; content:"x"; byte_test:2,=,1,0,dce;`, ``)
 	o(`dcerpc.iface:1ff70682;`, `t.rules:7:31: sid 1: dcerpc.iface: "1ff70682" is no UUID`)
 	o(`dcerpc.iface:1ff70682-0a51-30e8-076d-740be8cee98b,1;`, `t.rules:7:31: sid 1: dcerpc.iface: "1" is no version test: write it as =1, <2, >0 or !1`)

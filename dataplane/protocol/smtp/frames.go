@@ -29,9 +29,14 @@ func (p *Parser) commandFrames(env *protocol.Env, n, left int) {
 	if p.replay || !env.Framing() {
 		return
 	}
+	if p.framed {
+		// The server took no content: commands went on.
+		p.frameEnd(env, n+left)
+	}
 	env.Frame(frameCommand, n+left, int64(min(n, maxLine)), p.cur)
 	switch p.mode {
 	case modeData:
+		p.framed = true
 		env.Frame(frameData, left, protocol.FrameOpen, p.cur)
 	case modeBdat:
 		env.Frame(frameData, left, int64(min(p.bdatLeft, 1<<62)), p.cur)
@@ -42,6 +47,7 @@ func (p *Parser) commandFrames(env *protocol.Env, n, left int) {
 // of those given.
 func (p *Parser) frameEnd(env *protocol.Env, left int) {
 	if !p.replay {
+		p.framed = false
 		env.FrameEnd(frameData, left, p.cur)
 	}
 }

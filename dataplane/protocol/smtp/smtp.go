@@ -245,9 +245,10 @@ type Parser struct {
 	// spec keeps data sent before the server agreed to take it.
 	spec     []byte
 	guessing bool
-	// replay tells that bytes of before are read once more; replyLen counts those
-	// of the server's line in work.
+	// replay tells that bytes of before are read once more, framed that a mail's
+	// frame is open; replyLen counts the bytes of the server's line in work.
 	replay   bool
+	framed   bool
 	replyLen int
 
 	// The server's side.
