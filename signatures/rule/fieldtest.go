@@ -26,3 +26,16 @@ const (
 	PickAll
 	PickAt
 )
+
+// Match reports whether a value of the field passes.
+func (t *FieldTest) Match(v uint64) bool {
+	if len(t.Any) == 0 {
+		return t.Int.Match(v)
+	}
+	for i := range t.Any {
+		if t.Any[i].Match(v) {
+			return !t.None
+		}
+	}
+	return t.None
+}

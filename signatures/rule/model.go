@@ -428,19 +428,6 @@ const (
 	TestAppEvent
 )
 
-// Match reports whether a value of the field passes.
-func (t *FieldTest) Match(v uint64) bool {
-	if len(t.Any) == 0 {
-		return t.Int.Match(v)
-	}
-	for i := range t.Any {
-		if t.Any[i].Match(v) {
-			return !t.None
-		}
-	}
-	return t.None
-}
-
 // Test is a test on a packet or its flow.
 type Test struct {
 	Kind TestKind
