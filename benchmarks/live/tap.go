@@ -46,8 +46,9 @@ func (w *way) behindTapAlone(ctx context.Context, dir string, n int, log io.Writ
 	if all.Count() < 2 {
 		return nil, nil
 	}
-	own, others := -1, all
-	for own = len(all)*64 - 1; !all.IsSet(own); own-- {
+	own, others := len(all)*64-1, all // the last one
+	for !all.IsSet(own) {
+		own--
 	}
 	others.Clear(own)
 	if err := keepTo(&others); err != nil {
