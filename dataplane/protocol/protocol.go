@@ -282,6 +282,8 @@ type Env struct {
 	Datagram bool
 	// Inline tells that data is judged before it is forwarded.
 	Inline bool
+	// BodyMD5 tells that a rule asks for the digest of mails' bodies.
+	BodyMD5 bool
 }
 
 // Limits bound parsers. Each has a default that Default sets; configuration

@@ -46,6 +46,7 @@ const (
 	skipped                       // the parser answered Skip
 	ended                         // the direction's end was told
 	raw                           // bytes from rawFrom on are nobody's
+	broken                        // of the first direction: the parser gave up, and nobody has asked yet
 )
 
 // maxSwitches bounds the changes of protocol in one flow.
@@ -170,6 +171,13 @@ func (s *Session) TakeEvents() SessionEvents {
 	return e
 }
 
+// TakeFailure reports whether the parser has given up since the last call.
+func (s *Session) TakeFailure() bool {
+	failed := s.state[ToServer]&broken != 0
+	s.state[ToServer] &^= broken
+	return failed
+}
+
 // Skip gives up recognition before it came to an end, as a policy wants
 // (midstream pick-ups): the flow is Failed and both directions raw.
 func (s *Session) Skip() {
@@ -248,6 +256,7 @@ func (s *Session) after(r *Registry, env *Env, dir Dir, st Status, off uint64) S
 		from := s.offset
 		from[dir] = off
 		s.fail(from)
+		s.state[ToServer] |= broken
 	case Switch:
 		to, rest := env.SwitchTo, env.Rest
 		env.SwitchTo, env.Rest = Unknown, nil

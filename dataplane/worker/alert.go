@@ -41,6 +41,9 @@ func (w *Worker) matches(m *signatures.Matcher) {
 	for i := range ms {
 		x := &ms[i]
 		act := verdict.None
+		if x.Rule.StoreCerts && w.f != nil {
+			wantCerts(w.f, x.Tx)
+		}
 		asked := len(w.asked)
 		w.ask(x)
 		if x.Rule.Action == signatures.Pass {

@@ -149,6 +149,9 @@ func (w *Worker) judgePacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) b
 			w.counters.Associations++
 		}
 	}
+	if f.App.TakeFailure() {
+		w.parserFailed(f)
+	}
 	if m := w.in.Matcher; m != nil && w.inspectable(f) {
 		m.Packet(p, f, w.dir)
 	}

@@ -505,7 +505,7 @@ func (m *Matcher) field(r *crule, i int, tx *protocol.Tx, dir protocol.Dir) outc
 			}
 			break
 		}
-		if t.Match(v) {
+		if t.Match(v, m.now) {
 			return holds
 		}
 	}

@@ -87,6 +87,8 @@ func init() {
 		"dcerpc.iface": need((*context).dceIface), "dce_iface": need((*context).dceIface), "dcerpc.opnum": need((*context).dceOpnum), "dce_opnum": need((*context).dceOpnum),
 		"mqtt.flags": need((*context).mqttFlag), "mqtt.connect.flags": need((*context).mqttFlag),
 		"tls_cert_notbefore": need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
+		"tls_cert_expired": none((*context).certAge), "tls_cert_valid": none((*context).certAge),
+		"tls.store": none((*context).tlsStore), "tlsstore": none((*context).tlsStore), "http2.settings": need((*context).http2Setting),
 	}
 	for name := range transforms {
 		keywords[name] = keyword{valueOptional, (*context).transform}
@@ -107,7 +109,7 @@ var knownKeywords = func() map[string]string {
 		enip_command enip.status enip.cip_class enip.cip_attribute enip.cip_instance enip.cip_status enip.cip_extendedstatus enip.revision
 		enip.identity_status enip.state enip.serial enip.vendor_id enip.protocol_version enip.capabilities enip.device_type enip.product_code enip.command
 		dhcp.leasetime dhcp.rebinding_time dhcp.renewal_time dnp3_func dnp3_ind dnp3_obj dnp3.func dnp3.ind dnp3.obj ldap.request.operation
-		ldap.responses.operation ldap.responses.count ldap.responses.result_code smb_version http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
+		ldap.responses.operation ldap.responses.count ldap.responses.result_code smb_version ssh.protoversion tls.cert_expired tls.cert_valid
 		cluster flowvar pktvar hostvar dns_query_flags stream-size ttl_range igmp.type igmp.csum
 		flow.elephant flow.elephant_toserver flow.elephant_toclient smtp.bdat email.count ndpi-protocol ndpi-risk file_stored pgsql.type
 		sip.stat_code_num tls.handshake_type ether.hdr arp.opcode tcp.opts`) {

@@ -428,8 +428,11 @@ const (
 	TestAppEvent
 )
 
-// Match reports whether a value of the field passes.
-func (t *FieldTest) Match(v uint64) bool {
+// Match reports whether a value of the field passes at a time in nanoseconds.
+func (t *FieldTest) Match(v uint64, now int64) bool {
+	if t.Clock != 0 {
+		return IntTest{Op: t.Clock, A: uint64(max(now, 0) / 1e9)}.Match(v)
+	}
 	for i := range t.Any {
 		if t.Any[i].Match(v) {
 			return true
@@ -470,7 +473,10 @@ type FieldTest struct {
 	Keyword string
 	Int     IntTest
 	Any     []IntTest
-	Col     int
+	// Clock, where it is not 0, compares the number, seconds since 1970, with the
+	// time at which it is tested, by an operator of IntTest.
+	Clock byte
+	Col   int
 }
 
 // AppEvent is the app-layer-event keyword: an anomaly of a transaction.
@@ -620,6 +626,8 @@ type Rule struct {
 	Bypass   bool
 	// Filestore says which files a match has stored; nil none.
 	Filestore *Filestore
+	// StoreCerts: a match keeps the certificates of the TLS handshake.
+	StoreCerts bool
 	// Replaces tells that a match rewrites the packet: an Item has a Replace.
 	Replaces bool
 	// Untracked keeps the packets that match out of any flow (config:tracking).

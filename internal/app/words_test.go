@@ -1,0 +1,95 @@
+package app
+
+import (
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestWords asks shared captures by keywords of single protocols: each loads, and
+// matches what it means alone.
+func TestWords(t *testing.T) {
+	dir := shared(t, "data")
+	f := func(file, proto string, rules []string, want ...int) {
+		t.Helper()
+		var text string
+		for i, o := range rules {
+			text += fmt.Sprintf("alert %s any any -> any any (%s; sid:%d;)\n", proto, o, i+1)
+		}
+		path := filepath.Join(t.TempDir(), "words.rules")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		evs, sum := replayEvents(t, filepath.Join(dir, file), "rules.paths=["+path+"]")
+		if n := sum.RulesLoaded; n != len(rules) {
+			t.Errorf("%s: %d of %d rules loaded", file, n, len(rules))
+		}
+		var got []int
+		for _, e := range evs {
+			if a, ok := e["alert"].(map[string]any); ok {
+				got = append(got, int(a["signature_id"].(float64)))
+			}
+		}
+		slices.Sort(got)
+		if got = slices.Compact(got); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", file, got, want)
+		}
+	}
+	// The certificate ended in May 2018.
+	f("suricata-verify/tests/tls/tls-store-02/tls-client-auth.pcap", "tls", []string{
+		"tls_cert_expired", "tls_cert_valid", "tls_cert_notafter:>2018-05-14T20:55:27", "tls_cert_notafter:<2018-05-14T20:55:26"}, 2, 3)
+	f("suricata-verify/tests/bug-3616-smtp/input.pcap", "smtp", []string{
+		`email.body_md5; content:"ed00c81b85fa455d60e19f1230977134"; bsize:32`, `email.body_md5; content:"ed00c81b85fa455d60e19f1230977135"`,
+		`email.subject; content:"SMTP"; email.body_md5; content:"ed00c8"; startswith`}, 1, 3)
+	f("pcaps/arkime__http2-nghttp2.pcap", "http2", []string{
+		"http2.settings:SETTINGS_MAX_CONCURRENT_STREAMS=100", "http2.settings:SETTINGS_MAX_CONCURRENT_STREAMS>100", "http2.settings:SETTINGS_INITIAL_WINDOW_SIZE>60000"}, 1, 3)
+}
+
+// TestStoreCertificates: a rule with tls.store has the certificates of the handshake
+// kept, the server's and the client's, and no others are.
+func TestStoreCertificates(t *testing.T) {
+	file := shared(t, "data/suricata-verify/tests/tls/tls-store-02/tls-client-auth.pcap")
+	f := func(rule string, want int) {
+		t.Helper()
+		dir := t.TempDir()
+		rules, store := filepath.Join(dir, "store.rules"), filepath.Join(dir, "store")
+		if err := os.WriteFile(rules, []byte(rule+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		replayEvents(t, file, "rules.paths=["+rules+"]", "outputs.file-store.enabled=true", "outputs.file-store.dir="+store, "outputs.file-store.write-fileinfo=true")
+		var certs int
+		var records string
+		err := filepath.WalkDir(store, func(path string, e os.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if strings.HasSuffix(path, ".json") {
+				records += string(b)
+				return err
+			}
+			for {
+				var block *pem.Block
+				if block, b = pem.Decode(b); block == nil {
+					return err
+				}
+				certs++
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if certs != want || want > 0 != strings.Contains(records, `"sni":"localhost"`) {
+			t.Errorf("%s: %d certificates, want %d; beside them %s", rule, certs, want, records)
+		}
+	}
+	f(`alert tls any any -> any any (tls.sni; content:"localhost"; tls.store; sid:1;)`, 2)
+	f(`alert tls any any -> any any (tls_cert_valid; tls.store; sid:1;)`, 2)
+	f(`alert tls any any -> any any (tlsstore; sid:1;)`, 2)
+	f(`alert tls any any -> any any (tls_cert_expired; tls.store; sid:1;)`, 0)
+	f(`alert tls any any -> any any (tls_cert_valid; sid:1;)`, 0)
+}
