@@ -87,9 +87,9 @@ func TestStoreCertificates(t *testing.T) {
 			t.Errorf("%s: %d certificates, want %d; beside them %s", rule, certs, want, records)
 		}
 	}
-	f(`alert tls any any -> any any (tls.sni; content:"localhost"; tls.store; sid:1;)`, 2)
-	f(`alert tls any any -> any any (tls_cert_valid; tls.store; sid:1;)`, 2)
-	f(`alert tls any any -> any any (tlsstore; sid:1;)`, 2)
+	f(`alert tls any any -> any any (tls.sni; content:"localhost"; tls.store; sid:1;)`, 3)
+	f(`alert tls any any -> any any (tls_cert_valid; tls.store; sid:1;)`, 3)
+	f(`alert tls any any -> any any (tlsstore; sid:1;)`, 3)
 	f(`alert tls any any -> any any (tls_cert_expired; tls.store; sid:1;)`, 0)
 	f(`alert tls any any -> any any (tls_cert_valid; sid:1;)`, 0)
 }

@@ -290,10 +290,11 @@ type Base64 struct {
 	Items           []Item
 }
 
-// Entropy is the entropy keyword.
+// Entropy is the entropy keyword. Op is one of IntTest's; Upper is the end of a range,
+// which begins at Value.
 type Entropy struct {
 	Op            byte
-	Value         float64
+	Value, Upper  float64
 	Bytes, Offset int
 }
 

@@ -44,6 +44,7 @@ func TestHTTP2Settings(t *testing.T) {
 	f("SETTINGS_ENABLE_PUSH<0", "can never match", nil, nil)
 	f("SETTINGS_ENABLE_PUSH>4294967295", "can never match", nil, nil)
 	f("SETTINGS_ENABLE_PUSH=4294967296", "larger than", nil, nil)
+	f("SETTINGS_ENABLE_PUSH&1=2", "outside of the mask", nil, nil)
 	f("2", "is no setting", nil, nil)
 }
 
@@ -81,4 +82,30 @@ func TestCertDates(t *testing.T) {
 	f("tls_cert_expired", "", may, l{0, may - 1}, l{may, may + 1})
 	f("tls_cert_valid", "", may, l{may, may + 1}, l{0, may - 1})
 	f("tls_cert_expired:1", "takes no value", 0, nil, nil)
+}
+
+// TestEntropyTests holds the forms of a comparison that entropy takes.
+func TestEntropyTests(t *testing.T) {
+	f := func(val, problem string, op byte, value, upper float64) {
+		t.Helper()
+		r, err := NewParser(testEnv()).Parse("t.rules", 1, "alert http any any -> any any (http.uri; entropy:"+val+"; sid:1;)")
+		if problem != "" || err != nil {
+			if err == nil || problem == "" || !strings.Contains(err.Error(), problem) {
+				t.Errorf("%s: %v, want %q", val, err, problem)
+			}
+			return
+		}
+		if e := r.Lists[0].Items[0].Ent; e.Op != op || e.Value != value || e.Upper != upper {
+			t.Errorf("%s: %+v", val, *e)
+		}
+	}
+	f("value 4.5", "", '=', 4.5, 0)
+	f("value >= 4", "", 'G', 4, 0)
+	f("value !4", "", '!', 4, 0)
+	f("bytes 8, offset 2, value 1.5-2.5", "", 'r', 1.5, 2.5)
+	f("value !1.5 - 2.5", "", 'R', 1.5, 2.5)
+	f("value >1-2", "compares with a range", 0, 0, 0)
+	f("value 3-2", "is empty", 0, 0, 0)
+	f("value NaN", "is no entropy", 0, 0, 0)
+	f("value -1", "is no entropy", 0, 0, 0)
 }
