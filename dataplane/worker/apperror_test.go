@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/classifiers/document"
 	"sluice/dataplane/worker"
@@ -85,4 +86,22 @@ func TestParserErrors(t *testing.T) {
 	f(worker.RejectBoth, "inline", false, false, 1, "reject_both")
 	f(worker.DropFlow, "monitor", true, true, 0, "drop_flow")
 	f(worker.DropFlow, "ids", true, true, 0, "drop_flow")
+}
+
+// TestParserErrorsAfterGap: a parser that cannot read on because the worker itself
+// missed parts of the connection ends nothing.
+func TestParserErrorsAfterGap(t *testing.T) {
+	r := newRig(t, "", working(), func(c *worker.Config, _ *document.Config) { c.Exceptions.AppError = worker.DropFlow })
+	r.port = 22
+	r.open()
+	r.data(0, "SSH-2.0-client\r\n")
+	r.w.Missed(time.Now().UnixNano())
+	for _, s := range []string{"this is no packet of SSH", "and so on"} {
+		if !r.data(0, s) {
+			t.Errorf("%q is withheld", s)
+		}
+	}
+	if c := r.w.Counters(); c.Rejected+c.Blocked > 0 {
+		t.Errorf("%d packets are counted as blocked", c.Rejected+c.Blocked)
+	}
 }

@@ -32,6 +32,10 @@ func (w *Worker) storeCerts(f *flow.Flow, parser protocol.Parser, tx *protocol.T
 	if len(text) == 0 {
 		return
 	}
+	if limit := w.cfg.Files.MaxSize; limit > 0 && uint64(len(text)) > limit {
+		w.counters.FilesLost++ // a part of it would be no certificate
+		return
+	}
 	id := store.Begin()
 	if !store.Write(id, text) {
 		w.counters.FilesLost++
