@@ -262,7 +262,10 @@ func (w *Worker) StreamGap(dir protocol.Dir, offset, n uint64) {
 	if w.tails {
 		w.keepTail(f, dir, fmt.Appendf(nil, "[%d bytes missing]", n))
 	}
-	f.App.Gap(w.cfg.Registry, &w.env, dir, n)
+	parsed := f.App.Proto() != protocol.Failed && f.App.Parser() != nil
+	if f.App.Gap(w.cfg.Registry, &w.env, dir, n); parsed && f.App.Proto() == protocol.Failed {
+		w.ensure(f).gapFailed = true
+	}
 	if st := w.state(f); st != nil && st.raw[dir] != nil {
 		(*objectSink)(w).ObjectGap(st.raw[dir].Meta, n)
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sluice/dataplane/protocol"
 )
 
 // TestWords asks shared captures by keywords of single protocols: each loads, and
@@ -47,6 +49,21 @@ func TestWords(t *testing.T) {
 		`email.subject; content:"SMTP"; email.body_md5; content:"ed00c8"; startswith`}, 1, 3)
 	f("pcaps/arkime__http2-nghttp2.pcap", "http2", []string{
 		"http2.settings:SETTINGS_MAX_CONCURRENT_STREAMS=100", "http2.settings:SETTINGS_MAX_CONCURRENT_STREAMS>100", "http2.settings:SETTINGS_INITIAL_WINDOW_SIZE>60000"}, 1, 3)
+}
+
+// TestParserGaps: a parser that gives up over missing bytes is counted as that, and
+// answered like one that gives up over what it was given.
+func TestParserGaps(t *testing.T) {
+	file := shared(t, "data/suricata-verify/tests/mqtt-events-unintroduced/input.pcap")
+	evs, sum := replayEvents(t, file, "outputs.eve-log.types.flow.exception-policy=true", "app-layer.error-policy=ignore")
+	if e, g := sum.Counters.AppErrors[protocol.MQTT][0], sum.Counters.AppGaps[protocol.MQTT][0]; e != 0 || g != 1 {
+		t.Errorf("%d errors, %d gaps", e, g)
+	}
+	for _, e := range evs {
+		if p, ok := e["flow"].(map[string]any); ok && e["event_type"] == "flow" && fmt.Sprint(p["exception_policy"]) != "[map[policy:ignore target:app_layer_error]]" {
+			t.Errorf("the flow tells of %v", p["exception_policy"])
+		}
+	}
 }
 
 // TestStoreCertificates: a rule with tls.store has the certificates of the handshake
