@@ -173,9 +173,11 @@ func (s *Session) TakeEvents() SessionEvents {
 
 // TakeFailure reports whether the parser has given up since the last call.
 func (s *Session) TakeFailure() bool {
-	failed := s.state[ToServer]&broken != 0
+	if s.state[ToServer]&broken == 0 {
+		return false
+	}
 	s.state[ToServer] &^= broken
-	return failed
+	return true
 }
 
 // Skip gives up recognition before it came to an end, as a policy wants

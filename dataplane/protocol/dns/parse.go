@@ -124,7 +124,7 @@ func (p *Parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir,
 			return m.text(s[i].name), true
 		}
 	case slotResponseName:
-		if dir != protocol.ToClient {
+		if dir != protocol.ToClient && !(p.proto == protocol.MDNS && m.Response()) {
 			return nil, false
 		}
 		m.collectNames()
