@@ -15,8 +15,6 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
-
-	"sluice/dataplane/protocol"
 )
 
 // TestWords asks shared captures by keywords of single protocols: each loads, and
@@ -112,21 +110,6 @@ func TestMDNSWords(t *testing.T) {
 	slices.Sort(got)
 	if want := []int{1, 2, 3, 4, 5}; !slices.Equal(got, want) || sum.RulesLoaded != 8 {
 		t.Errorf("%v of %d rules, want %v of 8", got, sum.RulesLoaded, want)
-	}
-}
-
-// TestParserGaps: a parser that gives up over missing bytes is counted as that, and
-// answered like one that gives up over what it was given.
-func TestParserGaps(t *testing.T) {
-	file := shared(t, "data/suricata-verify/tests/mqtt-events-unintroduced/input.pcap")
-	evs, sum := replayEvents(t, file, "outputs.eve-log.types.flow.exception-policy=true", "app-layer.error-policy=ignore")
-	if e, g := sum.Counters.AppErrors[protocol.MQTT][0], sum.Counters.AppGaps[protocol.MQTT][0]; e != 0 || g != 1 {
-		t.Errorf("%d errors, %d gaps", e, g)
-	}
-	for _, e := range evs {
-		if p, ok := e["flow"].(map[string]any); ok && e["event_type"] == "flow" && fmt.Sprint(p["exception_policy"]) != "[map[policy:ignore target:app_layer_error]]" {
-			t.Errorf("the flow tells of %v", p["exception_policy"])
-		}
 	}
 }
 
