@@ -43,6 +43,11 @@ func TestPayload(t *testing.T) {
 	f(`content:"abcd"; depth:5;`, "xxabcd", false)
 	f(`content:"abcd"; offset:1; depth:4;`, "xabcd", true)
 	f(`content:"abcd"; offset:1; depth:4;`, "xxabcd", false)
+	f(`content:"abcd"; entropy:value 2;`, "abcd", true)
+	f(`content:"abcd"; entropy:value 1.5-2.5;`, "abcd", true)
+	f(`content:"abcd"; entropy:value 2.1-3;`, "abcd", false)
+	f(`content:"abcd"; entropy:value !1.5-2.5;`, "abcd", false)
+	f(`content:"abcd"; entropy:value !2.1-3;`, "abcd", true)
 	// Relative tests try every occurrence of what they are relative to.
 	f(`content:"key="; content:"42"; distance:0; within:2;`, "key=41 key=42", true)
 	f(`content:"key="; content:"42"; distance:0; within:2;`, "key=41 key=43 42", false)

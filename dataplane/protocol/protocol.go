@@ -312,6 +312,8 @@ type Env struct {
 	Frames *FrameSink
 	// framing are the kinds that are asked for of the parser at work.
 	framing uint32
+	// BodyMD5 tells that a rule asks for the digest of mails' bodies.
+	BodyMD5 bool
 }
 
 // Limits bound parsers. Each has a default that Default sets; configuration

@@ -47,6 +47,7 @@ const (
 	ended                         // the direction's end was told
 	raw                           // bytes from rawFrom on are nobody's
 	streamed                      // the frame of the whole direction was announced
+	broken                        // of the first direction: the parser gave up, and nobody has asked yet
 )
 
 // maxSwitches bounds the changes of protocol in one flow.
@@ -174,6 +175,15 @@ func (s *Session) TakeEvents() SessionEvents {
 	return e
 }
 
+// TakeFailure reports whether the parser has given up since the last call.
+func (s *Session) TakeFailure() bool {
+	if s.state[ToServer]&broken == 0 {
+		return false
+	}
+	s.state[ToServer] &^= broken
+	return true
+}
+
 // Skip gives up recognition before it came to an end, as a policy wants
 // (midstream pick-ups): the flow is Failed and both directions raw.
 func (s *Session) Skip() {
@@ -255,6 +265,7 @@ func (s *Session) after(r *Registry, env *Env, dir Dir, st Status, off uint64) S
 		from := s.offset
 		from[dir] = off
 		s.fail(from)
+		s.state[ToServer] |= broken
 	case Switch:
 		to, rest, hint := env.SwitchTo, env.Rest, env.Hint
 		env.SwitchTo, env.Rest, env.Hint = Unknown, nil, nil

@@ -32,6 +32,8 @@ type Tx struct {
 	Quiet bool
 	// Store is set by the rule engine: the files of a direction are to be stored.
 	Store [2]bool
+	// StoreCerts is set for a rule: the certificates of a handshake are to be kept.
+	StoreCerts bool
 	// Created is the time of the transaction's first byte.
 	Created int64
 	// Detect is the rule engine's state of the transaction, by direction.

@@ -57,6 +57,9 @@ func (w *Worker) matches(m *signatures.Matcher) {
 // match carries a match's action out and tells of it.
 func (w *Worker) match(m *signatures.Matcher, x *signatures.Match) {
 	act := verdict.None
+	if x.Rule.StoreCerts && w.f != nil {
+		wantCerts(w.f, x.Tx)
+	}
 	asked := len(w.asked)
 	w.ask(x)
 	if x.Rule.Action == signatures.Pass {

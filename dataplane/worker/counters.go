@@ -89,10 +89,11 @@ type Counters struct {
 	// FramesLost counts the frames of protocols that were not judged since too many
 	// of a direction were open.
 	FramesLost uint64
-	// AppFlows, AppTx and AppErrors count by protocol: flows recognised,
-	// transactions, and parsers that gave up. The second index is the transport
+	// AppFlows, AppTx, AppErrors and AppGaps count by protocol: flows recognised,
+	// transactions, and parsers that gave up, over what they were given or over what
+	// was missing. The second index is the transport
 	// where a protocol has two: 0 for TCP, 1 for UDP.
-	AppFlows, AppTx, AppErrors [protocol.NumIDs][2]uint64
+	AppFlows, AppTx, AppErrors, AppGaps [protocol.NumIDs][2]uint64
 
 	// StreamEvents count by anomaly of connections.
 	StreamEvents [128]uint64
@@ -191,9 +192,9 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 			if id == protocol.Unknown || t == 1 && name == appCounter(id, 0) {
 				continue
 			}
-			flows, txs, errs := c.AppFlows[i][t], c.AppTx[i][t], c.AppErrors[i][t]
+			flows, txs, errs, gaps := c.AppFlows[i][t], c.AppTx[i][t], c.AppErrors[i][t], c.AppGaps[i][t]
 			if name == appCounter(id, 1) && t == 0 {
-				flows, txs, errs = flows+c.AppFlows[i][1], txs+c.AppTx[i][1], errs+c.AppErrors[i][1]
+				flows, txs, errs, gaps = flows+c.AppFlows[i][1], txs+c.AppTx[i][1], errs+c.AppErrors[i][1], gaps+c.AppGaps[i][1]
 			}
 			fn("app_layer.flow."+name, flows)
 			if id == protocol.Failed {
@@ -201,6 +202,7 @@ func (c *Counters) Each(fn func(name string, value uint64)) {
 			}
 			fn("app_layer.tx."+name, txs)
 			fn("app_layer.error."+name+".parser", errs)
+			fn("app_layer.error."+name+".gap", gaps)
 		}
 	}
 	for i, v := range c.StreamEvents {

@@ -67,7 +67,11 @@ func (w *Worker) flowEnd(f *flow.Flow, reason flow.Reason) {
 		w.counters.AppFlows[id][transportOf(f)]++
 	} else if id := f.App.ParserProto(); id != protocol.Unknown {
 		w.counters.AppFlows[id][transportOf(f)]++
-		w.counters.AppErrors[id][transportOf(f)]++
+		if st := w.state(f); st != nil && st.gapFailed {
+			w.counters.AppGaps[id][transportOf(f)]++
+		} else {
+			w.counters.AppErrors[id][transportOf(f)]++
+		}
 	}
 	if st := w.state(f); st != nil && st.stream != nil {
 		st.stream.Close()

@@ -176,6 +176,9 @@ func (w *Worker) judgePacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) b
 			w.counters.Associations++
 		}
 	}
+	if f.App.TakeFailure() {
+		w.parserFailed(f)
+	}
 	if m := w.in.Matcher; m != nil && w.inspectable(f) {
 		m.Packet(p, f, w.dir)
 	}
@@ -298,7 +301,10 @@ func (w *Worker) StreamGap(dir protocol.Dir, offset, n uint64) {
 		w.keepTail(f, dir, fmt.Appendf(nil, "[%d bytes missing]", n))
 	}
 	w.units.Reset()
-	f.App.Gap(w.cfg.Registry, &w.env, dir, n)
+	parsed := f.App.Proto() != protocol.Failed && f.App.Parser() != nil
+	if f.App.Gap(w.cfg.Registry, &w.env, dir, n); parsed && f.App.Proto() == protocol.Failed {
+		w.ensure(f).gapFailed = true
+	}
 	if st := w.state(f); st != nil && st.raw[dir] != nil {
 		(*objectSink)(w).ObjectGap(st.raw[dir].Meta, n)
 	}

@@ -32,6 +32,8 @@ type flowState struct {
 	dropTold [2]bool
 	// midstream: what to do with a connection picked up midway was decided.
 	midstream bool
+	// gapFailed: the flow's parser gave up over missing bytes.
+	gapFailed bool
 	// macs are the link-layer addresses of each direction's senders.
 	macs [2][][6]byte
 	// hold is what is withheld by direction, trails how many open documents of a

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"hash"
 
+	"sluice/dataplane/inspect"
 	"sluice/dataplane/protocol"
 )
 
@@ -31,6 +32,9 @@ func (w *Worker) openSums(o *protocol.Object) {
 		w.sums[o] = &s
 	}
 }
+
+// hashesBodies reports whether the rules of set ask for the digest of mails' bodies.
+func hashesBodies(set *inspect.Set) bool { return set.Rules != nil && set.Rules.HashesBodies() }
 
 func (w *Worker) addSums(o *protocol.Object, data []byte) {
 	if len(w.sums) == 0 {

@@ -83,6 +83,9 @@ func (w *Worker) logParser(f *flow.Flow, parser protocol.Parser, end bool) {
 			continue
 		}
 		tx.Logged = true
+		if tx.StoreCerts {
+			w.storeCerts(f, parser, tx)
+		}
 		w.counters.Transactions++
 		w.counters.AppTx[def.ID][transportOf(f)]++
 		if tx.Quiet || f.QuietTxs || w.withheldTx(f) {

@@ -281,7 +281,7 @@ func New(cfg Config) (*Worker, error) {
 	cfg.Flow.Evict = w.flowEnd
 	w.flows = flow.NewTable(cfg.Flow)
 	w.tcp = stream.NewEngine(cfg.Stream)
-	w.env = protocol.Env{Objects: (*objectSink)(w), Limits: cfg.Limits, Inline: cfg.Inline}
+	w.env = protocol.Env{Objects: (*objectSink)(w), Limits: cfg.Limits, Inline: cfg.Inline, BodyMD5: hashesBodies(cfg.Set)}
 	w.wantFrames()
 	return w, nil
 }
@@ -412,6 +412,7 @@ func (w *Worker) Swap(set *inspect.Set, pol *policy.Policy) error {
 	w.suppressed, w.overflow, w.shortened, w.setsFull, w.limitsFull, w.bitsFull = 0, 0, 0, 0, 0, 0
 	w.in, w.cfg.Set, w.cfg.Policy = in, set, pol
 	w.wantFrames()
+	w.env.BodyMD5 = hashesBodies(set)
 	w.retire()
 	return nil
 }

@@ -59,6 +59,7 @@ func fields() map[string]signatures.FieldFunc {
 			return uint64(h.States(dir)[i]), true
 		},
 		"http2.priority": streamField("http2.priority"), "http2.window": streamField("http2.window"), "http2.size_update": streamField("http2.size_update"),
+		"http2.settings": streamField("http2.settings"),
 		"tls.version": func(tx *protocol.Tx, _ protocol.Dir, i int) (uint64, bool) {
 			h, ok := tx.State.(*tls.Handshake)
 			if !ok || i > 0 || h.Version() == 0 {
@@ -67,7 +68,7 @@ func fields() map[string]signatures.FieldFunc {
 			return uint64(h.Version()), true
 		},
 		"tls_cert_notbefore": certField(func(c *tls.Certificate) (int64, bool) { return c.NotBefore.Unix(), !c.NotBefore.IsZero() }),
-		"tls_cert_notafter":  certField(func(c *tls.Certificate) (int64, bool) { return c.NotAfter.Unix(), !c.NotAfter.IsZero() }),
+		"tls_cert_notafter":  certField(notAfter), "tls_cert_expired": certField(notAfter), "tls_cert_valid": certField(notAfter),
 		"tls.cert_chain_len": func(tx *protocol.Tx, dir protocol.Dir, i int) (uint64, bool) {
 			h, ok := tx.State.(*tls.Handshake)
 			if !ok || i > 0 || len(h.Certificates(dir)) == 0 {
@@ -120,6 +121,8 @@ func dnsField(get func(*dns.Message) (uint64, bool)) signatures.FieldFunc {
 		return get(m)
 	}
 }
+
+func notAfter(c *tls.Certificate) (int64, bool) { return c.NotAfter.Unix(), !c.NotAfter.IsZero() }
 
 // certField looks at the sender's own certificate.
 func certField(get func(*tls.Certificate) (int64, bool)) signatures.FieldFunc {

@@ -57,9 +57,15 @@ func exceptions(cfg *config.Config, inline bool) worker.Exceptions {
 		// Whoever wants such connections followed does not want them ended.
 		midstream = worker.Ignore
 	}
+	appError := of(cfg.AppLayer.ErrorPolicy)
+	if cfg.AppLayer.ErrorPolicy == config.Auto && cfg.ExceptionPolicy == config.Auto && cfg.Ports.Fail != "closed" {
+		// What a parser cannot read is classified as it stands: a box that fails open
+		// does not end connections over it.
+		appError = worker.Ignore
+	}
 	return worker.Exceptions{FlowMemcap: packet(of(cfg.Flow.MemcapPolicy)), DefragMemcap: packet(of(cfg.Defrag.MemcapPolicy)),
 		Midstream: midstream, StreamMemcap: of(cfg.Stream.MemcapPolicy), Reassembly: of(cfg.Stream.Reassembly.MemcapPolicy),
-		AppError: of(cfg.AppLayer.ErrorPolicy), Document: documentException(of(cfg.Limits.DocumentPolicy))}
+		AppError: appError, Document: documentException(of(cfg.Limits.DocumentPolicy))}
 }
 
 func timeouts(t config.Timeouts) flow.Timeouts {

@@ -203,7 +203,10 @@ type BlockList struct {
 
 // AppLayer tunes protocol parsers.
 type AppLayer struct {
-	// ErrorPolicy answers a parser's error.
+	// ErrorPolicy answers a parser that gives up on its flow: what came is broken
+	// beyond use, or bytes are missing that it cannot do without. "auto" ends the flow
+	// inline with "ports.fail: closed"; otherwise the flow goes on, and what it carries is
+	// classified as it stands.
 	ErrorPolicy ExceptionPolicy `yaml:"error-policy"`
 	// Protocols holds settings by protocol name.
 	Protocols map[string]Protocol `yaml:"protocols"`

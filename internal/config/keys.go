@@ -139,7 +139,7 @@ var notUsed = map[string]string{
 	"outputs.file-store.force-magic": "use outputs.eve-log.types.files.force-magic",
 	"outputs.file-store.xff":         "use outputs.eve-log.xff",
 	"outputs.pcap-log":               "use outputs.evidence",
-	"outputs.tls-store":              "use outputs.eve-log.types.tls",
+	"outputs.tls-store":              "use outputs.file-store: what tls.store keeps goes there",
 	"outputs.tls-log":                "use outputs.eve-log.types.tls",
 	"outputs.http-log":               "use outputs.eve-log.types.http",
 	"outputs.alert-debug":            "use outputs.eve-log.types.alert",

@@ -229,7 +229,8 @@ type MIME struct {
 	// buffer of email.url, unless it is no.
 	LogURLScheme *bool `yaml:"log-url-scheme"`
 	// BodyMD5 puts the digest of a mail's body, as sent, into its event; auto does
-	// so where the option md5 of smtp events has body.
+	// so where the option md5 of smtp events has body. Rules with email.body_md5 have
+	// it computed in any case.
 	BodyMD5 string `yaml:"body-md5" enum:"auto|yes|no"`
 }
 

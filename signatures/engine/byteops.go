@@ -309,6 +309,10 @@ func entropyHolds(e *rule.Entropy, b []byte) bool {
 		return h >= e.Value
 	case '!':
 		return math.Abs(h-e.Value) > 1e-9
+	case 'r':
+		return h > e.Value && h < e.Upper
+	case 'R':
+		return h <= e.Value || h >= e.Upper
 	}
 	return math.Abs(h-e.Value) <= 1e-9
 }

@@ -137,6 +137,8 @@ type Engine struct {
 	untracked []uint32
 	// stores: a rule has files stored.
 	stores bool
+	// bodyMD5: a rule asks for the digest of mails' bodies.
+	bodyMD5 bool
 	// absentBodies: a rule asks whether a transaction had no body.
 	absentBodies bool
 	// magic are the fast patterns in files' descriptions; describes tells that any
@@ -363,6 +365,7 @@ func (b *builder) rule(c *crule) error {
 	b.e.stores = b.e.stores || r.Filestore != nil
 	for i := range r.Lists {
 		l := &r.Lists[i]
+		b.e.bodyMD5 = b.e.bodyMD5 || l.Name == "email.body_md5"
 		items, err := b.items(r, l.Items)
 		if err != nil {
 			return err
@@ -476,6 +479,9 @@ func (e *Engine) NeedsObjects() bool {
 
 // StoresFiles reports whether any rule has files stored.
 func (e *Engine) StoresFiles() bool { return e.stores }
+
+// HashesBodies reports whether any rule asks for the digest of mails' bodies.
+func (e *Engine) HashesBodies() bool { return e.bodyMD5 }
 
 // Rules counts the rules that can match.
 func (e *Engine) Rules() int { return len(e.rules) }

@@ -35,10 +35,10 @@ const maxThings = 4096
 func (m *Matcher) field(r *crule, i int, tx *protocol.Tx, dir protocol.Dir) outcome {
 	t, fns := &r.Fields[i], r.fields[i]
 	if len(t.All) > 0 {
-		return allHold(t.All, fns, tx, dir)
+		return allHold(t.All, fns, tx, dir, m.now)
 	}
 	if t.Pick != rule.PickAny {
-		return picked(t, fns[0], tx, dir)
+		return picked(t, fns[0], tx, dir, m.now)
 	}
 	for k := range maxInstances {
 		v, ok := fns[0](tx, dir, k)
@@ -48,7 +48,7 @@ func (m *Matcher) field(r *crule, i int, tx *protocol.Tx, dir protocol.Dir) outc
 			}
 			break
 		}
-		if v != protocol.NoValue && t.Match(v) {
+		if v != protocol.NoValue && t.Match(v, m.now) {
 			return holds
 		}
 	}
@@ -57,7 +57,7 @@ func (m *Matcher) field(r *crule, i int, tx *protocol.Tx, dir protocol.Dir) outc
 
 // picked tests all the numbers of a transaction that there are, at least one, or
 // one by its place. Those who keep them answer once all are there.
-func picked(t *rule.FieldTest, fn FieldFunc, tx *protocol.Tx, dir protocol.Dir) outcome {
+func picked(t *rule.FieldTest, fn FieldFunc, tx *protocol.Tx, dir protocol.Dir, now int64) outcome {
 	n, some := 0, false
 	for n < maxInstances {
 		v, ok := fn(tx, dir, n)
@@ -66,7 +66,7 @@ func picked(t *rule.FieldTest, fn FieldFunc, tx *protocol.Tx, dir protocol.Dir) 
 		}
 		n++
 		if t.Pick == rule.PickAll && v != protocol.NoValue {
-			if some = true; !t.Match(v) {
+			if some = true; !t.Match(v, now) {
 				return fails
 			}
 		}
@@ -81,7 +81,7 @@ func picked(t *rule.FieldTest, fn FieldFunc, tx *protocol.Tx, dir protocol.Dir) 
 	case t.Pick == rule.PickAll && some:
 		return holds
 	case t.Pick == rule.PickAt && at >= 0 && at < n:
-		if v, ok := fn(tx, dir, at); ok && v != protocol.NoValue && t.Match(v) {
+		if v, ok := fn(tx, dir, at); ok && v != protocol.NoValue && t.Match(v, now) {
 			return holds
 		}
 	}
@@ -89,7 +89,7 @@ func picked(t *rule.FieldTest, fn FieldFunc, tx *protocol.Tx, dir protocol.Dir) 
 }
 
 // allHold reports whether the parts hold of one and the same thing.
-func allHold(parts []rule.FieldTest, fns cfield, tx *protocol.Tx, dir protocol.Dir) outcome {
+func allHold(parts []rule.FieldTest, fns cfield, tx *protocol.Tx, dir protocol.Dir, now int64) outcome {
 next:
 	for k := range maxThings {
 		for i := range parts {
@@ -99,7 +99,7 @@ next:
 				return waits
 			case !ok:
 				return fails
-			case !parts[i].Match(v):
+			case !parts[i].Match(v, now):
 				continue next
 			}
 		}

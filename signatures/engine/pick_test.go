@@ -19,7 +19,7 @@ func TestPicked(t *testing.T) {
 			}
 			return values[i], true
 		}
-		if got := picked(test, fn, &protocol.Tx{}, protocol.ToClient); got != want {
+		if got := picked(test, fn, &protocol.Tx{}, protocol.ToClient, 0); got != want {
 			t.Errorf("pick %d at %d of %v: %v, want %v", pick, index, values, got, want)
 		}
 	}

@@ -391,17 +391,35 @@ func (c *context) entropy(_, val string) error {
 			for _, o := range []struct {
 				text string
 				op   byte
-			}{{">=", 'G'}, {"<=", 'L'}, {"!=", '!'}, {">", '>'}, {"<", '<'}, {"=", '='}} {
+			}{{">=", 'G'}, {"<=", 'L'}, {"!=", '!'}, {"!", '!'}, {">", '>'}, {"<", '<'}, {"=", '='}} {
 				if strings.HasPrefix(s, o.text) {
 					e.Op, s = o.op, strings.TrimSpace(s[len(o.text):])
 					break
 				}
 			}
-			f, err := strconv.ParseFloat(s, 64)
-			if err != nil || f < 0 || f > 8 {
-				return faultf("%q is no entropy between 0 and 8", clip(s))
+			lo, hi, isRange := strings.Cut(s, "-")
+			var err error
+			if e.Value, err = entropyValue(lo); err != nil {
+				return err
 			}
-			e.Value, seen = f, true
+			seen = true
+			if !isRange {
+				break
+			}
+			if e.Upper, err = entropyValue(hi); err != nil {
+				return err
+			}
+			if e.Value >= e.Upper {
+				return faultf("the range %s is empty", clip(s))
+			}
+			switch e.Op {
+			case '=':
+				e.Op = 'r'
+			case '!':
+				e.Op = 'R'
+			default:
+				return faultf("compares with a range")
+			}
 		default:
 			return faultf("unknown option %q", clip(p))
 		}
@@ -410,4 +428,12 @@ func (c *context) entropy(_, val string) error {
 		return faultf("needs a value")
 	}
 	return c.add(Item{Op: OpEntropy, Ent: e})
+}
+
+func entropyValue(s string) (float64, error) {
+	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	if err != nil || !(f >= 0 && f <= 8) {
+		return 0, faultf("%q is no entropy between 0 and 8", clip(s))
+	}
+	return f, nil
 }

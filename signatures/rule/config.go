@@ -100,7 +100,7 @@ func (c *context) finishTracking() error {
 		return at("tracking is decided before a flow is looked up: write " + r.Proto.Name + ":pre_flow as the protocol")
 	case r.Action != Config:
 		return at("tracking needs the action config: nothing is told of")
-	case r.Quiet != 0 || r.Bypass || r.Replaces || r.Filestore != nil || len(r.Tags) > 0:
+	case r.Quiet != 0 || r.Bypass || r.Replaces || r.Filestore != nil || r.StoreCerts || len(r.Tags) > 0:
 		return at("tracking cannot be combined with other effects of a match")
 	case len(r.Lists) > 0 || len(r.Fields) > 0 || len(r.AppEvents) > 0 || len(r.Files) > 0 || len(r.Bits) > 0 || len(r.FlowInts) > 0 ||
 		r.Flow.Set || r.Transactional || r.Threshold != nil || r.DetectionFilter != nil:

@@ -58,7 +58,7 @@ func TestDirectoryNumbers(t *testing.T) {
 	bad("snmp.version:two", "two")
 
 	weak := FieldTest{Any: strong, None: true}
-	if weak.Match(18) || !weak.Match(23) {
+	if weak.Match(18, 0) || !weak.Match(23, 0) {
 		t.Error("weak is what is none of the strong")
 	}
 }

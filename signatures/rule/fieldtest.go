@@ -14,6 +14,9 @@ type FieldTest struct {
 	// one, counted from the end where it is negative.
 	Pick  Pick
 	Index int
+	// Clock, where it is not 0, compares the number, seconds since 1970, with the
+	// time at which it is tested, by an operator of IntTest.
+	Clock byte
 	Col   int
 }
 
@@ -27,8 +30,11 @@ const (
 	PickAt
 )
 
-// Match reports whether a value of the field passes.
-func (t *FieldTest) Match(v uint64) bool {
+// Match reports whether a value of the field passes at a time in nanoseconds.
+func (t *FieldTest) Match(v uint64, now int64) bool {
+	if t.Clock != 0 {
+		return IntTest{Op: t.Clock, A: uint64(max(now, 0) / 1e9)}.Match(v)
+	}
 	if len(t.Any) == 0 {
 		return t.Int.Match(v)
 	}

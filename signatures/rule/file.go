@@ -3,7 +3,6 @@ package rule
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
 func (c *context) file(name, val string) error {
@@ -292,45 +291,6 @@ func (c *context) sslState(_, val string) error {
 	c.r.Fields = append(c.r.Fields, t)
 	if c.env.Field == nil || !c.env.Field("ssl_state") {
 		return unevaluated("keyword ssl_state")
-	}
-	return nil
-}
-
-func certDate(s string) (uint64, error) {
-	s = strings.TrimSpace(s)
-	for _, layout := range []string{"2006", "2006-01", "2006-01-02", "2006-01-02 15", "2006-01-02 15:04", "2006-01-02 15:04:05",
-		"2006-01-02T15", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if t, err := time.Parse(layout, s); err == nil && t.Unix() >= 0 {
-			return uint64(t.Unix()), nil
-		}
-	}
-	return 0, faultf("%q is no date", clip(s))
-}
-
-func (c *context) certTime(name, val string) error {
-	if err := c.needProto("tls"); err != nil {
-		return err
-	}
-	t := IntTest{Op: '='}
-	var err error
-	if lo, hi, ok := strings.Cut(val, "<>"); ok {
-		t.Op = 'i'
-		if t.A, err = certDate(lo); err != nil {
-			return err
-		}
-		t.B, err = certDate(hi)
-	} else {
-		if val[0] == '<' || val[0] == '>' {
-			t.Op, val = val[0], val[1:]
-		}
-		t.A, err = certDate(val)
-	}
-	if err != nil {
-		return err
-	}
-	c.r.Fields = append(c.r.Fields, FieldTest{Keyword: name, Int: t, Col: c.col})
-	if c.env.Field == nil || !c.env.Field(name) {
-		return unevaluated("keyword " + name)
 	}
 	return nil
 }

@@ -110,6 +110,9 @@ func parseInt(s string, limit uint64, names map[string]uint64) (IntTest, error) 
 			return IntTest{Op: '&', A: m, B: 0}, nil
 		}
 		v, err := num(val)
+		if err == nil && v&^m != 0 {
+			return IntTest{}, faultf("the value %#x has bits outside of the mask %#x", v, m)
+		}
 		return IntTest{Op: op, A: m, B: v}, err
 	}
 	neg := s[0] == '!'

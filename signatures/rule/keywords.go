@@ -96,6 +96,8 @@ func init() {
 		"ldap.responses.operation": need((*context).ldapAnswer), "ldap.responses.result_code": need((*context).ldapAnswer),
 		"krb5.ticket_encryption": need((*context).krb5Ticket),
 		"tls_cert_notbefore":     need((*context).certTime), "tls_cert_notafter": need((*context).certTime),
+		"tls_cert_expired": none((*context).certAge), "tls_cert_valid": none((*context).certAge),
+		"tls.store": none((*context).tlsStore), "tlsstore": none((*context).tlsStore), "http2.settings": need((*context).http2Setting),
 	}
 	for name := range transforms {
 		keywords[name] = keyword{valueOptional, (*context).transform}
@@ -109,7 +111,7 @@ func init() {
 var knownKeywords = func() map[string]string {
 	m := map[string]string{}
 	for _, n := range strings.Fields(`lua luaxform template2 geneve ftpdata_command ftp.dynamic_port ftp.mode ftp.reply_received
-		smb_version http2.settings ssh.protoversion tls.cert_expired tls_cert_expired tls_cert_valid tls.cert_valid tls.store tlsstore
+		smb_version ssh.protoversion tls.cert_expired tls.cert_valid
 		cluster flowvar pktvar hostvar dns_query_flags stream-size ttl_range igmp.type igmp.csum
 		flow.elephant flow.elephant_toserver flow.elephant_toclient smtp.bdat email.count ndpi-protocol ndpi-risk file_stored pgsql.type
 		sip.stat_code_num tls.handshake_type ether.hdr arp.opcode tcp.opts`) {

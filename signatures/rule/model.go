@@ -290,10 +290,11 @@ type Base64 struct {
 	Items           []Item
 }
 
-// Entropy is the entropy keyword.
+// Entropy is the entropy keyword. Op is one of IntTest's; Upper is the end of a range,
+// which begins at Value.
 type Entropy struct {
 	Op            byte
-	Value         float64
+	Value, Upper  float64
 	Bytes, Offset int
 }
 
@@ -601,6 +602,8 @@ type Rule struct {
 	Bypass   bool
 	// Filestore says which files a match has stored; nil none.
 	Filestore *Filestore
+	// StoreCerts: a match keeps the certificates of the TLS handshake.
+	StoreCerts bool
 	// Replaces tells that a match rewrites the packet: an Item has a Replace.
 	Replaces bool
 	// Untracked keeps the packets that match out of any flow (config:tracking).

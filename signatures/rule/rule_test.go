@@ -277,6 +277,9 @@ func TestLines(t *testing.T) {
 }
 
 func FuzzRule(f *testing.F) {
+	f.Add("alert http2 any any -> any any (http2.settings:SETTINGS_INITIAL_WINDOW_SIZE !&0x30=0x10; sid:1;)")
+	f.Add("alert tls any any -> any any (tls_cert_notafter:2015-01-01T10<>1893456000; tls_cert_expired; tls.store; sid:1;)")
+	f.Add("alert http any any -> any any (http.uri; entropy:bytes 8, value !1.5-2.5; sid:1;)")
 	files, _ := filepath.Glob("../rules/*.rules")
 	for _, file := range files {
 		data, err := os.ReadFile(file)

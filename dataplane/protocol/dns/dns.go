@@ -89,12 +89,17 @@ func buffers(id protocol.ID, prefix string) []protocol.BufferSpec {
 	spec := func(slot uint8, name string, dirs protocol.Dirs) protocol.BufferSpec {
 		return protocol.BufferSpec{ID: protocol.Buffer(id, slot), Name: prefix + "." + name, Dirs: dirs, Progress: Done, Multi: true}
 	}
+	responses := protocol.DirsToClient
+	if id == protocol.MDNS {
+		// Answers mostly go to all hosts, of which none has asked in that flow.
+		responses = protocol.DirsBoth
+	}
 	list := []protocol.BufferSpec{
 		spec(slotQueriesName, "queries.rrname", protocol.DirsBoth),
 		spec(slotAnswersName, "answers.rrname", protocol.DirsBoth),
 		spec(slotAuthoritiesName, "authorities.rrname", protocol.DirsBoth),
 		spec(slotAdditionalsName, "additionals.rrname", protocol.DirsBoth),
-		spec(slotResponseName, "response.rrname", protocol.DirsToClient),
+		spec(slotResponseName, "response.rrname", responses),
 	}
 	if id == protocol.DNS {
 		list = append(list, spec(slotQuery, "query", protocol.DirsToServer), spec(slotQuery, "query.name", protocol.DirsToServer))

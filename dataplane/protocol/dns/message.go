@@ -46,6 +46,8 @@ type Message struct {
 	sections  [3][]Resource
 	faults    faults
 	broken    bool
+	// multicast: it was sent by mDNS, whose answers nobody in their flow asked for.
+	multicast bool
 
 	oneQuestion [1]Question
 	// responseNames is filled when dns.response.rrname is first asked for.

@@ -84,6 +84,7 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte, left 
 		return
 	}
 	m := newMessage(dir, data)
+	m.multicast = p.proto == protocol.MDNS
 	if p.proto == protocol.DNS {
 		m.misdirected()
 	}
@@ -153,7 +154,7 @@ func (m *Message) buffer(slot uint8, dir protocol.Dir, i int) ([]byte, bool) {
 			return m.text(s[i].name), true
 		}
 	case slotResponseName:
-		if dir != protocol.ToClient {
+		if dir != protocol.ToClient && !(m.multicast && m.Response()) {
 			return nil, false
 		}
 		m.collectNames()

@@ -196,7 +196,7 @@ func address(arg []byte, key string) []byte {
 func (p *Parser) begin(env *protocol.Env) *Mail {
 	m := p.mail(env)
 	if m.reader == nil {
-		if p.bodyMD5 {
+		if p.bodyMD5 || env.BodyMD5 {
 			m.digest = md5.New()
 		}
 		m.reader = mime.NewReader(mime.Options{Tx: p.cur, Dir: protocol.ToServer, Whole: true, Kind: protocol.KindFile, Digest: m.digest})

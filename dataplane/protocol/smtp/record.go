@@ -42,6 +42,8 @@ func (p *Parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir,
 			return []byte(strings.ReplaceAll(v[i], "\t", "")), true
 		}
 		return nil, false
+	case slotBodyMD5:
+		b = m.md5()
 	default:
 		name, ok := headerSlots[slot]
 		if !ok || m.reader == nil {
@@ -50,6 +52,14 @@ func (p *Parser) Buffer(tx *protocol.Tx, id protocol.BufferID, dir protocol.Dir,
 		b = []byte(m.reader.Header().Get(name))
 	}
 	return b, i == 0 && len(b) > 0
+}
+
+// md5 gives the digest of the body in hex, nil where it is not known.
+func (m *Mail) md5() []byte {
+	if m.bodyMD5 == nil && m.digest != nil && m.ended && !m.truncated {
+		m.bodyMD5 = hex.AppendEncode(nil, m.digest.Sum(nil))
+	}
+	return m.bodyMD5
 }
 
 // Log implements protocol.Parser. A dialogue without any mail or greeting of
@@ -102,8 +112,8 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		sum := md5.Sum([]byte(e.Subject))
 		e.SubjectMD5 = hex.EncodeToString(sum[:])
 	}
-	if m.digest != nil && m.ended && !m.truncated {
-		e.BodyMD5 = hex.EncodeToString(m.digest.Sum(nil))
+	if p.bodyMD5 {
+		e.BodyMD5 = string(m.md5())
 	}
 	ev.Email = e
 }

@@ -40,6 +40,7 @@ const (
 	slotXMailer
 	slotURL
 	slotReceived
+	slotBodyMD5
 )
 
 // Definition describes SMTP.
@@ -68,6 +69,7 @@ func Definition() *protocol.Definition {
 			spec(slotXMailer, "email.x_mailer", Headers, false),
 			spec(slotURL, "email.url", Complete, true),
 			spec(slotReceived, "email.received", Headers, true),
+			spec(slotBodyMD5, "email.body_md5", Complete, false),
 		},
 		Complete: [2]uint8{Complete, Replied},
 		States: [2][]string{
@@ -165,6 +167,8 @@ type Mail struct {
 	reader   *mime.Reader
 	// digest is of the body as sent; nil unless wanted.
 	digest hash.Hash
+	// bodyMD5 is the digest of the whole body, in hex.
+	bodyMD5 []byte
 	// ended: the content is complete or given up; done: the reply came too.
 	ended, done bool
 	truncated   bool
