@@ -17,6 +17,9 @@ const (
 	maxLiveFrames = 16
 )
 
+// What parsers announce only when it is there as a whole must still be in a window.
+const _ = uint(wholeFrame - protocol.FrameKept)
+
 // liveFrame is a frame of which more is to come.
 type liveFrame struct {
 	f  protocol.Frame

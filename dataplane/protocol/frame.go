@@ -13,6 +13,10 @@ const (
 	FrameStream FrameType = MaxFrameTypes
 	// FrameOpen is the length of a frame whose end is not known yet.
 	FrameOpen = int64(-1)
+	// FrameKept is the longest message whose frames may be announced once it is
+	// there as a whole, and its transaction known: who judges frames keeps as much of
+	// what came before. Those of longer ones are announced as they begin.
+	FrameKept = 16 << 10
 	// maxFrames bounds the frames of one call. The shortest there are, of two
 	// bytes, do not reach it in the largest aggregate of segments.
 	maxFrames = 1 << 17

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand"
 	"net"
@@ -64,6 +65,24 @@ const longMail = 90 << 10
 var mailTurns = []string{"< 220 mx ESMTP\r\n", "> EHLO a\r\n", "< 250 mx\r\n", "> MAIL FROM:<a@example.test>\r\n", "< 250 ok\r\n", "> RCPT TO:<b@example.test>\r\n", "< 250 ok\r\n",
 	"> DATA\r\n", "< 354 go\r\n", "> Subject: one\r\n\r\n" + strings.Repeat("line of text\r\n", longMail/14) + "needle-at-the-end\r\n.\r\n", "< 250 taken\r\n", "> QUIT\r\n", "< 221 bye\r\n"}
 
+const (
+	upgrade = "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+		"Sec-WebSocket-Version: 13\r\n\r\n"
+	upgraded = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+
+// ldapMessage makes a message of LDAP with a number and an operation of nine bytes.
+func ldapMessage(id, op string) string { return "\x30\x0c\x02\x01" + id + op }
+
+// words makes numbers of four bytes.
+func words(list ...uint32) string {
+	var b []byte
+	for _, n := range list {
+		b = binary.BigEndian.AppendUint32(b, n)
+	}
+	return string(b)
+}
+
 // TestFrames has rules look at frames of what is sent in one piece, and finds the
 // same of it cut in any way.
 func TestFrames(t *testing.T) {
@@ -103,6 +122,43 @@ func TestFrames(t *testing.T) {
 			`alert mqtt any any -> any any (frame:data; content:"|00 04|MQTT"; startswith; content:"me"; endswith; sid:3;)`,
 		}, []string{"> \x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02me", "< \x20\x02\x00\x00", "> \xe0\x00"},
 			[]string{"1 toserver pdu 0+16", "2 toserver header 16+2", "3 toserver data 2+14"}},
+		"ldap": {389, []string{
+			`alert ldap any any -> any any (frame:pdu; content:"|02 01 01 60|"; offset:2; depth:4; bsize:14; sid:1;)`,
+			`alert tcp any any -> any any (flow:to_client; frame:ldap.pdu; content:"|30 0c 02 01 02 61|"; startswith; sid:2;)`,
+		}, []string{"> " + ldapMessage("\x01", "\x60\x07\x02\x01\x03\x04\x00\x80\x00"), "< " + ldapMessage("\x01", "\x61\x07\x0a\x01\x00\x04\x00\x04\x00"),
+			"> " + ldapMessage("\x02", "\x60\x07\x02\x01\x03\x04\x00\x80\x00"), "< " + ldapMessage("\x02", "\x61\x07\x0a\x01\x00\x04\x00\x04\x00")},
+			[]string{"1 toserver pdu 0+14", "2 toclient pdu 14+14"}},
+		"websocket": {80, []string{
+			`alert websocket any any -> any any (flow:to_server; frame:websocket.header; content:"|81 85|"; startswith; bsize:6; sid:1;)`,
+			`alert websocket any any -> any any (flow:to_client; frame:pdu; content:"|81 05|world"; startswith; endswith; sid:2;)`,
+			`alert tcp any any -> any any (flow:to_client; frame:websocket.data; content:"world"; startswith; endswith; sid:3;)`,
+			// As it was sent: masked.
+			`alert websocket any any -> any any (flow:to_server; frame:data; content:"hello"; sid:4;)`,
+			`alert websocket any any -> any any (flow:to_server; frame:data; content:"|69 67 6f 68 6e|"; bsize:5; sid:5;)`,
+		}, []string{"> " + upgrade, "< " + upgraded, "> \x81\x85\x01\x02\x03\x04igohn", "< \x81\x05world"},
+			[]string{fmt.Sprintf("1 toserver header %d+6", len(upgrade)), fmt.Sprintf("2 toclient pdu %d+7", len(upgraded)),
+				fmt.Sprintf("3 toclient data %d+5", len(upgraded)+2), fmt.Sprintf("5 toserver data %d+5", len(upgrade)+6)}},
+		"imap": {143, []string{
+			`alert imap any any -> any any (flow:to_server; frame:imap.pdu; content:"a1 NOOP|0d 0a|"; startswith; endswith; sid:1;)`,
+			`alert imap any any -> any any (frame:headers; content:"A: b|0d 0a|"; startswith; endswith; sid:2;)`,
+			`alert tcp any any -> any any (frame:imap.body; content:"text"; bsize:4; sid:3;)`,
+			`alert imap any any -> any any (frame:body; content:"A: b"; sid:4;)`,
+			`alert imap any any -> any any (frame:pdu; content:"* 1 FETCH"; startswith; content:"text)|0d 0a|"; endswith; sid:5;)`,
+		}, []string{"< * OK hi\r\n", "> a1 NOOP\r\na2 FETCH 1 BODY[]\r\n", "< * 1 FETCH (BODY[] {12}\r\nA: b\r\n\r\ntext)\r\n"},
+			[]string{"1 toserver pdu 0+9", "2 toclient headers 33+6", "3 toclient body 41+4", "5 toclient pdu 9+39"}},
+		"nfs": {2049, []string{
+			`alert nfs any any -> any any (frame:rpc.pdu; content:"|80 00 00 30|"; startswith; bsize:52; sid:1;)`,
+			`alert nfs any any -> any any (frame:nfs.nfs.status; content:"|00 00 00 02|"; bsize:4; sid:2;)`,
+			`alert nfs any any -> any any (frame:rpc.creds; content:"|00 00 00 00 00 00 00 00|"; bsize:8; sid:3;)`,
+			`alert tcp any any -> any any (frame:nfs.nfs.pdu; content:"|00 00 00 04|fhfh"; bsize:8; sid:4;)`,
+		}, []string{"> \x80\x00\x00\x30" + words(7, 0, 2, 100003, 3, 1, 0, 0, 0, 0, 4) + "fhfh", "< \x80\x00\x00\x1c" + words(7, 1, 0, 0, 0, 0, 2)},
+			[]string{"1 toserver rpc.pdu 0+52", "2 toclient nfs.status 28+4", "3 toserver rpc.creds 28+8", "4 toserver nfs.pdu 44+8"}},
+		"enip": {44818, []string{
+			`alert enip any any -> any any (frame:hdr; content:"|65 00 04 00|"; startswith; bsize:24; sid:1;)`,
+			`alert tcp any any -> any any (flow:to_server; frame:enip.data; content:"|01 00 00 00|"; bsize:4; sid:2;)`,
+			`alert enip any any -> any any (flow:to_server; frame:pdu; bsize:28; content:"|65 00|"; startswith; sid:3;)`,
+		}, []string{"> \x65\x00\x04\x00" + strings.Repeat("\x00", 20) + "\x01\x00\x00\x00", "< \x65\x00\x04\x00" + strings.Repeat("\x00", 20) + "\x01\x00\x00\x00"},
+			[]string{"1 toclient hdr 0+24", "1 toserver hdr 0+24", "2 toserver data 24+4", "3 toserver pdu 0+28"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, bound := range []int{1 << 20, 60000, 1400, 700, 7} {

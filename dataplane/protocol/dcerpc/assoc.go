@@ -129,11 +129,11 @@ func (a *Association) Feed(env *protocol.Env, dir protocol.Dir, data []byte, own
 		if !ok {
 			return true
 		}
-		if a.Framed && env.Framing() {
-			announce(env, len(frag)+len(rest), headerLen, len(frag))
-		}
 		p := parse(frag)
-		a.take(env, dir, &p, owner)
+		c := a.take(env, dir, &p, owner)
+		if a.Framed && env.Framing() {
+			announce(env, len(frag)+len(rest), headerLen, len(frag), c)
+		}
 		data = rest
 	}
 	return true
@@ -163,17 +163,19 @@ func (a *Association) End(owner Owner) {
 	a.open, a.kept = nil, 0
 }
 
-func (a *Association) take(env *protocol.Env, dir protocol.Dir, p *pdu, owner Owner) {
+// take gives a PDU to its call, which it gives; nil where it has none.
+func (a *Association) take(env *protocol.Env, dir protocol.Dir, p *pdu, owner Owner) *Call {
 	switch p.typ {
 	case typeRequest, typeBind, typeAlter:
 		if dir == protocol.ToServer {
-			a.request(env, p, owner)
+			return a.request(env, p, owner)
 		}
 	case typeResponse, typeFault, typeBindAck, typeBindNak, typeAlterResp:
 		if dir == protocol.ToClient {
-			a.response(env, p, owner)
+			return a.response(env, p, owner)
 		}
 	}
+	return nil
 }
 
 // find gives the open call of an id that a PDU of a direction belongs to.
@@ -204,7 +206,7 @@ func (a *Association) begin(env *protocol.Env, p *pdu, owner Owner) *Call {
 	return c
 }
 
-func (a *Association) request(env *protocol.Env, p *pdu, owner Owner) {
+func (a *Association) request(env *protocol.Env, p *pdu, owner Owner) *Call {
 	c := a.find(p.call, protocol.ToServer)
 	if c == nil || p.flags&flagFirst != 0 && c.Has[protocol.ToServer] {
 		c = a.begin(env, p, owner)
@@ -229,9 +231,10 @@ func (a *Association) request(env *protocol.Env, p *pdu, owner Owner) {
 	if p.flags&flagLast != 0 || p.typ != typeRequest {
 		a.done(c, protocol.ToServer, owner)
 	}
+	return c
 }
 
-func (a *Association) response(env *protocol.Env, p *pdu, owner Owner) {
+func (a *Association) response(env *protocol.Env, p *pdu, owner Owner) *Call {
 	c := a.find(p.call, protocol.ToClient)
 	if c == nil {
 		c = a.begin(env, p, owner)
@@ -259,6 +262,7 @@ func (a *Association) response(env *protocol.Env, p *pdu, owner Owner) {
 	if p.flags&flagLast != 0 || p.typ != typeResponse {
 		a.done(c, protocol.ToClient, owner)
 	}
+	return c
 }
 
 // done completes a direction of a call; with the response it is forgotten.

@@ -31,7 +31,6 @@ func (p *Parser) datagram(env *protocol.Env, b []byte) protocol.Status {
 	little := b[4]&0x10 != 0
 	o := byteOrder(little)
 	typ, seq, n := b[1], o.Uint32(b[64:]), int(o.Uint16(b[74:]))
-	announce(env, len(b), datagramLen, datagramLen+n)
 	activity := readUUID(b[40:], true) // EVE has it so whatever the sender's order
 	dir := protocol.ToServer
 	switch typ {
@@ -39,6 +38,7 @@ func (p *Parser) datagram(env *protocol.Env, b []byte) protocol.Status {
 	case typeResponse, typeFault, typeReject:
 		dir = protocol.ToClient
 	default:
+		announce(env, len(b), datagramLen, datagramLen+n, nil)
 		return protocol.Continue
 	}
 	at := -1
@@ -66,6 +66,7 @@ func (p *Parser) datagram(env *protocol.Env, b []byte) protocol.Status {
 	} else {
 		c = p.calls[at]
 	}
+	announce(env, len(b), datagramLen, datagramLen+n, c)
 	if !c.Has[dir] {
 		c.Has[dir], c.Types[dir], c.little[dir] = true, typ, little
 	}

@@ -39,6 +39,8 @@ type CIP struct {
 	Listed []uint16
 	// Multiple are the messages that this one carries.
 	Multiple []CIP
+	// place is where it is in the body.
+	place
 }
 
 // SegmentType is what a part of a path names.
@@ -67,8 +69,10 @@ type Segment struct {
 	Name  []byte
 }
 
-// readCIP reads a message. What is wrong with it marks the whole as bad.
-func (m *Message) readCIP(c *CIP, b []byte, depth int) {
+// readCIP reads a message that is at offset at of the body. What is wrong with it
+// marks the whole as bad.
+func (m *Message) readCIP(c *CIP, b []byte, at, depth int) {
+	c.place = place{at, len(b)}
 	if m.services++; m.services > maxServices || len(b) < 2 {
 		m.bad = true
 		return
@@ -104,7 +108,7 @@ func (m *Message) readCIP(c *CIP, b []byte, depth int) {
 			return
 		}
 		c.Multiple = make([]CIP, 1)
-		m.readCIP(&c.Multiple[0], c.Data[4:4+int(binary.LittleEndian.Uint16(c.Data[2:]))], depth+1)
+		m.readCIP(&c.Multiple[0], c.Data[4:4+int(binary.LittleEndian.Uint16(c.Data[2:]))], c.dataAt()+4, depth+1)
 	case c.Service == svcGetAttrList && !c.Response && len(c.Data) >= 2:
 		list := c.Data[2:]
 		for range min(int(binary.LittleEndian.Uint16(c.Data)), len(list)/2, maxListed) {
@@ -137,7 +141,7 @@ func (m *Message) multiple(c *CIP, depth int) {
 			return
 		}
 		c.Multiple = append(c.Multiple, CIP{})
-		m.readCIP(&c.Multiple[len(c.Multiple)-1], b[from:to], depth+1)
+		m.readCIP(&c.Multiple[len(c.Multiple)-1], b[from:to], c.dataAt()+from, depth+1)
 	}
 }
 

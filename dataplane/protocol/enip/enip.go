@@ -43,6 +43,7 @@ func Definition() *protocol.Definition {
 	}
 	return &protocol.Definition{
 		Events: []string{"too_many_transactions", "invalid_pdu"},
+		Frames: frames[:],
 		ID:     protocol.ENIP, TCP: true, UDP: true, Ports: []uint16{44818},
 		Probe: probe, ProbeDatagram: probeDatagram,
 		New:      func(*protocol.Env) protocol.Parser { return new(Parser) },
@@ -181,7 +182,8 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		if len(s.buf) == 0 && len(data) >= headerLen {
 			// Most messages come as a whole.
 			if n := headerLen + int(binary.LittleEndian.Uint16(data[2:])); n <= len(data) {
-				p.message(env, dir, data[:n])
+				early(env, len(data), n)
+				p.message(env, dir, data[:n], len(data))
 				data = data[n:]
 				continue
 			}
@@ -190,11 +192,15 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		if len(s.buf) >= headerLen {
 			need += int(binary.LittleEndian.Uint16(s.buf[2:]))
 		}
-		n := min(len(data), need-len(s.buf))
+		held := len(s.buf)
+		n := min(len(data), need-held)
 		s.buf = append(s.buf, data[:n]...)
 		data = data[n:]
+		if held < headerLen && len(s.buf) >= headerLen {
+			early(env, len(s.buf)+len(data), headerLen+int(binary.LittleEndian.Uint16(s.buf[2:])))
+		}
 		if len(s.buf) >= headerLen && len(s.buf) == headerLen+int(binary.LittleEndian.Uint16(s.buf[2:])) {
-			p.message(env, dir, s.buf)
+			p.message(env, dir, s.buf, len(s.buf)+len(data))
 			if s.buf = s.buf[:0]; cap(s.buf) > 4096 {
 				s.buf = nil
 			}
@@ -208,9 +214,10 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	return protocol.Continue
 }
 
-// message takes a message that is there as a whole.
-func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte) {
-	m := &Message{Dir: dir, Command: binary.LittleEndian.Uint16(b), Session: binary.LittleEndian.Uint32(b[4:]), Status: binary.LittleEndian.Uint32(b[8:])}
+// message takes a message that is there as a whole. It began left bytes before the
+// end of those that were given.
+func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte, left int) {
+	m := &Message{Dir: dir, framed: env.Framing(), Command: binary.LittleEndian.Uint16(b), Session: binary.LittleEndian.Uint32(b[4:]), Status: binary.LittleEndian.Uint32(b[8:])}
 	k := key{command: m.Command, session: m.Session, context: [8]byte(b[12:])}
 	body := append([]byte(nil), b[headerLen:]...)
 	m.parse(body)
@@ -235,6 +242,9 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte) {
 	}
 	if m.bad {
 		tx.AddEvent("invalid_pdu")
+	}
+	if m.framed {
+		m.announce(env, left, len(b), tx)
 	}
 	content := func(name string, b []byte) {
 		if len(b) < minObject {

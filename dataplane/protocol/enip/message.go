@@ -24,6 +24,10 @@ type Message struct {
 	services int
 	// bad tells that something could not be read, other that there is more than was.
 	bad, other bool
+	// framed asks for places, those of items; size is the body's length.
+	framed bool
+	places []place
+	size   int
 }
 
 // opaque reports whether a message carries more than was understood.
@@ -66,6 +70,7 @@ const maxItems = 64
 
 // parse reads what follows the header; it keeps b.
 func (m *Message) parse(b []byte) {
+	m.size = len(b)
 	switch m.Command {
 	case cmdListServices, cmdListIdentity, cmdListInterfaces:
 		if len(b) > 0 {
@@ -107,12 +112,17 @@ func (m *Message) items(b []byte) {
 			return
 		}
 		typ, size := binary.LittleEndian.Uint16(b), int(binary.LittleEndian.Uint16(b[2:]))
-		m.item(typ, b[4:4+size:4+size])
+		at := m.size - len(b)
+		if m.framed {
+			m.places = append(m.places, place{at, 4 + size})
+		}
+		m.item(typ, b[4:4+size:4+size], at+4)
 		b = b[4+size:]
 	}
 }
 
-func (m *Message) item(typ uint16, b []byte) {
+// item reads an item's content, which begins at offset at of the body.
+func (m *Message) item(typ uint16, b []byte, at int) {
 	ok := true
 	switch {
 	case typ == itemIdentity && m.Identity == nil:
@@ -125,10 +135,10 @@ func (m *Message) item(typ uint16, b []byte) {
 	case typ == itemConnected:
 		if ok = len(b) >= 2; ok {
 			m.seq = binary.LittleEndian.Uint16(b)
-			m.cip(b[2:])
+			m.cip(b[2:], at+2)
 		}
 	case typ == itemUnconnected:
-		m.cip(b)
+		m.cip(b, at)
 	case len(b) > maxAddress:
 		m.other = true
 	}
@@ -152,12 +162,12 @@ func identity(b []byte) (*Identity, bool) {
 	return i, true
 }
 
-func (m *Message) cip(b []byte) {
+func (m *Message) cip(b []byte, at int) {
 	if len(b) == 0 {
 		return
 	}
 	var c CIP
-	m.readCIP(&c, b, 0)
+	m.readCIP(&c, b, at, 0)
 	m.CIP = append(m.CIP, c)
 }
 

@@ -206,8 +206,7 @@ func (p *parser) feed(dir protocol.Dir, data []byte) protocol.Status {
 			data = data[n:]
 			if s.n == frameHeader {
 				s.n = 0
-				announce(p.env, s, len(data))
-				st = p.begin(dir, s)
+				st = p.begin(dir, s, len(data))
 			}
 		case stPayload:
 			data, st = p.payload(dir, s, data)
@@ -241,8 +240,8 @@ func (p *parser) preface(dir protocol.Dir, s *side, data []byte) ([]byte, protoc
 	return data[i:], protocol.Continue
 }
 
-// begin acts on a frame's header.
-func (p *parser) begin(dir protocol.Dir, s *side) protocol.Status {
+// begin acts on a frame's header; behind bytes of what was given follow that.
+func (p *parser) begin(dir protocol.Dir, s *side, behind int) protocol.Status {
 	f := parseFrame(s.small[:])
 	if s.first {
 		s.first = false
@@ -266,6 +265,7 @@ func (p *parser) begin(dir protocol.Dir, s *side) protocol.Status {
 		}
 	}
 	s.ex = p.owner(dir, s)
+	s.announce(p.env, behind)
 	if s.ex != nil {
 		s.ex.facts[dir].frameType(f.typ)
 		if f.length > max(longFrame, s.maxFrame) {

@@ -14,14 +14,18 @@ const (
 
 var frames = [...]protocol.FrameSpec{framePDU: {Name: "pdu"}, frameHead: {Name: "hdr"}, framePayload: {Name: "data"}}
 
-// announce tells of a frame whose header was just read, left bytes of what was
-// given being behind it.
-func announce(env *protocol.Env, s *side, left int) {
+// announce tells of the frame in work, whose header was just read, left bytes of
+// what was given being behind it.
+func (s *side) announce(env *protocol.Env, left int) {
 	if !env.Framing() {
 		return
 	}
-	n := int64(parseFrame(s.small[:]).length)
-	env.Frame(framePDU, left+frameHeader, frameHeader+n, nil)
-	env.Frame(frameHead, left+frameHeader, frameHeader, nil)
-	env.Frame(framePayload, left, n, nil)
+	n := int64(s.f.length)
+	var tx *protocol.Tx
+	if s.ex != nil {
+		tx = s.ex.tx
+	}
+	env.Frame(framePDU, left+frameHeader, frameHeader+n, tx)
+	env.Frame(frameHead, left+frameHeader, frameHeader, tx)
+	env.Frame(framePayload, left, n, tx)
 }

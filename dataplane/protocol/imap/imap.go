@@ -20,6 +20,7 @@ const Complete = 1
 func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		Events: eventNames,
+		Frames: frames[:],
 		ID:     protocol.IMAP, TCP: true, Ports: []uint16{143},
 		Probe:    probe,
 		New:      func(*protocol.Env) protocol.Parser { return &Parser{} },
@@ -98,14 +99,19 @@ type Mail struct {
 	Append bool
 	// cut: bytes of the message are missing.
 	cut, ended, truncated bool
-	reader                *mime.Reader
-	obj                   *protocol.Object
+	// bodied tells that its body was announced as a frame.
+	bodied bool
+	reader *mime.Reader
+	obj    *protocol.Object
 }
 
 // side is one direction: lines, broken by literals.
 type side struct {
 	line []byte
 	skip bool // the rest of a line whose beginning is missing
+	head head
+	// begun tells that the line was announced as a frame.
+	begun bool
 	// left counts the literal's bytes that are still to come.
 	left uint64
 	// asked: the literal is not begun before the server agrees.
@@ -152,7 +158,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		if s.left > 0 {
 			s.asked = false
 			n := int(min(uint64(len(data)), s.left))
-			p.literal(env, s, data[:n])
+			p.literal(env, s, data[:n], len(data)-n)
 			data = data[n:]
 			continue
 		}
@@ -166,15 +172,17 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			data = data[n:]
 			continue
 		}
+		s.lineFrame(env, len(data))
 		s.keep(data[:n])
 		data = data[n:]
 		if i < 0 {
 			return protocol.Continue
 		}
 		if size, begins, waits := literalSize(s.line); begins {
-			p.begin(env, dir, size, waits)
+			p.begin(env, dir, size, waits, len(data))
 			continue
 		}
+		s.lineEnds(env, len(data))
 		if p.ended(env, dir) {
 			env.SwitchTo, env.Rest = protocol.TLS, data
 			return protocol.Switch
@@ -230,19 +238,22 @@ func literalSize(line []byte) (size uint64, ok, waits bool) {
 	return size, true, waits
 }
 
-// begin begins a literal of a direction, whose line so far tells what it is.
-func (p *Parser) begin(env *protocol.Env, dir protocol.Dir, size uint64, waits bool) {
+// begin begins a literal of a direction, whose line so far tells what it is; left
+// bytes of what was given follow that.
+func (p *Parser) begin(env *protocol.Env, dir protocol.Dir, size uint64, waits bool, left int) {
 	s := &p.side[dir]
+	before := s.partial
 	s.left, s.asked = size, waits && dir == protocol.ToServer
-	before := s.line[:bytes.LastIndexByte(s.line, '{')]
+	line := s.line[:bytes.LastIndexByte(s.line, '{')]
 	if dir == protocol.ToServer {
-		p.tag = append(p.tag[:0], firstWord(before)...)
-		if isAppend(before) {
+		p.tag = append(p.tag[:0], firstWord(line)...)
+		if isAppend(line) {
 			s.open = p.add(env, &Mail{Append: true}, dir)
 		}
 	} else {
-		p.fetched(env, s, before)
+		p.fetched(env, s, line)
 	}
+	s.mailFrame(env, before, left)
 	// The line goes on after the literal: its beginning stays, and a mark in
 	// place of the literal.
 	if n := min(len(s.line), headLen); n < len(s.line) {
@@ -250,13 +261,14 @@ func (p *Parser) begin(env *protocol.Env, dir protocol.Dir, size uint64, waits b
 	}
 	s.line = append(bytes.TrimRight(s.line, "\r\n"), ' ')
 	if size == 0 {
-		p.endLiteral(env, s)
+		p.endLiteral(env, s, left)
 	}
 }
 
-// literal takes bytes of a literal.
-func (p *Parser) literal(env *protocol.Env, s *side, b []byte) {
+// literal takes bytes of a literal, which left more of what was given follow.
+func (p *Parser) literal(env *protocol.Env, s *side, b []byte, left int) {
 	if s.open != nil {
+		s.headFrame(env, b, left)
 		m := s.open.State.(*Mail)
 		if m.reader != nil {
 			m.reader.Write(env, b)
@@ -265,11 +277,13 @@ func (p *Parser) literal(env *protocol.Env, s *side, b []byte) {
 		}
 	}
 	if s.left -= uint64(len(b)); s.left == 0 {
-		p.endLiteral(env, s)
+		p.endLiteral(env, s, left)
 	}
 }
 
-func (p *Parser) endLiteral(env *protocol.Env, s *side) {
+// endLiteral ends a literal left bytes before the end of what was given.
+func (p *Parser) endLiteral(env *protocol.Env, s *side, left int) {
+	s.headEnds(env, left)
 	if tx := s.open; tx != nil && tx != s.partial {
 		p.finish(env, tx, false)
 	}
@@ -323,10 +337,11 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 			}
 		}
 		if s.left, n = s.left-k, n-k; s.left == 0 {
-			p.endLiteral(env, s)
+			p.endLiteral(env, s, int(n))
 		}
 	}
 	if n > 0 {
+		s.lineEnds(env, int(n))
 		s.reset()
 		s.skip = true
 	}

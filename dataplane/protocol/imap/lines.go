@@ -147,6 +147,7 @@ func (p *Parser) ended(env *protocol.Env, dir protocol.Dir) (switched bool) {
 			c.open = nil
 		}
 		c.left, c.asked = 0, false
+		c.head, c.begun = head{}, false
 		c.reset()
 	}
 	if p.login != nil && bytes.Equal(words[0], p.login) {

@@ -39,6 +39,7 @@ func Definition() *protocol.Definition {
 	}
 	return &protocol.Definition{
 		Events: []string{eventTooMany, eventInvalid, eventNotAsked},
+		Frames: frames[:],
 		ID:     protocol.LDAP, TCP: true, UDP: true, Ports: []uint16{389, 3268},
 		Probe: probe, ProbeDatagram: probeDatagram,
 		Reversed: func(data []byte) bool { return probeDatagram(protocol.ToClient, data) == protocol.Certain },
@@ -147,6 +148,8 @@ type side struct {
 	obj  *protocol.Object
 	tx   *protocol.Tx
 	op   Op
+	// framed tells that the message whose beginning is in buf was announced.
+	framed bool
 	// wrapped tells that messages come signed or encrypted, each after its length.
 	wrapped bool
 }
@@ -190,7 +193,8 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		// A message that is there as a whole is read where it lies.
 		if len(s.buf) == 0 {
 			if c, _, _, need := head(dir, data); c == protocol.Certain && need <= len(data) && need <= limit(env) {
-				st := p.message(env, dir, data[:need])
+				early(env, len(data), need)
+				st := p.message(env, dir, data[:need], len(data))
 				data = data[need:]
 				if st == protocol.Switch {
 					env.Rest = data
@@ -232,14 +236,20 @@ func (p *Parser) gather(env *protocol.Env, dir protocol.Dir, data []byte) (int, 
 		return len(s.buf) - held, protocol.Continue
 	case need > limit(env):
 		p.long(env, dir, id, op, need)
+		env.Frame(framePDU, held+len(data), int64(need), s.tx)
 		return len(s.buf) - held, p.start(env, s)
+	}
+	if !s.framed {
+		s.framed = true
+		early(env, held+len(data), need)
 	}
 	n := min(need-held, len(data))
 	s.buf = append(s.buf[:held], data[:n]...)
 	if len(s.buf) < need {
 		return n, protocol.Continue
 	}
-	st := p.message(env, dir, s.buf)
+	s.framed = false
+	st := p.message(env, dir, s.buf, held+len(data))
 	if s.buf = s.buf[:0]; cap(s.buf) > 4096 {
 		s.buf = nil
 	}
@@ -314,7 +324,8 @@ func (p *Parser) datagram(env *protocol.Env, dir protocol.Dir, data []byte) prot
 			p.look(env, p.alone(env, dir, &Message{}, eventInvalid), dir, data, true)
 			return protocol.Continue
 		}
-		p.message(env, dir, data[:need])
+		early(env, len(data), need)
+		p.message(env, dir, data[:need], len(data))
 		data = data[need:]
 	}
 	return protocol.Continue

@@ -42,11 +42,13 @@ type waiting struct {
 	open, size int
 }
 
-// message takes a whole message, whose bytes are borrowed.
-func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
+// message takes a whole message, whose bytes are borrowed. It began left bytes
+// before the end of those that were given.
+func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte, left int) protocol.Status {
 	m := &Message{}
 	ok := m.read(append([]byte(nil), data...), dir)
 	tx := p.place(env, dir, m)
+	late(env, left, len(data), tx)
 	t := tx.State.(*Transaction)
 	if !ok {
 		tx.AddEvent(eventInvalid)

@@ -153,10 +153,14 @@ type side struct {
 	length uint32
 	// head is the length of its header.
 	head int
-	buf  []byte
-	cur  *Packet
-	tx   *protocol.Tx
-	obj  *protocol.Object
+	// since counts what was given from the message's first byte on; framed tells that
+	// its frames were announced.
+	since  int
+	framed bool
+	buf    []byte
+	cur    *Packet
+	tx     *protocol.Tx
+	obj    *protocol.Object
 }
 
 // Parser is the MQTT of one connection.
@@ -181,6 +185,7 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 // Parse implements protocol.Parser.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	s := &p.side[dir]
+	s.since += len(data)
 	for len(data) > 0 {
 		switch s.stage {
 		case stHeader:
@@ -256,10 +261,10 @@ func (p *Parser) begin(env *protocol.Env, dir protocol.Dir) bool {
 	s.cur = &Packet{Dir: dir, Type: s.typ(), QoS: s.qos(), Retain: s.first&flagRetain != 0, Dup: s.first&flagDup != 0}
 	switch t := s.typ(); {
 	case t == 0:
-		p.alone(env, s.cur, "unassigned_msg_type")
+		s.told(env, p.alone(env, s.cur, "unassigned_msg_type"))
 		return p.skip(s)
 	case s.qos() == 3:
-		p.alone(env, s.cur, "invalid_qos_level")
+		s.told(env, p.alone(env, s.cur, "invalid_qos_level"))
 		return p.skip(s)
 	case t == Publish:
 		s.stage = stPublish
@@ -272,6 +277,7 @@ func (p *Parser) begin(env *protocol.Env, dir protocol.Dir) bool {
 		// shall hide a thing in a will or among properties.
 		s.cur.skip(s.length)
 		s.tx = p.place(env, s.cur)
+		s.told(env, s.tx)
 		p.object(env, dir, &protocol.Object{})
 	case s.left == 0:
 		p.body(env, dir)
@@ -300,6 +306,7 @@ func (p *Parser) body(env *protocol.Env, dir protocol.Dir) {
 	ok := s.cur.read(s.buf, p)
 	s.cur.kept = len(s.buf)
 	tx := p.place(env, s.cur)
+	s.told(env, tx)
 	if !ok {
 		tx.AddEvent("malformed_traffic")
 	}
@@ -347,6 +354,7 @@ func (p *Parser) publish(env *protocol.Env, dir protocol.Dir, data []byte) (int,
 		c.skip(s.length)
 	}
 	s.tx = p.place(env, c)
+	s.told(env, s.tx)
 	p.object(env, dir, &protocol.Object{Name: text(c.Topic), ContentType: c.contentType()})
 	if s.left == 0 {
 		p.content(env, dir, nil)
@@ -425,13 +433,17 @@ func (p *Parser) malformed(env *protocol.Env, dir protocol.Dir) {
 	if c == nil {
 		c = &Packet{Dir: dir}
 	}
-	p.alone(env, c, "malformed_traffic")
+	tx := p.alone(env, c, "malformed_traffic")
+	if s.cur != nil {
+		s.told(env, tx)
+	}
 }
 
 // Gap implements protocol.Parser. A hole within a content leaves the next
 // message where it is; after any other the messages' borders are lost.
 func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	s := &p.side[dir]
+	s.since += int(n)
 	if n > uint64(s.left) || s.stage != stContent && s.stage != stSkip {
 		p.End(env, dir)
 		return protocol.Error
@@ -453,8 +465,12 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 
 // End implements protocol.Parser.
 func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
-	p.close(env, &p.side[dir], protocol.ObjectTruncated)
-	p.next(&p.side[dir])
+	s := &p.side[dir]
+	if s.cur != nil {
+		s.told(env, nil) // it never came as a whole
+	}
+	p.close(env, s, protocol.ObjectTruncated)
+	p.next(s)
 	for _, tx := range p.txs.Live {
 		if tx.In(dir) {
 			p.wait.advance(tx, dir, Done)

@@ -42,6 +42,7 @@ const (
 func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		Events: []string{"malformed_data", "too_many_transactions"},
+		Frames: frames[:],
 		ID:     protocol.NFS, TCP: true, UDP: true, Ports: []uint16{2049},
 		Probe: probe, Answer: answer, ProbeDatagram: probeDatagram, First: protocol.DirsToServer,
 		New: func(*protocol.Env) protocol.Parser {
@@ -137,6 +138,11 @@ type side struct {
 	have int
 	left uint32
 	last bool
+	// begun tells that there was a fragment before.
+	begun bool
+	// size is the length of a message in one fragment, 0 for others; since counts
+	// what was given from its first byte on.
+	size, since int
 
 	stage stage
 	buf   []byte
@@ -179,8 +185,10 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 // Parse implements protocol.Parser.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	s := &p.side[dir]
+	s.since += len(data)
 	if env.Datagram {
 		p.begin(s)
+		s.marked(env, dir, 0, len(data), len(data))
 		p.feed(env, dir, data)
 		p.end(env, dir)
 		return protocol.Continue
@@ -194,10 +202,15 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			}
 			s.have = 0
 			m := binary.BigEndian.Uint32(s.mark[:])
+			first := s.last || !s.begun
+			s.begun = true
 			s.left, s.last = m&^(1<<31), m>>31 == 1
 			if s.left > 1<<28 {
 				p.malformed(env, dir)
 				return p.giveUp(env)
+			}
+			if first {
+				s.marked(env, dir, len(s.mark), len(data), int(s.left))
 			}
 			if s.left == 0 && s.last {
 				p.end(env, dir)
@@ -286,6 +299,7 @@ func (p *Parser) look(env *protocol.Env, dir protocol.Dir, whole bool) {
 	case readDone:
 		s.stage = stSkip
 		p.apply(env, dir, m) // it may go on with content
+		p.taken(env, dir, m)
 		if m.broken {
 			p.malformed(env, dir)
 		}
@@ -352,6 +366,7 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 		return p.giveUp(env)
 	}
 	s.left -= uint32(n)
+	s.since += int(n)
 	if s.stage == stHead && len(s.buf) > 0 {
 		p.look(env, dir, false) // content may have begun
 	}

@@ -42,6 +42,9 @@ type message struct {
 	// breaks the rules.
 	rest   int
 	broken bool
+	// credEnd is where a call's credentials end, begin where what the program makes
+	// of the message begins; 0 where there is none.
+	credEnd, begin int
 }
 
 // result says what became of reading a message.
@@ -80,6 +83,7 @@ func (m *message) parseCall(x *xdr) result {
 	rpc, prog := x.u32(), x.u32()
 	m.version, m.procedure = x.u32(), x.u32()
 	m.readCredentials(x)
+	m.credEnd = x.at
 	x.u32()
 	x.opaque(400)
 	if x.short {
@@ -106,6 +110,7 @@ func (m *message) parseCall(x *xdr) result {
 	case gssIntegrity:
 		x.skip(8) // a length, and a number
 	}
+	m.begin = x.at
 	return m.arguments(x)
 }
 
@@ -160,6 +165,7 @@ func (m *message) parseReply(x *xdr, p *Parser) result {
 	case gssIntegrity:
 		x.skip(8)
 	}
+	m.begin = x.at
 	return m.results(x)
 }
 

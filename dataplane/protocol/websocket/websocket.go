@@ -55,6 +55,7 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		Events: []string{eventSkipped, eventLimit},
 		ID:     protocol.WebSocket,
+		Frames: frames[:],
 		New: func(env *protocol.Env) protocol.Parser {
 			l := env.Limits.WebSocket
 			return &Parser{limit: cmp.Or(l.MaxPayload, defaultPayload), base64: l.Base64, printable: l.Printable}
@@ -182,7 +183,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		if s.have < s.headLen() {
 			continue
 		}
-		if !p.begin(env, dir, s) {
+		if !p.begin(env, dir, s, len(data)) {
 			return p.fail(env)
 		}
 	}
@@ -207,10 +208,11 @@ func (s *side) headLen() int {
 	return n
 }
 
-// begin begins the frame whose header is there.
-func (p *Parser) begin(env *protocol.Env, dir protocol.Dir, s *side) bool {
+// begin begins the frame whose header is there; behind bytes of what was given
+// follow that.
+func (p *Parser) begin(env *protocol.Env, dir protocol.Dir, s *side, behind int) bool {
 	f := &Frame{Dir: dir, first: s.head[0], masked: s.head[1]&0x80 != 0}
-	at := 2
+	at, head := 2, s.have
 	switch s.left = uint64(s.head[1] & 0x7f); s.left {
 	case 126:
 		s.left = uint64(binary.BigEndian.Uint16(s.head[2:]))
@@ -235,6 +237,7 @@ func (p *Parser) begin(env *protocol.Env, dir protocol.Dir, s *side) bool {
 			p.bound()
 		}
 		s.tx = p.txs.Add(f, env.Now)
+		announce(env, s.tx, head, behind, int64(s.left))
 	}
 	s.tx.Only = protocol.DirsToServer << dir
 	s.tx.Progress[dir], s.tx.Progress[dir.Other()] = Header, Done
