@@ -128,10 +128,13 @@ type end struct {
 	proposals  [][]attribute
 }
 
-// The bounds of what is kept of a flow.
+// The bounds of what is kept of a flow, all of which is in each of its later records.
+// The longest keys there are have a good kilobyte, vendors mostly a hash.
 const (
 	maxProposals = 64
 	maxVendors   = 64
+	maxVendor    = 256
+	maxKept      = 2048
 )
 
 // Txs implements protocol.Parser.
@@ -166,11 +169,11 @@ func (p *Parser) note(m *Message, tx *protocol.Tx) {
 		return
 	}
 	e := &p.seen[m.Dir]
-	if m.key != nil {
-		e.key = m.key
+	if m.key != nil && len(m.key) <= maxKept {
+		e.key = bytes.Clone(m.key)
 	}
-	if m.nonce != nil {
-		e.nonce = m.nonce
+	if m.nonce != nil && len(m.nonce) <= maxKept {
+		e.nonce = bytes.Clone(m.nonce)
 	}
 	if m.hasDOI {
 		p.doi, p.named = m.doi, true
@@ -184,8 +187,8 @@ next:
 				continue next
 			}
 		}
-		if len(p.vendors) < maxVendors {
-			p.vendors = append(p.vendors, v)
+		if len(p.vendors) < maxVendors && len(v) <= maxVendor {
+			p.vendors = append(p.vendors, bytes.Clone(v))
 		}
 	}
 }
