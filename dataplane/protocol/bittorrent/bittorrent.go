@@ -63,14 +63,12 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		// Somebody else's: one message of a scanner does not make a flow the hash table's.
 		p.End(env, protocol.ToServer)
 		p.End(env, protocol.ToClient)
-		env.SwitchTo, env.Rest = protocol.Unknown, data
-		return protocol.Switch
+		st, _ := env.Foreign(data)
+		return st
 	}
 	p.rest.Data(env, dir, data)
 	m, ok := parse(bytes.Clone(data))
-	tx := p.txs.Add(m, env.Now)
-	tx.Only = protocol.DirsToServer << dir
-	tx.Progress = [2]uint8{Done, Done}
+	tx := p.txs.AddMessage(m, env.Now, dir, Done)
 	if !ok {
 		tx.AddEvent("malformed_packet")
 	}

@@ -39,6 +39,8 @@ const (
 	eventManyProposals = "multiple_server_proposal"
 )
 
+var ports = []uint16{500, 4500}
+
 // Definition describes IKE.
 func Definition() *protocol.Definition {
 	spec := func(slot uint8, name string, dirs protocol.Dirs, multi bool) protocol.BufferSpec {
@@ -47,7 +49,7 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		Events: []string{eventMalformed, eventNoEncryption, eventWeakEnc, eventWeakPRF, eventWeakDH, eventWeakAuth, eventNoDH, eventNoAuth,
 			eventInvalid, eventUnknown, eventExtra, eventManyProposals},
-		ID: protocol.IKE, UDP: true, Ports: []uint16{500, 4500},
+		ID: protocol.IKE, UDP: true, Ports: ports,
 		ProbeDatagram: probe,
 		New:           func(env *protocol.Env) protocol.Parser { return &Parser{brief: env.Limits.IKE.Brief} },
 		Buffers: []protocol.BufferSpec{
@@ -143,15 +145,20 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 // Parse implements protocol.Parser. ESP and keep-alives in the same flow are
 // passed over. All is looked through as it stands.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
-	p.rest.Data(env, dir, data)
 	b, ok := sound(data)
+	if !ok {
+		if st, foreign := env.Foreign(data, ports...); foreign {
+			p.End(env, protocol.ToServer)
+			p.End(env, protocol.ToClient)
+			return st
+		}
+	}
+	p.rest.Data(env, dir, data)
 	if !ok || len(p.txs.Live) >= env.Limits.Tx(protocol.IKE) {
 		return protocol.Continue
 	}
 	m := &Message{Dir: dir, raw: bytes.Clone(b)}
-	tx := p.txs.Add(m, env.Now)
-	tx.Only = protocol.DirsToServer << dir
-	tx.Progress = [2]uint8{Done, Done}
+	tx := p.txs.AddMessage(m, env.Now, dir, Done)
 	m.read(tx)
 	p.note(m, tx)
 	return protocol.Continue

@@ -220,9 +220,7 @@ func (p *Parser) add(env *protocol.Env, dir protocol.Dir, m *Message) {
 	if len(p.txs.Live) >= env.Limits.Tx(protocol.RDP) {
 		return
 	}
-	tx := p.txs.Add(m, env.Now)
-	tx.Only = protocol.DirsToServer << dir
-	tx.Progress = [2]uint8{Done, Done}
+	p.txs.AddMessage(m, env.Now, dir, Done)
 }
 
 // Unread implements protocol.Opaque.

@@ -18,12 +18,14 @@ const (
 	Done
 )
 
+var ports = []uint16{5060, 5061}
+
 // Definition describes SIP. A request is the client's and a response the
 // server's; a message the other way round, which UDP allows, is looked through
 // for content and is an anomaly, as in Suricata.
 func Definition() *protocol.Definition {
 	d := &protocol.Definition{
-		ID: protocol.SIP, TCP: true, UDP: true, Ports: []uint16{5060, 5061},
+		ID: protocol.SIP, TCP: true, UDP: true, Ports: ports,
 		Probe: probe, ProbeDatagram: probeDatagram,
 		Reversed: func(b []byte) bool { return isResponse(skipBlank(b)) },
 		New:      func(*protocol.Env) protocol.Parser { return &Parser{} },
@@ -269,9 +271,9 @@ func (p *Parser) datagram(env *protocol.Env, dir protocol.Dir, data []byte) prot
 	first, _, _ := bytes.Cut(head, []byte("\n"))
 	if _, ok := parseStart(trimEOL(first)); !ok || len(head) > env.Limits.MaxHeader {
 		if binary(data) {
-			// Somebody else's: one message of a scanner does not make a flow SIP's.
-			env.SwitchTo, env.Rest = protocol.Unknown, data
-			return protocol.Switch
+			if st, foreign := env.Foreign(data, ports...); foreign {
+				return st
+			}
 		}
 		p.malformed(env, dir, data)
 		return protocol.Continue
@@ -358,15 +360,12 @@ func (p *Parser) lose(env *protocol.Env, dir protocol.Dir) {
 // malformed makes a transaction of what is no message. A datagram's bytes are an
 // object.
 func (p *Parser) malformed(env *protocol.Env, dir protocol.Dir, data []byte) {
-	tx := p.txs.Add(&Message{Dir: dir}, env.Now)
-	tx.Only = protocol.DirsToServer << dir
-	tx.AddEvent("invalid_data")
-	tx.Progress = [2]uint8{Done, Done}
+	p.txs.AddMessage(&Message{Dir: dir}, env.Now, dir, Done).AddEvent("invalid_data")
 	p.side[dir].buf, p.side[dir].sound = nil, false
 	if len(data) == 0 {
 		return
 	}
-	o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Total: uint64(len(data)), Exact: true}
+	o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: p.txs.Last(), Total: uint64(len(data)), Exact: true}
 	env.Objects.OpenObject(o)
 	env.Objects.ObjectData(o, data)
 	env.Objects.CloseObject(o, protocol.ObjectClosed)
