@@ -1,8 +1,8 @@
 // Package rfb reads the handshake of RFB 3.3, 3.7 and 3.8 (RFC 6143), the protocol
 // of VNC, and what a client pastes afterwards. It takes ordered bytes and gives a
 // transaction for the handshake and one, with an object, for each text that the
-// client puts into the server's clipboard. Pixels are not read. It knows no flows
-// and no rules.
+// client puts into the server's clipboard. What the server sends then, pixels mostly,
+// is not taken apart but looked through as it stands. It knows no flows and no rules.
 package rfb
 
 import (
@@ -82,10 +82,10 @@ const (
 	stResponse // to the challenge
 	stShared
 	stMessage
-	stCut  // text for the clipboard
-	stRest // what cannot be told apart any more
+	stCut // text for the clipboard
 	// Of both.
-	stSkip // nothing is read
+	stRest // what is not told apart
+	stSkip // nothing: it has ended
 )
 
 // side is one direction.
@@ -273,7 +273,7 @@ func (p *Parser) take(env *protocol.Env, dir protocol.Dir, b []byte) {
 	case stServerInit:
 		h.init(b)
 		p.advance(dir, Done)
-		s.step = stSkip
+		s.step = stRest
 	case stChosen:
 		p.choose(uint32(b[0]))
 		if s.step == stRest {

@@ -78,6 +78,9 @@ func TestDialogues(t *testing.T) {
 	)
 	open33 := tcp(s(v33), c(v33), s("\x00\x00\x00\x01"), c("\x01"), s(desktop))
 	f("3.3 without security", open33, versions("3")+none+`}`+shared+frame)
+	pixels := tcp(s("\x00\x00a"), s("nd more"))
+	pixels.Chunks = append(append([]protocoltest.Chunk(nil), open33.Chunks...), pixels.Chunks...)
+	f("pixels", pixels, versions("3")+none+`}`+shared+frame, ` "\x00\x00and more" CLOSED missing 0`)
 	f("3.3", tcp(s(v33), c(v33), s("\x00\x00\x00\x02"+challenge), c(response), s(okay), c("\x01"), s(desktop)), versions("3")+vnc+`"OK"}`+shared+frame)
 	f("3.3 refused", tcp(s(v33), c(v33), s("\x00\x00\x00\x00"+long("too many"))), versions("3")+`,"authentication":{"security_type":0},"server_security_failure_reason":"too many"}`)
 	f("3.3 failed", tcp(s(v33), c(v33), s("\x00\x00\x00\x02"+challenge), c(response), s(failed)), versions("3")+vnc+`"FAIL"}}`)
@@ -204,8 +207,10 @@ func TestCaptures(t *testing.T) {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		if len(r.Objects) > 0 {
-			t.Errorf("%d objects of messages that paste nothing", len(r.Objects))
+		for _, o := range r.Objects {
+			if o.Dir != protocol.ToClient || o.Kind != protocol.KindStream {
+				t.Errorf("%q is no pixels, of messages that paste nothing", o.Data)
+			}
 		}
 	}
 	f("003.007 1  1280x800 aneagles@localhost.localdomain []", "rfb-parser", "input.pcap")
