@@ -43,7 +43,8 @@ const slotPayload = 0
 
 // maxFrames bounds the frames that wait to be looked at, all of one packet or of what
 // one has completed. They may be as short as two bytes and many, and none of them shall
-// hide those behind it from rules; of yet more only the content is looked through.
+// hide those behind it from rules; of yet more only the content is looked through. What
+// is configured for the protocol comes before it.
 const maxFrames = 1 << 14
 
 // defaultPayload bounds what rules and records see of a message.
@@ -236,7 +237,7 @@ func (p *Parser) begin(env *protocol.Env, dir protocol.Dir, s *side) bool {
 	switch {
 	case p.within != nil:
 		s.tx = &protocol.Tx{State: f}
-	case len(p.txs.Live) >= max(env.Limits.Tx(protocol.WebSocket), maxFrames):
+	case len(p.txs.Live) >= cmp.Or(env.Limits.TxOf[protocol.WebSocket], maxFrames):
 		p.txs.Last().AddEvent(eventLimit)
 		s.tx = &protocol.Tx{State: f}
 	default:
