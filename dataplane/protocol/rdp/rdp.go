@@ -207,7 +207,7 @@ func (p *Parser) packet(env *protocol.Env, dir protocol.Dir, b []byte) protocol.
 			p.add(env, dir, c)
 			if dir == protocol.ToClient {
 				p.sealed = c.method != 0
-				p.side[protocol.ToServer].end()
+				p.leave(env, protocol.ToServer)
 				p.side[protocol.ToClient].end()
 			}
 		}

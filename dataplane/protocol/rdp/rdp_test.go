@@ -112,6 +112,24 @@ func TestNoBeginning(t *testing.T) {
 	f("\x03\x00\x00\x40 that is cut short", 9)
 }
 
+// TestUnfinished holds that a client's first packet is looked through where the server
+// does not wait for all of it.
+func TestUnfinished(t *testing.T) {
+	const part = "\x03\x00\x00\x40 a part"
+	f := func(name, answer string) {
+		t.Helper()
+		r := protocoltest.Run(Definition(), protocoltest.TCP(3389, c(part), s(answer)))
+		for _, o := range r.Objects {
+			if o.Dir == protocol.ToServer && string(o.Data) == part {
+				return
+			}
+		}
+		t.Errorf("%s: %+v", name, r.Objects)
+	}
+	f("settings", connect(0x66, "McDn", block(serverSecurity, u32(2)+u32(2))))
+	f("TLS", packet(x224Confirm, nego(negResponse, 3, 2)))
+}
+
 // TestUnread holds that what is encrypted is told, and what is not is looked through.
 func TestUnread(t *testing.T) {
 	f := func(method uint32, encrypted uint64, seen bool) {
