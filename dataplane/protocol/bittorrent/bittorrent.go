@@ -61,9 +61,7 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	if len(data) > 0 && data[0] != 'd' {
 		// Somebody else's: one message of a scanner does not make a flow the hash table's.
-		p.End(env, protocol.ToServer)
-		p.End(env, protocol.ToClient)
-		st, _ := env.Foreign(data)
+		st, _ := p.rest.Foreign(env, data)
 		return st
 	}
 	p.rest.Data(env, dir, data)

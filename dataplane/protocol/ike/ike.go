@@ -147,9 +147,7 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	b, ok := sound(data)
 	if !ok {
-		if st, foreign := env.Foreign(data, ports...); foreign {
-			p.End(env, protocol.ToServer)
-			p.End(env, protocol.ToClient)
+		if st, foreign := p.rest.Foreign(env, data, ports...); foreign {
 			return st
 		}
 	}

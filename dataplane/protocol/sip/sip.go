@@ -271,7 +271,7 @@ func (p *Parser) datagram(env *protocol.Env, dir protocol.Dir, data []byte) prot
 	first, _, _ := bytes.Cut(head, []byte("\n"))
 	if _, ok := parseStart(trimEOL(first)); !ok || len(head) > env.Limits.MaxHeader {
 		if binary(data) {
-			if st, foreign := env.Foreign(data, ports...); foreign {
+			if st, foreign := p.rest.Foreign(env, data, ports...); foreign {
 				return st
 			}
 		}
