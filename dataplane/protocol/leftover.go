@@ -1,5 +1,7 @@
 package protocol
 
+import "slices"
+
 // Leftover gives the bytes of a flow to the classifiers as they stand, one object a
 // direction, for parsers whose protocol has no content of its own: nobody shall
 // hide a thing behind the first bytes of another protocol. The zero value is ready.
@@ -31,4 +33,18 @@ func (l *Leftover) End(env *Env, dir Dir) {
 		l.obj[dir] = nil
 		env.Objects.CloseObject(o, ObjectClosed)
 	}
+}
+
+// Foreign answers a datagram that is not of the parser's protocol: both directions end
+// and it is recognised anew, since one message of a scanner must not hide what other
+// protocols send in the same flow. On a port of the protocol itself, with ok false, it
+// stays with the parser: junk must not end the reading of what is meant for it.
+func (l *Leftover) Foreign(env *Env, data []byte, ports ...uint16) (st Status, ok bool) {
+	if slices.Contains(ports, env.DstPort) {
+		return Continue, false
+	}
+	l.End(env, ToServer)
+	l.End(env, ToClient)
+	env.SwitchTo, env.Rest = Unknown, data
+	return Switch, true
 }

@@ -266,12 +266,24 @@ func (s *Session) after(r *Registry, env *Env, dir Dir, st Status, off uint64) S
 		from[dir] = off
 		s.fail(from)
 		s.state[ToServer] |= broken
+		s.close(env)
 	case Switch:
 		to, rest, hint := env.SwitchTo, env.Rest, env.Hint
 		env.SwitchTo, env.Rest, env.Hint = Unknown, nil, nil
 		return s.change(r, env, dir, to, rest, hint)
 	}
 	return st
+}
+
+// close ends what a parser that failed has under way, in the other direction too: no
+// more of it comes, and what waits for the end of an object would wait for ever.
+func (s *Session) close(env *Env) {
+	for d := range s.state {
+		if s.state[d]&ended == 0 {
+			s.frame(env, Dir(d), s.offset[d], 0)
+			s.parser.End(env, Dir(d))
+		}
+	}
 }
 
 // become makes the flow one of the protocol that its parser has found carried, where

@@ -48,17 +48,25 @@ func probe(_ protocol.Dir, b []byte) protocol.Certainty {
 }
 
 // Parser is the hash table's protocol in one flow.
-type Parser struct{ txs protocol.TxList }
+type Parser struct {
+	txs  protocol.TxList
+	rest protocol.Leftover
+}
 
 // Txs implements protocol.Parser.
 func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 
-// Parse implements protocol.Parser.
+// Parse implements protocol.Parser. All is looked through as it stands: a message has
+// room for anything.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
+	if len(data) > 0 && data[0] != 'd' {
+		// Somebody else's: one message of a scanner does not make a flow the hash table's.
+		st, _ := p.rest.Foreign(env, data)
+		return st
+	}
+	p.rest.Data(env, dir, data)
 	m, ok := parse(bytes.Clone(data))
-	tx := p.txs.Add(m, env.Now)
-	tx.Only = protocol.DirsToServer << dir
-	tx.Progress = [2]uint8{Done, Done}
+	tx := p.txs.AddMessage(m, env.Now, dir, Done)
 	if !ok {
 		tx.AddEvent("malformed_packet")
 	}
@@ -69,7 +77,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 func (p *Parser) Gap(*protocol.Env, protocol.Dir, uint64) protocol.Status { return protocol.Continue }
 
 // End implements protocol.Parser; every message is complete.
-func (p *Parser) End(*protocol.Env, protocol.Dir) {}
+func (p *Parser) End(env *protocol.Env, dir protocol.Dir) { p.rest.End(env, dir) }
 
 // Buffer implements protocol.Parser; there are no buffers.
 func (p *Parser) Buffer(*protocol.Tx, protocol.BufferID, protocol.Dir, int) ([]byte, bool) {

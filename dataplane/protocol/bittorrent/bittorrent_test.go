@@ -65,6 +65,19 @@ func TestMessages(t *testing.T) {
 	f("", "none malformed_packet")
 }
 
+// TestContent holds that all of a flow is looked through, and that a message does not
+// hide what another protocol sends behind it.
+func TestContent(t *testing.T) {
+	query := "> d1:ad" + id + "4:note8:a secrete1:q4:ping1:t2:aa1:y1:qe"
+	r := protocoltest.Run(Definition(), datagrams(query, "> d1:a another", "> hello"))
+	if len(r.Objects) != 1 || string(r.Objects[0].Data) != query[2:]+"d1:a another" || r.Objects[0].State != protocol.ObjectClosed {
+		t.Errorf("%+v", r.Objects)
+	}
+	if r.Status != protocol.Switch || r.SwitchTo != protocol.Unknown || r.Rest != "hello" {
+		t.Errorf("status %d to %s with %q", r.Status, r.SwitchTo, r.Rest)
+	}
+}
+
 func TestProbe(t *testing.T) {
 	f := func(b string, want protocol.Certainty) {
 		t.Helper()

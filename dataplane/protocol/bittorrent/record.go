@@ -1,7 +1,6 @@
 package bittorrent
 
 import (
-	"bytes"
 	"encoding/hex"
 	"net/netip"
 
@@ -59,11 +58,11 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	e := &eveDHT{TransactionID: hex.EncodeToString(m.TransactionID), ClientVersion: hex.EncodeToString(m.Version)}
 	switch m.Type {
 	case 'q':
-		e.RequestType, e.Request = text([]byte(m.Query)), m.body()
+		e.RequestType, e.Request = protocol.Text([]byte(m.Query)), m.body()
 	case 'r':
 		e.Response = m.body()
 	case 'e':
-		e.Error = &eveError{m.Code, text(m.Text)}
+		e.Error = &eveError{m.Code, protocol.Text(m.Text)}
 	}
 	ev.SetExtra("bittorrent_dht", e)
 }
@@ -86,8 +85,6 @@ func eveNodes(list []Node) (out []eveNode) {
 
 // ip gives an address as EVE spells it: IPv6 in full.
 func ip(a netip.AddrPort) string { return a.Addr().StringExpanded() }
-
-func text(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))) }
 
 var logDHT = []string{"bittorrent_dht"}
 

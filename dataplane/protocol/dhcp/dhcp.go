@@ -54,11 +54,13 @@ const (
 	eventTruncated = "truncated_options"
 )
 
+var ports = []uint16{67, 68}
+
 // Definition describes DHCP.
 func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		Events: []string{eventMalformed, eventTruncated},
-		ID:     protocol.DHCP, UDP: true, Ports: []uint16{67, 68},
+		ID:     protocol.DHCP, UDP: true, Ports: ports,
 		ProbeDatagram: probe,
 		New:           func(env *protocol.Env) protocol.Parser { return &Parser{brief: env.Limits.DHCP.Brief} },
 		Complete:      [2]uint8{Done, Done},
@@ -207,15 +209,19 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 // Parse implements protocol.Parser. What is no message among messages is passed
 // over: servers do the same. All is looked through as it stands.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
+	ok := sound(data)
+	if !ok {
+		if st, foreign := p.rest.Foreign(env, data, ports...); foreign {
+			return st
+		}
+	}
 	p.rest.Data(env, dir, data)
-	if !sound(data) || len(p.txs.Live) >= env.Limits.Tx(protocol.DHCP) {
+	if !ok || len(p.txs.Live) >= env.Limits.Tx(protocol.DHCP) {
 		return protocol.Continue
 	}
 	m := &Message{Dir: dir, raw: bytes.Clone(data)}
 	m.read()
-	tx := p.txs.Add(m, env.Now)
-	tx.Only = protocol.DirsToServer << dir
-	tx.Progress = [2]uint8{Done, Done}
+	tx := p.txs.AddMessage(m, env.Now, dir, Done)
 	if m.malformed {
 		tx.AddEvent(eventMalformed)
 	}

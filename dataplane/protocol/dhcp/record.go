@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
-	"strings"
 
 	"sluice/dataplane/protocol"
 	"sluice/events"
@@ -104,7 +103,7 @@ func (e *eveDHCP) take(o option, more bool) {
 	case optClientID:
 		e.ClientID = colons(o.data[1:])
 	case optHostname:
-		e.Hostname = text(o.data)
+		e.Hostname = protocol.Text(o.data)
 	}
 	if !more {
 		return
@@ -125,7 +124,7 @@ func (e *eveDHCP) take(o option, more bool) {
 	case optRouter:
 		e.Routers = addresses(o.data)
 	case optVendorClass:
-		e.VendorClass = text(o.data)
+		e.VendorClass = protocol.Text(o.data)
 	case optParameters:
 		for _, c := range o.data {
 			if name := parameters[c]; name != "" && len(e.Params) < maxOptions {
@@ -139,9 +138,6 @@ func seconds(b []byte) *uint32 {
 	v := binary.BigEndian.Uint32(b)
 	return &v
 }
-
-// text gives what a client wrote; what is no UTF-8 is replaced.
-func text(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
 
 // address gives an IPv4 address; empty for what has another length.
 func address(b []byte) string {

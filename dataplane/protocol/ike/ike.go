@@ -39,6 +39,8 @@ const (
 	eventManyProposals = "multiple_server_proposal"
 )
 
+var ports = []uint16{500, 4500}
+
 // Definition describes IKE.
 func Definition() *protocol.Definition {
 	spec := func(slot uint8, name string, dirs protocol.Dirs, multi bool) protocol.BufferSpec {
@@ -47,7 +49,7 @@ func Definition() *protocol.Definition {
 	return &protocol.Definition{
 		Events: []string{eventMalformed, eventNoEncryption, eventWeakEnc, eventWeakPRF, eventWeakDH, eventWeakAuth, eventNoDH, eventNoAuth,
 			eventInvalid, eventUnknown, eventExtra, eventManyProposals},
-		ID: protocol.IKE, UDP: true, Ports: []uint16{500, 4500},
+		ID: protocol.IKE, UDP: true, Ports: ports,
 		ProbeDatagram: probe,
 		New:           func(env *protocol.Env) protocol.Parser { return &Parser{brief: env.Limits.IKE.Brief} },
 		Buffers: []protocol.BufferSpec{
@@ -128,10 +130,13 @@ type end struct {
 	proposals  [][]attribute
 }
 
-// The bounds of what is kept of a flow.
+// The bounds of what is kept of a flow, all of which is in each of its later records.
+// The longest keys there are have a good kilobyte, vendors mostly a hash.
 const (
 	maxProposals = 64
 	maxVendors   = 64
+	maxVendor    = 256
+	maxKept      = 2048
 )
 
 // Txs implements protocol.Parser.
@@ -140,15 +145,18 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 // Parse implements protocol.Parser. ESP and keep-alives in the same flow are
 // passed over. All is looked through as it stands.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
-	p.rest.Data(env, dir, data)
 	b, ok := sound(data)
+	if !ok {
+		if st, foreign := p.rest.Foreign(env, data, ports...); foreign {
+			return st
+		}
+	}
+	p.rest.Data(env, dir, data)
 	if !ok || len(p.txs.Live) >= env.Limits.Tx(protocol.IKE) {
 		return protocol.Continue
 	}
 	m := &Message{Dir: dir, raw: bytes.Clone(b)}
-	tx := p.txs.Add(m, env.Now)
-	tx.Only = protocol.DirsToServer << dir
-	tx.Progress = [2]uint8{Done, Done}
+	tx := p.txs.AddMessage(m, env.Now, dir, Done)
 	m.read(tx)
 	p.note(m, tx)
 	return protocol.Continue
@@ -166,11 +174,11 @@ func (p *Parser) note(m *Message, tx *protocol.Tx) {
 		return
 	}
 	e := &p.seen[m.Dir]
-	if m.key != nil {
-		e.key = m.key
+	if m.key != nil && len(m.key) <= maxKept {
+		e.key = bytes.Clone(m.key)
 	}
-	if m.nonce != nil {
-		e.nonce = m.nonce
+	if m.nonce != nil && len(m.nonce) <= maxKept {
+		e.nonce = bytes.Clone(m.nonce)
 	}
 	if m.hasDOI {
 		p.doi, p.named = m.doi, true
@@ -184,8 +192,8 @@ next:
 				continue next
 			}
 		}
-		if len(p.vendors) < maxVendors {
-			p.vendors = append(p.vendors, v)
+		if len(p.vendors) < maxVendors && len(v) <= maxVendor {
+			p.vendors = append(p.vendors, bytes.Clone(v))
 		}
 	}
 }

@@ -133,17 +133,11 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		switch {
 		case s.buf[0] != 3:
 			// Without this header comes only what is sent once both ends know each other.
-			if s.packets == 0 {
-				return protocol.Error
-			}
-			s.end()
+			p.leave(env, dir)
 		case len(s.buf) == tpktLen:
 			n := int(binary.BigEndian.Uint16(s.buf[2:]))
-			if s.packets == 0 && n > maxFirst {
-				return protocol.Error
-			}
-			if n <= tpktLen || n > maxPacket {
-				s.end()
+			if n <= tpktLen || n > maxPacket || s.packets == 0 && n > maxFirst {
+				p.leave(env, dir)
 			}
 		case len(s.buf) == need:
 			if s.packets == 0 {
@@ -156,8 +150,8 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 				s.end()
 			}
 			if st == protocol.Switch {
-				p.rest.End(env, protocol.ToServer)
-				p.rest.End(env, protocol.ToClient)
+				p.End(env, protocol.ToServer)
+				p.End(env, protocol.ToClient)
 				env.SwitchTo, env.Rest = protocol.TLS, data
 				return st
 			}
@@ -168,6 +162,16 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 
 // end stops taking a direction apart.
 func (s *side) end() { s.over, s.buf = true, nil }
+
+// leave stops taking a direction apart. Of its first packet nothing was looked through
+// so far.
+func (p *Parser) leave(env *protocol.Env, dir protocol.Dir) {
+	s := &p.side[dir]
+	if s.packets == 0 {
+		p.rest.Data(env, dir, s.buf)
+	}
+	s.end()
+}
 
 // after takes bytes behind the beginning.
 func (p *Parser) after(env *protocol.Env, dir protocol.Dir, b []byte) {
@@ -203,7 +207,7 @@ func (p *Parser) packet(env *protocol.Env, dir protocol.Dir, b []byte) protocol.
 			p.add(env, dir, c)
 			if dir == protocol.ToClient {
 				p.sealed = c.method != 0
-				p.side[protocol.ToServer].end()
+				p.leave(env, protocol.ToServer)
 				p.side[protocol.ToClient].end()
 			}
 		}
@@ -216,9 +220,7 @@ func (p *Parser) add(env *protocol.Env, dir protocol.Dir, m *Message) {
 	if len(p.txs.Live) >= env.Limits.Tx(protocol.RDP) {
 		return
 	}
-	tx := p.txs.Add(m, env.Now)
-	tx.Only = protocol.DirsToServer << dir
-	tx.Progress = [2]uint8{Done, Done}
+	p.txs.AddMessage(m, env.Now, dir, Done)
 }
 
 // Unread implements protocol.Opaque.
@@ -226,13 +228,16 @@ func (p *Parser) Unread(dir protocol.Dir) (encrypted, other uint64) { return p.s
 
 // Gap implements protocol.Parser. Behind a hole the beginning is over.
 func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
-	p.side[dir].end()
+	p.leave(env, dir)
 	p.rest.Gap(env, dir, n)
 	return protocol.Continue
 }
 
 // End implements protocol.Parser.
-func (p *Parser) End(env *protocol.Env, dir protocol.Dir) { p.rest.End(env, dir) }
+func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
+	p.leave(env, dir)
+	p.rest.End(env, dir)
+}
 
 // Buffer implements protocol.Parser; there are no buffers.
 func (p *Parser) Buffer(*protocol.Tx, protocol.BufferID, protocol.Dir, int) ([]byte, bool) {

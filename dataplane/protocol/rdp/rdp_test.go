@@ -88,9 +88,46 @@ func TestDialogues(t *testing.T) {
 		`{"tx_id":2,"event_type":"connect_request","client":{"version":"v5","desktop_width":1280,"desktop_height":1024,"color_depth":16,"keyboard_layout":"en-US","build":"Windows XP",`+
 			`"client_name":"WORKSTATION","keyboard_type":"enhanced","function_keys":12,"product_id":1,"capabilities":["support_errinfo_pdf"],"id":"55274-OEM","connection_hint":"lan"},`+
 			`"channels":["rdpdr","cliprdr"]}`, `{"tx_id":3,"event_type":"connect_response"}`)
-	f("no beginning of it", tcp(c("GET / HTTP/1.1\r\n\r\n")), protocol.Error)
+	f("no beginning of it", tcp(c("GET / HTTP/1.1\r\n\r\n")), protocol.Continue)
 	f("settings that are cut short", tcp(c(packet(x224Request, "")), c(connect(0x65, "Duca", block(clientCore, u32(0x80004)))), c(connect(0x65, "none", ""))), protocol.Continue,
 		`{"tx_id":0,"event_type":"initial_request"}`, `{"tx_id":1,"event_type":"connect_request"}`, `{"tx_id":2,"event_type":"connect_request"}`)
+}
+
+// TestNoBeginning holds that what is no packet is looked through from its first byte on.
+func TestNoBeginning(t *testing.T) {
+	f := func(data string, gap uint64) {
+		t.Helper()
+		d := protocoltest.TCP(3389, c(data))
+		if gap > 0 {
+			d.Chunks = append(d.Chunks, protocoltest.Chunk{Gap: gap})
+		}
+		r := protocoltest.CheckCuts(t, Definition(), d)
+		if len(r.Objects) != 1 || string(r.Objects[0].Data) != data || r.Objects[0].Missing != gap {
+			t.Errorf("%q: %+v", data, r.Objects)
+		}
+	}
+	f("GET / HTTP/1.1\r\n\r\n", 0)
+	f("\x03\x00\xff\xff and more", 0)
+	f("\x03\x00\x00\x40 that is cut short", 0)
+	f("\x03\x00\x00\x40 that is cut short", 9)
+}
+
+// TestUnfinished holds that a client's first packet is looked through where the server
+// does not wait for all of it.
+func TestUnfinished(t *testing.T) {
+	const part = "\x03\x00\x00\x40 a part"
+	f := func(name, answer string) {
+		t.Helper()
+		r := protocoltest.Run(Definition(), protocoltest.TCP(3389, c(part), s(answer)))
+		for _, o := range r.Objects {
+			if o.Dir == protocol.ToServer && string(o.Data) == part {
+				return
+			}
+		}
+		t.Errorf("%s: %+v", name, r.Objects)
+	}
+	f("settings", connect(0x66, "McDn", block(serverSecurity, u32(2)+u32(2))))
+	f("TLS", packet(x224Confirm, nego(negResponse, 3, 2)))
 }
 
 // TestUnread holds that what is encrypted is told, and what is not is looked through.

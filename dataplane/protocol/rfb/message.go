@@ -22,6 +22,9 @@ const (
 	msgQEMU           = 255
 )
 
+// maxEncodings is more than a client can ask for: the registry has some hundred.
+const maxEncodings = 256
+
 // messageLen gives the length of a client's message as far as it can be told from
 // what there is of it; of a text for the clipboard that is what goes before it.
 func messageLen(b []byte) int {
@@ -43,6 +46,9 @@ func messageLen(b []byte) int {
 	case msgSetPixelFormat:
 		return 20
 	case msgSetEncodings:
+		if tooMany(b) {
+			return 4
+		}
 		return counted(4, 2, 4)
 	case msgUpdateRequest, msgContinuous:
 		return 10
@@ -73,6 +79,11 @@ func messageLen(b []byte) int {
 	return 1
 }
 
+// tooMany reports whether a message asks for more encodings than there are.
+func tooMany(b []byte) bool {
+	return len(b) >= 4 && b[0] == msgSetEncodings && binary.BigEndian.Uint16(b[2:]) > maxEncodings
+}
+
 // isMessage reports whether a type is among those that are known.
 func isMessage(typ byte) bool {
 	switch typ {
@@ -87,11 +98,10 @@ type paste struct{}
 
 // message takes a message of the client, or what goes before a text.
 func (p *Parser) message(env *protocol.Env, s *side, b []byte) {
-	if !isMessage(b[0]) {
-		// An extension: where the next message begins cannot be told. What comes is
-		// looked through as it stands.
-		p.rest(env, s)
-		env.Objects.ObjectData(s.obj, b)
+	if !isMessage(b[0]) || tooMany(b) {
+		// An extension, or more encodings than there are: where the next message begins
+		// cannot be told. What comes is looked through as it stands.
+		p.rest(env, protocol.ToServer, nil)
 		return
 	}
 	if b[0] != msgCutText {
@@ -110,20 +120,33 @@ func (p *Parser) message(env *protocol.Env, s *side, b []byte) {
 	if extended {
 		o.ContentType, o.Encoding, o.Unscannable = "", "zlib", "encoding"
 	}
-	p.open(env, s, o)
+	p.open(env, protocol.ToServer, o)
 	s.step = stCut
 }
 
-// rest has all that follows looked through as plain bytes.
-func (p *Parser) rest(env *protocol.Env, s *side) {
-	p.open(env, s, &protocol.Object{Kind: protocol.KindStream, UntilEnd: true})
+// rest has what is held of a direction, data and all that follows looked through as
+// plain bytes, as one object that the first of them opens.
+func (p *Parser) rest(env *protocol.Env, dir protocol.Dir, data []byte) {
+	s := &p.side[dir]
 	s.step = stRest
+	held := s.buf
+	s.buf = nil
+	for _, b := range [...][]byte{held, data} {
+		if len(b) == 0 {
+			continue
+		}
+		if s.obj == nil {
+			p.open(env, dir, &protocol.Object{Kind: protocol.KindStream, UntilEnd: true})
+		}
+		env.Objects.ObjectData(s.obj, b)
+	}
 }
 
-func (p *Parser) open(env *protocol.Env, s *side, o *protocol.Object) {
+func (p *Parser) open(env *protocol.Env, dir protocol.Dir, o *protocol.Object) {
+	s := &p.side[dir]
 	s.tx = p.txs.Add(&paste{}, env.Now)
-	s.tx.Only = protocol.DirsToServer
-	o.Tx, o.Dir = s.tx, protocol.ToServer
+	s.tx.Only = protocol.DirsToServer << dir
+	o.Tx, o.Dir = s.tx, dir
 	s.obj = o
 	env.Objects.OpenObject(o)
 }
@@ -140,15 +163,12 @@ func (p *Parser) close(env *protocol.Env, s *side, state protocol.ObjectState) {
 	s.obj, s.tx = nil, nil
 }
 
-// content takes bytes of what is open and gives back those that follow it.
+// content takes bytes of a text and gives back those that follow it.
 func (p *Parser) content(env *protocol.Env, s *side, data []byte) []byte {
-	n := len(data)
-	if s.step == stCut {
-		n = int(min(uint32(n), s.left))
-		s.left -= uint32(n)
-	}
+	n := int(min(uint64(len(data)), uint64(s.left)))
+	s.left -= uint32(n)
 	env.Objects.ObjectData(s.obj, data[:n])
-	if s.step == stCut && s.left == 0 {
+	if s.left == 0 {
 		p.close(env, s, protocol.ObjectClosed)
 		s.step = stMessage
 	}

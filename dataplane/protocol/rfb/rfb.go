@@ -1,8 +1,8 @@
 // Package rfb reads the handshake of RFB 3.3, 3.7 and 3.8 (RFC 6143), the protocol
 // of VNC, and what a client pastes afterwards. It takes ordered bytes and gives a
 // transaction for the handshake and one, with an object, for each text that the
-// client puts into the server's clipboard. Pixels are not read. It knows no flows
-// and no rules.
+// client puts into the server's clipboard. What the server sends then, pixels mostly,
+// is not taken apart but looked through as it stands. It knows no flows and no rules.
 package rfb
 
 import (
@@ -82,10 +82,10 @@ const (
 	stResponse // to the challenge
 	stShared
 	stMessage
-	stCut  // text for the clipboard
-	stRest // what cannot be told apart any more
+	stCut // text for the clipboard
 	// Of both.
-	stSkip // nothing is read
+	stRest // what is not told apart
+	stSkip // nothing: it has ended
 )
 
 // side is one direction.
@@ -120,13 +120,18 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		switch s.step {
 		case stSkip:
 			return protocol.Skip
-		case stCut, stRest:
+		case stCut:
 			data = p.content(env, s, data)
 			continue
+		case stRest:
+			p.rest(env, dir, data)
+			return protocol.Continue
 		}
 		need, ok := p.need(dir)
 		if !ok || need > env.Limits.MaxHeader {
-			return p.broken("malformed_message")
+			p.broken("malformed_message")
+			p.rest(env, dir, nil)
+			continue
 		}
 		n := min(len(data), need-len(s.buf))
 		s.buf = append(s.buf, data[:n]...)
@@ -136,15 +141,15 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		}
 		// What was missing may tell how much more there is.
 		if need, ok = p.need(dir); !ok || need > env.Limits.MaxHeader {
-			return p.broken("malformed_message")
+			p.broken("malformed_message")
+			p.rest(env, dir, nil)
+			continue
 		}
 		if len(s.buf) < need {
 			continue
 		}
 		env.Frame(framePDU, need+len(data), int64(need), p.tx)
-		if st := p.take(env, dir, s.buf); st == protocol.Error {
-			return st
-		}
+		p.take(env, dir, s.buf)
 		s.buf = s.buf[:0]
 	}
 	if s.step == stSkip {
@@ -221,12 +226,14 @@ func (p *Parser) need(dir protocol.Dir) (n int, ok bool) {
 }
 
 // take takes a piece of the handshake or a message that is there as a whole.
-func (p *Parser) take(env *protocol.Env, dir protocol.Dir, b []byte) protocol.Status {
+func (p *Parser) take(env *protocol.Env, dir protocol.Dir, b []byte) {
 	s, h := &p.side[dir], &p.hs
 	switch s.step {
 	case stVersion:
 		if probe(dir, b) != protocol.Certain {
-			return p.broken("malformed_message")
+			p.broken("malformed_message")
+			p.rest(env, dir, nil)
+			return
 		}
 		h.Versions[dir] = [2]string{string(b[4:7]), string(b[8:11])}
 		p.advance(dir, Version)
@@ -266,10 +273,10 @@ func (p *Parser) take(env *protocol.Env, dir protocol.Dir, b []byte) protocol.St
 	case stServerInit:
 		h.init(b)
 		p.advance(dir, Done)
-		s.step = stSkip
+		s.step = stRest
 	case stChosen:
 		p.choose(uint32(b[0]))
-		if s.step == stSkip {
+		if s.step == stRest {
 			break
 		}
 		if s.step = stShared; h.Security == securityVNC {
@@ -286,7 +293,6 @@ func (p *Parser) take(env *protocol.Env, dir protocol.Dir, b []byte) protocol.St
 	case stMessage:
 		p.message(env, s, b)
 	}
-	return protocol.Continue
 }
 
 // choose notes the type of security of a connection. What other types bring is
@@ -306,11 +312,15 @@ func (p *Parser) confuse() {
 	p.over()
 }
 
-// over ends the handshake: nothing more is read of the connection.
+// over ends the handshake. What follows is not taken apart but looked through as it
+// stands: nobody shall hide a thing behind the first bytes of RFB. Messages of a
+// client that is past its part go on.
 func (p *Parser) over() {
 	p.tx.Progress = [2]uint8{Done, Done}
 	for d := range p.side {
-		p.side[d].step = stSkip
+		if s := &p.side[d]; s.step < stMessage {
+			s.step = stRest
+		}
 	}
 }
 
@@ -318,49 +328,49 @@ func (p *Parser) advance(dir protocol.Dir, progress uint8) {
 	p.tx.Progress[dir] = max(p.tx.Progress[dir], progress)
 }
 
-// broken notes that a direction cannot be read.
-func (p *Parser) broken(event string) protocol.Status {
+// broken notes that the handshake cannot be read.
+func (p *Parser) broken(event string) {
 	p.tx.AddEvent(event)
-	p.tx.Progress = [2]uint8{Done, Done}
-	return protocol.Error
+	p.over()
 }
 
 // Gap implements protocol.Parser. A hole within a text leaves the next message where
-// it is, after any other the borders are lost: what is left of the handshake cannot
-// be told, and a client's messages go on as plain bytes.
+// it is, after any other the borders are lost: what is left of the handshake, and
+// a client's messages, go on as plain bytes.
 func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	s := &p.side[dir]
 	switch {
 	case s.step == stSkip:
 		return protocol.Skip
-	case s.step == stRest, s.step == stCut && n <= uint64(s.left):
+	case s.step == stCut && n <= uint64(s.left):
 		env.Objects.ObjectGap(s.obj, n)
 		s.obj.Gaps = true
-		if s.step == stCut {
-			if s.left -= uint32(n); s.left == 0 {
-				p.close(env, s, protocol.ObjectTruncated)
-				s.step = stMessage
-			}
+		if s.left -= uint32(n); s.left == 0 {
+			p.close(env, s, protocol.ObjectTruncated)
+			s.step = stMessage
 		}
 		return protocol.Continue
 	case s.step == stCut:
 		p.close(env, s, protocol.ObjectTruncated)
-		fallthrough
-	case s.step == stMessage:
-		p.rest(env, s)
-		return protocol.Continue
+	case s.step < stMessage:
+		if p.tx == nil {
+			p.tx = p.txs.Add(&p.hs, env.Now)
+		}
+		p.broken("confused_state")
 	}
-	if p.tx == nil {
-		p.tx = p.txs.Add(&p.hs, env.Now)
+	if p.rest(env, dir, nil); s.obj != nil {
+		env.Objects.ObjectGap(s.obj, n)
+		s.obj.Gaps = true
 	}
-	return p.broken("confused_state")
+	return protocol.Continue
 }
 
 // End implements protocol.Parser.
 func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	s := &p.side[dir]
 	state := protocol.ObjectTruncated
-	if s.step == stRest {
+	if s.step != stCut && s.step != stSkip {
+		p.rest(env, dir, nil) // what is cut short
 		state = protocol.ObjectClosed
 	}
 	p.close(env, s, state)

@@ -78,6 +78,9 @@ func TestDialogues(t *testing.T) {
 	)
 	open33 := tcp(s(v33), c(v33), s("\x00\x00\x00\x01"), c("\x01"), s(desktop))
 	f("3.3 without security", open33, versions("3")+none+`}`+shared+frame)
+	pixels := tcp(s("\x00\x00a"), s("nd more"))
+	pixels.Chunks = append(append([]protocoltest.Chunk(nil), open33.Chunks...), pixels.Chunks...)
+	f("pixels", pixels, versions("3")+none+`}`+shared+frame, ` "\x00\x00and more" CLOSED missing 0`)
 	f("3.3", tcp(s(v33), c(v33), s("\x00\x00\x00\x02"+challenge), c(response), s(okay), c("\x01"), s(desktop)), versions("3")+vnc+`"OK"}`+shared+frame)
 	f("3.3 refused", tcp(s(v33), c(v33), s("\x00\x00\x00\x00"+long("too many"))), versions("3")+`,"authentication":{"security_type":0},"server_security_failure_reason":"too many"}`)
 	f("3.3 failed", tcp(s(v33), c(v33), s("\x00\x00\x00\x02"+challenge), c(response), s(failed)), versions("3")+vnc+`"FAIL"}}`)
@@ -90,13 +93,19 @@ func TestDialogues(t *testing.T) {
 	f("an unknown result", tcp(s(v38), c(v38), s("\x01\x02"), c("\x02"), s(challenge), c(response), s("\x00\x00\x00\x07"+long("x"))),
 		versions("8")+vnc+`"UNKNOWN (7)"},"server_security_failure_reason":"x"} unknown_security_result`)
 	f("3.8 refused", tcp(s(v38), c(v38), s("\x00"+long("away"))), versions("8")+`,"server_security_failure_reason":"away"}`)
-	f("encrypted", tcp(s(v38), c(v38), s("\x01\x13"), c("\x13"), s("\x00\x02"), c("\x00\x02")), versions("8")+`,"authentication":{"security_type":19}} unimplemented_security_type`)
+	f("encrypted", tcp(s(v38), c(v38), s("\x01\x13"), c("\x13"), s("\x00\x02"), c("\x00\x02")), versions("8")+`,"authentication":{"security_type":19}} unimplemented_security_type`,
+		` "\x00\x02" CLOSED missing 0`, ` "\x00\x02" CLOSED missing 0`)
+	f("another thing behind a client's version", tcp(c(v33+"a secret"), c(" and more")), `{"client_protocol_version":{"major":"003","minor":"003"}} confused_state`,
+		` "a secret and more" CLOSED missing 0`)
+	f("another thing behind a choice", tcp(c(v38+"\x63a secret")), `{"client_protocol_version":{"major":"003","minor":"008"},"authentication":{"security_type":99}} unimplemented_security_type`,
+		` "a secret" CLOSED missing 0`)
 	f("another version of the client", tcp(s(v38), c(v33), s("\x00\x00\x00\x01"), c("\x00"), s(desktop)),
 		strings.Replace(versions("3"), "003", "008", 2)[:0]+`{"server_protocol_version":{"major":"003","minor":"008"},"client_protocol_version":{"major":"003","minor":"003"}`+none+`},"screen_shared":false`+frame)
-	f("no version", tcp(s("RFB 003.00x\n")), `{} malformed_message`)
-	f("before its turn", tcp(s(v38), c(v38), s("\x01\x02"), s(challenge)), versions("8")+`} confused_state`)
+	f("no version", tcp(s("RFB 003.00x\n")), `{} malformed_message`, ` "RFB 003.00x\n" CLOSED missing 0`)
+	f("before its turn", tcp(s(v38), c(v38), s("\x01\x02"), s(challenge)), versions("8")+`} confused_state`, fmt.Sprintf(" %q CLOSED missing 0", challenge))
 	huge := tcp(s(v38), c(v38), s("\x01\x01"), c("\x01"), s(okay), c("\x01"), s("\x05\x00\x03\x20"+format+"\x7f\xff\xff\xff"))
-	f("a name that is too long", huge, versions("8")+none+`,"security_result":"OK"}`+shared+`} malformed_message`)
+	f("a name that is too long", huge, versions("8")+none+`,"security_result":"OK"}`+shared+`} malformed_message`,
+		fmt.Sprintf(" %q CLOSED missing 0", "\x05\x00\x03\x20"+format+"\x7f\xff\xff\xff"))
 
 	told := versions("8") + none + `,"security_result":"OK"}` + shared + frame
 	with := func(turns ...string) protocoltest.Dialogue {
@@ -110,12 +119,18 @@ func TestDialogues(t *testing.T) {
 		told, `clipboard "a secret" CLOSED missing 0`, `clipboard "more" CLOSED missing 0`)
 	f("the extended clipboard", with(c("\x06\x00\x00\x00\xff\xff\xff\xfbabcde"+cut("x"))), told, `clipboard "abcde" CLOSED missing 0`, `clipboard "x" CLOSED missing 0`)
 	f("an unknown message", with(c(cut("a")+"\x63abc"+cut("b"))), told, `clipboard "a" CLOSED missing 0`, ` "cabc\x06\x00\x00\x00\x00\x00\x00\x01b" CLOSED missing 0`)
+	f("a text while the server fails", tcp(s(v38), c(v38), s("\x01\x01"), c("\x01"), c("\x01"+cut("0123456789")[:12]), s(failed+long("no")), c("456789")),
+		versions("8")+none+`,"security_result":"FAIL"},"server_security_failure_reason":"no","screen_shared":true}`, `clipboard "0123456789" CLOSED missing 0`)
+	f("more encodings than there are", with(c("\x02\x00\xff\xffa secret")), told, ` "\x02\x00\xff\xffa secret" CLOSED missing 0`)
 	hole := with(c(cut("0123456789")[:11]))
 	hole.Chunks = append(hole.Chunks, protocoltest.Chunk{Gap: 6}, protocoltest.Chunk{Data: []byte("9" + cut("x"))})
 	f("a hole in a text", hole, told, `clipboard "0129" TRUNCATED missing 6`, `clipboard "x" CLOSED missing 0`)
 	hole = with(c(cut("0123")[:9]))
 	hole.Chunks = append(hole.Chunks, protocoltest.Chunk{Gap: 9}, protocoltest.Chunk{Data: []byte("abc")})
 	f("a hole beyond a text", hole, told, `clipboard "0" TRUNCATED missing 0`, ` "abc" CLOSED missing 0`)
+	hole = with(c("\x63a"))
+	hole.Chunks = append(hole.Chunks, protocoltest.Chunk{Gap: 9}, protocoltest.Chunk{Data: []byte("abc")})
+	f("a hole in plain bytes", hole, told, ` "caabc" TRUNCATED missing 9`)
 	f("a text that ends", with(c(cut("0123")[:10])), told, `clipboard "01" TRUNCATED missing 0`)
 	lost := tcp(s(v38), c(v38))
 	lost.Chunks = append(lost.Chunks, protocoltest.Chunk{Dir: 1, Gap: 3})
@@ -192,8 +207,10 @@ func TestCaptures(t *testing.T) {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		if len(r.Objects) > 0 {
-			t.Errorf("%d objects of messages that paste nothing", len(r.Objects))
+		for _, o := range r.Objects {
+			if o.Dir != protocol.ToClient || o.Kind != protocol.KindStream {
+				t.Errorf("%q is no pixels, of messages that paste nothing", o.Data)
+			}
 		}
 	}
 	f("003.007 1  1280x800 aneagles@localhost.localdomain []", "rfb-parser", "input.pcap")

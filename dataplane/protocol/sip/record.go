@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -95,11 +94,11 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	if m == nil || m.line == nil {
 		return
 	}
-	e := &eveSIP{Version: text(m.version), SDP: m.sdp.record()}
+	e := &eveSIP{Version: protocol.Text(m.version), SDP: m.sdp.record()}
 	if m.response {
-		e.Code, e.Reason, e.ResponseLine = text(m.code), text(m.reason), text(m.line)
+		e.Code, e.Reason, e.ResponseLine = protocol.Text(m.code), protocol.Text(m.reason), protocol.Text(m.line)
 	} else {
-		e.Method, e.URI, e.RequestLine = text(m.method), text(m.uri), text(m.line)
+		e.Method, e.URI, e.RequestLine = protocol.Text(m.method), protocol.Text(m.uri), protocol.Text(m.line)
 	}
 	ev.SetExtra("sip", e)
 }
@@ -114,7 +113,7 @@ func (d *SDP) record() *eveSDP {
 	var m *eveMedia
 	for i := range d.lines {
 		l := &d.lines[i]
-		v := text(l.value)
+		v := protocol.Text(l.value)
 		if l.media > 0 {
 			switch l.typ {
 			case 'm':
@@ -173,8 +172,6 @@ func also(s *string, v string) {
 	}
 	*s = v
 }
-
-func text(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))) }
 
 var logSIP = []string{"sip"}
 

@@ -18,12 +18,14 @@ const (
 	Done
 )
 
+var ports = []uint16{5060, 5061}
+
 // Definition describes SIP. A request is the client's and a response the
 // server's; a message the other way round, which UDP allows, is looked through
 // for content and is an anomaly, as in Suricata.
 func Definition() *protocol.Definition {
 	d := &protocol.Definition{
-		ID: protocol.SIP, TCP: true, UDP: true, Ports: []uint16{5060, 5061},
+		ID: protocol.SIP, TCP: true, UDP: true, Ports: ports,
 		Probe: probe, ProbeDatagram: probeDatagram,
 		Reversed: func(b []byte) bool { return isResponse(skipBlank(b)) },
 		New:      func(*protocol.Env) protocol.Parser { return &Parser{} },
@@ -125,8 +127,12 @@ func skipBlank(b []byte) []byte {
 
 // side is one direction of a connection.
 type side struct {
-	// buf is a header of which the end has not come.
-	buf []byte
+	// buf is a header of which the end has not come; sound tells that its first line
+	// has, and is one.
+	buf   []byte
+	sound bool
+	// lost: the rest is not taken apart.
+	lost bool
 	// inBody: left bytes of the body of tx are still to come.
 	inBody bool
 	left   uint64
@@ -138,6 +144,8 @@ type side struct {
 type Parser struct {
 	txs  protocol.TxList
 	side [2]side
+	// rest has the classifiers look through what is no message of a stream.
+	rest protocol.Leftover
 	logins
 	protocol.Cleartext
 }
@@ -148,11 +156,14 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 // Parse implements protocol.Parser.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	if env.Datagram {
-		p.datagram(env, dir, data)
-		return protocol.Continue
+		return p.datagram(env, dir, data)
 	}
 	s := &p.side[dir]
 	for len(data) > 0 {
+		if s.lost {
+			p.rest.Data(env, dir, data)
+			break
+		}
 		if s.inBody {
 			n := min(uint64(len(data)), s.left)
 			s.body.write(env, data[:n])
@@ -162,57 +173,73 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			}
 			continue
 		}
-		n, ok := p.head(env, dir, data)
-		if !ok {
-			return protocol.Error
-		}
-		data = data[n:]
+		data = data[p.head(env, dir, data):]
 	}
 	return protocol.Continue
 }
 
-// head takes bytes of a header and, with its end, begins the message.
-func (p *Parser) head(env *protocol.Env, dir protocol.Dir, data []byte) (n int, ok bool) {
+// head takes bytes of a header and, with its end, begins the message. It gives how
+// many it took: none behind the header, since a segment may have thousands of them.
+func (p *Parser) head(env *protocol.Env, dir protocol.Dir, data []byte) (n int) {
 	s := &p.side[dir]
 	if len(s.buf) == 0 {
 		rest := skipBlank(data)
 		if n = len(data) - len(rest); len(rest) == 0 {
-			return n, true
+			return n
 		}
 		data = rest
 	}
 	held := len(s.buf)
-	s.buf = append(s.buf, data[:min(len(data), env.Limits.MaxHeader-held)]...)
-	first := bytes.IndexByte(s.buf, '\n')
-	if first >= 0 {
-		if _, ok := parseStart(trimEOL(s.buf[:first])); !ok {
-			p.malformed(env, dir, nil)
-			return 0, false
+	take := min(len(data), env.Limits.MaxHeader-held)
+	end := s.headEnd(data[:take])
+	if end >= 0 {
+		take = end
+	}
+	s.buf = append(s.buf, data[:take]...)
+	if !s.sound {
+		switch first := bytes.IndexByte(s.buf[:min(len(s.buf), maxFirst)], '\n'); {
+		case first >= 0:
+			if _, s.sound = parseStart(trimEOL(s.buf[:first])); !s.sound {
+				p.lose(env, dir)
+				return n + take
+			}
+		case len(s.buf) >= maxFirst:
+			p.lose(env, dir)
+			return n + take
 		}
 	}
-	end := headEnd(s.buf, max(0, held-3))
 	if end < 0 {
-		if len(s.buf) >= env.Limits.MaxHeader || first < 0 && len(s.buf) > maxFirst {
-			p.malformed(env, dir, nil)
-			return 0, false
+		if len(s.buf) >= env.Limits.MaxHeader {
+			p.lose(env, dir)
 		}
-		return n + len(s.buf) - held, true
+		return n + take
 	}
-	head := s.buf[:end]
+	head := s.buf
 	m := newMessage(dir, head)
-	s.buf = nil
+	s.buf, s.sound = nil, false
 	tx := p.begin(env, m)
 	// Without a length there is no body: a stream has no other end of it (RFC 3261 §18.3).
 	length := m.length()
 	m.announce(env, tx, head, length, held+len(data))
 	p.open(env, tx, length, length)
-	return n + end - held, true
+	return n + take
 }
 
-// headEnd gives the length of a header, its empty line included, looking for that
-// from an offset on; -1 where it has not come.
-func headEnd(b []byte, from int) int {
-	for from < len(b) {
+// headEnd gives where in b, which follows what is held of a header, that header ends;
+// -1 where it does not.
+func (s *side) headEnd(b []byte) int {
+	var seam [6]byte // an end may lie across
+	n := copy(seam[:3], s.buf[max(0, len(s.buf)-3):])
+	if end := headEnd(seam[:n+copy(seam[n:n+3], b)]); end > n {
+		return end - n
+	}
+	return headEnd(b)
+}
+
+// headEnd gives the length of a header, its empty line included; -1 where that has
+// not come.
+func headEnd(b []byte) int {
+	for from := 0; from < len(b); {
 		i := bytes.IndexByte(b[from:], '\n')
 		if i < 0 {
 			return -1
@@ -231,20 +258,25 @@ func headEnd(b []byte, from int) int {
 // datagram takes a datagram: one message (RFC 3261 §18.3). All that follows the
 // header counts as its body, since a length that is too small leaves the rest to
 // whoever wants it.
-func (p *Parser) datagram(env *protocol.Env, dir protocol.Dir, data []byte) {
+func (p *Parser) datagram(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	data = skipBlank(data)
 	if len(bytes.Trim(data, "\x00 \t\r\n")) == 0 {
-		return // a keep-alive
+		return protocol.Continue // a keep-alive
 	}
 	head := data
-	end := headEnd(data, 0)
+	end := headEnd(data)
 	if end >= 0 {
 		head = data[:end]
 	}
 	first, _, _ := bytes.Cut(head, []byte("\n"))
 	if _, ok := parseStart(trimEOL(first)); !ok || len(head) > env.Limits.MaxHeader {
+		if binary(data) {
+			if st, foreign := p.rest.Foreign(env, data, ports...); foreign {
+				return st
+			}
+		}
 		p.malformed(env, dir, data)
-		return
+		return protocol.Continue
 	}
 	m := newMessage(dir, bytes.Clone(head))
 	tx := p.begin(env, m)
@@ -260,6 +292,12 @@ func (p *Parser) datagram(env *protocol.Env, dir protocol.Dir, data []byte) {
 		p.side[dir].body.write(env, content)
 		p.finish(env, dir, state)
 	}
+	return protocol.Continue
+}
+
+// binary reports whether a datagram begins with what no text has.
+func binary(b []byte) bool {
+	return bytes.ContainsFunc(b[:min(len(b), 12)], func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' && r != '\n' })
 }
 
 // begin makes the transaction of a message whose header is there.
@@ -308,18 +346,26 @@ func (p *Parser) complete(s *side, dir protocol.Dir) {
 	s.tx = nil
 }
 
+// lose gives up taking a direction of a stream apart, of which the borders of messages
+// are not known any more: what is held, and all that follows, is looked through as it
+// stands.
+func (p *Parser) lose(env *protocol.Env, dir protocol.Dir) {
+	s := &p.side[dir]
+	held := s.buf
+	p.malformed(env, dir, nil)
+	s.lost = true
+	p.rest.Data(env, dir, held)
+}
+
 // malformed makes a transaction of what is no message. A datagram's bytes are an
-// object; those of a stream go on as raw.
+// object.
 func (p *Parser) malformed(env *protocol.Env, dir protocol.Dir, data []byte) {
-	tx := p.txs.Add(&Message{Dir: dir}, env.Now)
-	tx.Only = protocol.DirsToServer << dir
-	tx.AddEvent("invalid_data")
-	tx.Progress = [2]uint8{Done, Done}
-	p.side[dir].buf = nil
+	p.txs.AddMessage(&Message{Dir: dir}, env.Now, dir, Done).AddEvent("invalid_data")
+	p.side[dir].buf, p.side[dir].sound = nil, false
 	if len(data) == 0 {
 		return
 	}
-	o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Total: uint64(len(data)), Exact: true}
+	o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: p.txs.Last(), Total: uint64(len(data)), Exact: true}
 	env.Objects.OpenObject(o)
 	env.Objects.ObjectData(o, data)
 	env.Objects.CloseObject(o, protocol.ObjectClosed)
@@ -330,8 +376,10 @@ func (p *Parser) malformed(env *protocol.Env, dir protocol.Dir, data []byte) {
 func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	s := &p.side[dir]
 	if !s.inBody || n > s.left {
-		p.End(env, dir)
-		return protocol.Error
+		p.cut(env, dir)
+		s.lost = true
+		p.rest.Gap(env, dir, n)
+		return protocol.Continue
 	}
 	s.body.gap(env, n)
 	if s.left -= n; s.left == 0 {
@@ -342,16 +390,23 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 
 // End implements protocol.Parser.
 func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
+	p.cut(env, dir)
+	p.rest.End(env, dir)
+}
+
+// cut ends the message that a direction has under way, of which no more comes.
+func (p *Parser) cut(env *protocol.Env, dir protocol.Dir) {
 	s := &p.side[dir]
 	if s.inBody {
 		s.tx.AddEvent("incomplete_data")
 		p.finish(env, dir, protocol.ObjectTruncated)
 	}
-	first, _, whole := bytes.Cut(s.buf, []byte("\n"))
-	if _, ok := parseStart(trimEOL(first)); ok && whole {
+	if s.sound {
 		tx := p.begin(env, newMessage(dir, s.buf))
 		tx.AddEvent("incomplete_data")
 		tx.Progress[dir] = Done
+	} else {
+		p.rest.Data(env, dir, s.buf)
 	}
-	s.buf = nil
+	s.buf, s.sound = nil, false
 }

@@ -100,7 +100,7 @@ func TestDialogues(t *testing.T) {
 	f("the wrong way round", udp(c(say(invite, "")), s(say(text1, "hello")), c(say(ok, "")), c(say(invite, ""))), eveInvite, "none invalid_data", "none invalid_data", eveInvite, `to_client  ""="hello"`)
 	f("keep-alives", udp(c(say(invite, "")), c("\r\n\r\n"), c("\x00\x00\x00\x00"), s("\r\n")), eveInvite)
 	f("no message", udp(c(say(invite, "")), c("hello"), c(say(invite, ""))), eveInvite, "none invalid_data", eveInvite, `to_server  ""="hello"`)
-	f("no message in a stream", tcp(c(say(invite, "")+"hello\r\n")), eveInvite, "none invalid_data")
+	f("no message in a stream", tcp(c(say(invite, "")+"hello\r\n")), eveInvite, "none invalid_data", `to_server  ""="hello\r\n"`)
 	f("a line that is no field", tcp(c(say(invite, "hello", ""))), eveInvite+" invalid_data")
 	f("a datagram without an end", udp(c(invite+"\r\nf: a\r\n")), eveInvite+" incomplete_data")
 	f("a datagram that is too short", udp(c(invite+"\r\nl: 9\r\n\r\nhello")), eveInvite+" incomplete_data", `to_server  ""="hello" TRUNCATED  missing 0`)
@@ -111,17 +111,44 @@ func TestDialogues(t *testing.T) {
 	f("a hole in a body", hole, eveText, eveInvite, `to_server  ""="ho" TRUNCATED  missing 3`)
 	hole = tcp(c(say(text1, "hello") + invite))
 	hole.Chunks = append(hole.Chunks, protocoltest.Chunk{Gap: 3})
-	f("a hole in a header", hole, eveText, `to_server  ""="hello"`)
+	f("a hole in a header", hole, eveText, `to_server  ""="hello"`, `to_server  ""="`+invite+`"`)
+	hole.Chunks = append(hole.Chunks, protocoltest.Chunk{Data: []byte("more")})
+	f("what follows a hole", hole, eveText, `to_server  ""="hello"`, `to_server  ""="`+invite+`more"`)
+	f("a first line that is cut short", tcp(c(invite)), `to_server  ""="`+invite+`"`)
 	long := tcp(c(invite + "\r\nf: " + strings.Repeat("x", 3000) + "\r\n\r\n"))
 	long.Limits = protocol.DefaultLimits()
 	long.Limits.MaxHeader = 2500
-	f("a header that is too long", long, "none invalid_data")
+	f("a header that is too long", long, "none invalid_data", `to_server  ""="`+invite+`\r\nf: `+strings.Repeat("x", 3000)+`\r\n\r\n"`)
 	long = tcp(c(say(invite, "c: application/sdp", "v=0\r\ns="+strings.Repeat("x", 300)+"\r\n")))
 	long.Limits = protocol.DefaultLimits()
 	long.Limits.MaxHeader = 200
 	r := protocoltest.CheckCuts(t, Definition(), long)
 	if len(r.Objects) != 1 || len(r.Objects[0].Data) != 309 {
 		t.Errorf("a long description: %v", shown(t, r))
+	}
+}
+
+// TestManyMessages holds that a message keeps no more than its own header: a segment
+// brings thousands.
+func TestManyMessages(t *testing.T) {
+	const short = "A b:c SIP/2.0\n\n"
+	r := protocoltest.Run(Definition(), protocoltest.TCP(5060, c(strings.Repeat(short, 4000))))
+	kept := 0
+	for _, tx := range r.Parser.Txs().Live {
+		kept += cap(tx.State.(*Message).line)
+	}
+	if len(r.Txs) != 4000 || kept > 4000*64 {
+		t.Errorf("%d messages keep %d bytes", len(r.Txs), kept)
+	}
+}
+
+// TestForeign holds that a message of SIP does not hide what another protocol sends
+// behind it in the same flow.
+func TestForeign(t *testing.T) {
+	d := protocoltest.TCP(53, c(say(invite, "")), c("ab\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"))
+	d.UDP = true
+	if r := protocoltest.Run(Definition(), d); r.Status != protocol.Switch || r.SwitchTo != protocol.Unknown || len(r.Rest) != 19 {
+		t.Errorf("status %d to %s with %q", r.Status, r.SwitchTo, r.Rest)
 	}
 }
 

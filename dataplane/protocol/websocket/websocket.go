@@ -41,6 +41,12 @@ const (
 // slotPayload is the slot of the one buffer.
 const slotPayload = 0
 
+// maxFrames bounds the frames that wait to be looked at, all of one packet or of what
+// one has completed. They may be as short as two bytes and many, and none of them shall
+// hide those behind it from rules; of yet more only the content is looked through. What
+// is configured for the protocol comes before it.
+const maxFrames = 1 << 14
+
 // defaultPayload bounds what rules and records see of a message.
 const defaultPayload = 64<<10 - 1
 
@@ -230,12 +236,13 @@ func (p *Parser) begin(env *protocol.Env, dir protocol.Dir, s *side, behind int)
 	if s.left>>63 != 0 {
 		return false
 	}
-	if p.within != nil {
+	switch {
+	case p.within != nil:
 		s.tx = &protocol.Tx{State: f}
-	} else {
-		if len(p.txs.Live) >= env.Limits.Tx(protocol.WebSocket) {
-			p.bound()
-		}
+	case len(p.txs.Live) >= cmp.Or(env.Limits.TxOf[protocol.WebSocket], maxFrames):
+		p.txs.Last().AddEvent(eventLimit)
+		s.tx = &protocol.Tx{State: f}
+	default:
 		s.tx = p.txs.Add(f, env.Now)
 		announce(env, s.tx, head, behind, int64(s.left))
 	}
@@ -254,14 +261,6 @@ func (p *Parser) begin(env *protocol.Env, dir protocol.Dir, s *side, behind int)
 		p.end(env, s)
 	}
 	return true
-}
-
-// bound ends the oldest transactions where a packet brought too many frames: what
-// was inspected of them stays so, and the message they belong to goes on.
-func (p *Parser) bound() {
-	for _, tx := range p.txs.Live {
-		tx.Progress = [2]uint8{Done, Done}
-	}
 }
 
 // message gives the message that the frame under way belongs to.
