@@ -258,6 +258,7 @@ func tell(tx *protocol.Tx, m *Message) {
 // most segments begin with one.
 func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	s := &p.side[dir]
+	s.stray.Add(env, &p.txs, dir, over, s.buf)
 	s.stray.Gap(env, n)
 	if n <= uint64(s.skip) {
 		s.skip -= int(n)

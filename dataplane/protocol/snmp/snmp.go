@@ -161,7 +161,7 @@ func look(env *protocol.Env, tx *protocol.Tx, m *Message, data []byte) {
 		data = m.after
 	}
 	mem := ber.Borrow()
-	text := ber.Text(mem.B, data)
+	text := ber.Text(ber.Text(mem.B, data), m.behind)
 	if len(text) > 0 {
 		o := &protocol.Object{Kind: protocol.KindBody, Dir: m.Dir, Tx: tx, Total: uint64(len(text)), Exact: true}
 		env.Objects.OpenObject(o)
