@@ -96,9 +96,11 @@ type Message struct {
 	Bare bool
 
 	// Of a bind.
-	Version     int64
-	Simple      bool
-	Password    []byte
+	Version  int64
+	Simple   bool
+	Password []byte
+	// Behind is what follows a bind's proof, and the bind.
+	Behind      [2][]byte
 	Mechanism   []byte
 	Credentials []byte
 	HasCreds    bool
@@ -160,6 +162,7 @@ func (m *Message) read(b []byte, dir protocol.Dir) bool {
 	}
 	m.Op = o
 	ok = m.operation(body)
+	m.Behind[1] = r.Rest()
 	if r.More() {
 		ok = m.controls(&r) && ok
 	}
@@ -259,6 +262,7 @@ func (m *Message) bind(r *ber.Reader) bool {
 	switch r.Tag() {
 	case ctx0:
 		m.Simple, m.Password = true, r.Take(ctx0)
+		m.Behind[0] = r.Rest()
 	case ctxC | 3:
 		in := r.In(ctxC | 3)
 		m.Mechanism = in.Take(ber.OctetString)

@@ -197,8 +197,10 @@ func (m *Message) values(dst, data []byte, sound bool) []byte {
 		return ber.Text(dst, data)
 	}
 	dst = append(dst, m.DN...)
-	for i := range m.Controls {
-		dst = append(append(dst, '\n'), m.Controls[i].Value...)
+	for _, b := range m.Behind {
+		if len(b) > 0 {
+			dst = ber.Text(append(dst, '\n'), b)
+		}
 	}
 	return dst
 }
