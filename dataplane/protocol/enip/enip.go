@@ -168,7 +168,7 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	s := &p.side[dir]
 	if env.Datagram {
-		if s.buf = s.buf[:0]; header(dir, data) == protocol.NotForUs {
+		if s.buf = s.buf[:0]; len(data) > 0 && header(dir, data) == protocol.NotForUs {
 			// Somebody else's: one message of a scanner does not make a flow EtherNet/IP.
 			p.End(env, protocol.ToServer)
 			p.End(env, protocol.ToClient)

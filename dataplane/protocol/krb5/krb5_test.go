@@ -250,7 +250,9 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, tx := range r.Parser.Txs().Live {
 			for _, name := range []string{"krb5_msg_type", "krb5_err_code", "krb5.ticket_encryption"} {
-				tx.State.(*Message).Field(name, protocol.ToClient, 0)
+				if m, ok := tx.State.(*Message); ok {
+					m.Field(name, protocol.ToClient, 0)
+				}
 			}
 		}
 		def := Definition()

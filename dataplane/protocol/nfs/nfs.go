@@ -189,6 +189,9 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	s := &p.side[dir]
 	if env.Datagram {
+		if len(data) == 0 {
+			return protocol.Continue
+		}
 		if len(data) < 8 || binary.BigEndian.Uint32(data[4:]) > typeReply {
 			// Somebody else's: one call of a scanner does not make a flow NFS'.
 			p.giveUp(env)
