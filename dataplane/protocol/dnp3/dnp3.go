@@ -326,7 +326,7 @@ const minObject = 8
 // content has what a fragment carries looked through: blocks of files, strings,
 // and whatever somebody hides among numbers.
 func (p *Parser) content(env *protocol.Env, tx *protocol.Tx, f *Fragment, b []byte) {
-	x := &protocol.Object{Kind: protocol.KindBody, Dir: f.Dir, Tx: tx, Total: uint64(len(b)), Exact: true}
+	x := &protocol.Object{Kind: protocol.KindBody, Dir: f.Dir, Tx: tx}
 	for i := range f.Objects {
 		if o := &f.Objects[i]; o.Group == groupFile {
 			f.points(o, func(v *point) bool {
@@ -338,12 +338,9 @@ func (p *Parser) content(env *protocol.Env, tx *protocol.Tx, f *Fragment, b []by
 			x.Name = p.file
 		}
 	}
-	if len(b) < minObject {
-		return
+	if len(b) >= minObject {
+		env.Whole(x, b)
 	}
-	env.Objects.OpenObject(x)
-	env.Objects.ObjectData(x, b)
-	env.Objects.CloseObject(x, protocol.ObjectClosed)
 }
 
 // Gap implements protocol.Parser: the next frame is found by its start.

@@ -243,13 +243,9 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte) {
 		tx.AddEvent("invalid_pdu")
 	}
 	content := func(name string, b []byte) {
-		if len(b) < minObject {
-			return
+		if len(b) >= minObject {
+			env.Whole(&protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: name}, b)
 		}
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: name, Total: uint64(len(b)), Exact: true}
-		env.Objects.OpenObject(o)
-		env.Objects.ObjectData(o, b)
-		env.Objects.CloseObject(o, protocol.ObjectClosed)
 	}
 	if m.bad || m.opaque() {
 		// What is not understood may hold anything.

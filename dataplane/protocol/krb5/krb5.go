@@ -261,12 +261,7 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
 func look(env *protocol.Env, tx *protocol.Tx, dir protocol.Dir, data []byte) {
 	mem := ber.Borrow()
 	text := ber.Text(mem.B, data)
-	if len(text) > 0 {
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Total: uint64(len(text)), Exact: true}
-		env.Objects.OpenObject(o)
-		env.Objects.ObjectData(o, text)
-		env.Objects.CloseObject(o, protocol.ObjectClosed)
-	}
+	env.Whole(&protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx}, text)
 	mem.Return(text)
 }
 

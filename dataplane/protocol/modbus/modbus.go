@@ -188,10 +188,7 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte) {
 	}
 	tell(tx, m)
 	if len(m.Data) >= minObject {
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: m.objectName(), Total: uint64(len(m.Data)), Exact: true}
-		env.Objects.OpenObject(o)
-		env.Objects.ObjectData(o, m.Data)
-		env.Objects.CloseObject(o, protocol.ObjectClosed)
+		env.Whole(&protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: m.objectName()}, m.Data)
 	}
 }
 

@@ -162,12 +162,7 @@ func look(env *protocol.Env, tx *protocol.Tx, m *Message, data []byte) {
 	}
 	mem := ber.Borrow()
 	text := ber.Text(ber.Text(mem.B, data), m.behind)
-	if len(text) > 0 {
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: m.Dir, Tx: tx, Total: uint64(len(text)), Exact: true}
-		env.Objects.OpenObject(o)
-		env.Objects.ObjectData(o, text)
-		env.Objects.CloseObject(o, protocol.ObjectClosed)
-	}
+	env.Whole(&protocol.Object{Kind: protocol.KindBody, Dir: m.Dir, Tx: tx}, text)
 	mem.Return(text)
 }
 
