@@ -152,14 +152,21 @@ type key struct {
 // one may be nil.
 type Transaction struct {
 	Messages [2]*Message
+	// size is what the request takes in memory while it waits, about.
+	size int
 }
 
 // Parser is the EtherNet/IP of one flow.
 type Parser struct {
 	txs  protocol.TxList
 	wait protocol.Waiting[key]
+	// kept is what those that wait take.
+	kept int
 	side [2]side
 }
+
+// maxKept bounds what the requests of a flow take while they wait.
+const maxKept = 4 << 20
 
 // Txs implements protocol.Parser.
 func (p *Parser) Txs() *protocol.TxList { return &p.txs }
@@ -230,12 +237,13 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte) {
 	var tx *protocol.Tx
 	switch dir {
 	case protocol.ToServer:
-		tx = p.request(env, k, m)
+		tx = p.request(env, k, m, 512+2*len(body))
 	default:
 		if tx = p.wait.Take(k); tx == nil {
 			tx = p.alone(env, m)
 			break
 		}
+		p.settle(tx)
 		tx.State.(*Transaction).Messages[dir] = m
 		tx.Progress[dir] = Done
 	}
@@ -265,23 +273,29 @@ const minObject = 8
 var over = [2]uint8{Done, Done}
 
 // request makes the transaction of a request. Where too many wait the oldest is
-// given up.
-func (p *Parser) request(env *protocol.Env, k key, m *Message) *protocol.Tx {
+// given up, and where they take too much; size is what this one takes.
+func (p *Parser) request(env *protocol.Env, k key, m *Message, size int) *protocol.Tx {
 	if m.Command == cmdNOP || m.Command == cmdUnregisterSession || m.Command == cmdIndicateStatus || m.Command == cmdCancel {
 		return p.alone(env, m) // no answer comes
 	}
-	for limit := env.Limits.Tx(protocol.ENIP); limit > 0 && p.wait.Len() >= limit; {
+	for limit := env.Limits.Tx(protocol.ENIP); p.wait.Len() > 0 && (limit > 0 && p.wait.Len() >= limit || p.kept+size > maxKept); {
 		old := p.wait.Oldest()
 		old.AddEvent("too_many_transactions")
 		old.Progress = over
+		p.settle(old)
 	}
-	tx := p.txs.Add(&Transaction{Messages: [2]*Message{m}}, env.Now)
+	tx := p.txs.Add(&Transaction{Messages: [2]*Message{m}, size: size}, env.Now)
+	p.kept += size
 	tx.Progress[protocol.ToServer] = Done
 	if before := p.wait.Add(k, tx); before != nil {
 		before.Progress = over
+		p.settle(before)
 	}
 	return tx
 }
+
+// settle takes note that a request waits no longer.
+func (p *Parser) settle(tx *protocol.Tx) { p.kept -= tx.State.(*Transaction).size }
 
 // alone makes the transaction of a message that belongs to no other.
 func (p *Parser) alone(env *protocol.Env, m *Message) *protocol.Tx {

@@ -47,6 +47,24 @@ func TestPartsBounded(t *testing.T) {
 	}
 }
 
+// TestKeptBounded holds that long requests without an answer do not pile up, and that
+// what waits is counted right.
+func TestKeptBounded(t *testing.T) {
+	var turns []string
+	for i := range byte(200) {
+		turns = append(turns, "> "+unconnected(i, request(0x10, 1, 1, i, strings.Repeat("x", 60000))))
+	}
+	turns = append(turns, turns[199], "< "+unconnected(198, response(0x10, 0, "")))
+	p := protocoltest.Run(Definition(), protocoltest.TCP(44818, turns...)).Parser.(*Parser)
+	kept := 0
+	for old := p.wait.Oldest(); old != nil; old = p.wait.Oldest() {
+		kept += old.State.(*Transaction).size
+	}
+	if kept != p.kept || kept > maxKept || kept < maxKept/2 {
+		t.Errorf("%d bytes wait, %d are counted", kept, p.kept)
+	}
+}
+
 // TestForeignDatagram holds that a message does not make what follows it EtherNet/IP.
 func TestForeignDatagram(t *testing.T) {
 	const query = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"

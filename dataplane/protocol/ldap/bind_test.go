@@ -1,8 +1,10 @@
 package ldap
 
 import (
+	"strings"
 	"testing"
 
+	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/protocoltest"
 )
 
@@ -19,5 +21,19 @@ func TestBehindPassword(t *testing.T) {
 		if !r.Sink.Contains(plan) || r.Sink.Contains("geheim") {
 			t.Errorf("%s: %+v", name, r.Objects)
 		}
+	}
+}
+
+// TestKeptBounded holds that what long messages have beside names and values counts
+// as well.
+func TestKeptBounded(t *testing.T) {
+	long := el(0xa0, el(0x30, str("1.2.3"), str(strings.Repeat("x", 50000))))
+	env := protocoltest.NewEnv(protocoltest.TCP(389), &protocoltest.Sink{})
+	p := Definition().New(env).(*Parser)
+	for i := range 100 {
+		p.Parse(env, protocol.ToServer, []byte(msg(i, el(0x4a, "cn=a"), long)))
+	}
+	if p.wait.size > maxKept+60000 || p.wait.open < 20 || p.wait.open > 90 {
+		t.Errorf("%d wait, %d bytes", p.wait.open, p.wait.size)
 	}
 }

@@ -94,6 +94,8 @@ type Message struct {
 	Controls   []Control
 	// Bare tells that no more than the operation was kept of the message.
 	Bare bool
+	// size is the length of the copy.
+	size int
 
 	// Of a bind.
 	Version  int64
@@ -149,6 +151,7 @@ const (
 // read takes apart a message, whose bytes it must own, and reports whether it is
 // sound. It keeps what could be read before a fault.
 func (m *Message) read(b []byte, dir protocol.Dir) bool {
+	m.size = len(b)
 	outer := ber.NewReader(b)
 	r := outer.In(ber.Sequence)
 	m.ID = r.Int(ber.Integer)

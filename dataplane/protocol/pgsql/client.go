@@ -137,6 +137,7 @@ func (p *Parser) endRequest(env *protocol.Env, s *side) {
 		p.endTold(env, tx)
 	case 'p':
 		p.proof(tx, s.buf)
+		p.keep(tx, len(s.buf))
 		tx.Progress[protocol.ToServer] = Done
 	case 'X':
 		p.alone(env, protocol.ToServer, &Transaction{Kind: Terminate})

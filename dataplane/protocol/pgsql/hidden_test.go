@@ -80,3 +80,19 @@ func TestSettingsBounded(t *testing.T) {
 		t.Errorf("%d bytes are kept", kept)
 	}
 }
+
+// TestProofsBounded holds that what a client proves itself with counts while it waits.
+func TestProofsBounded(t *testing.T) {
+	turns := []string{"> " + startup, "< " + msg('R', word(11)+"r=1")}
+	for range 150 {
+		turns = append(turns, "> "+msg('p', strings.Repeat("x", 60<<10)))
+	}
+	p := protocoltest.Run(Definition(), protocoltest.TCP(5432, turns...)).Parser.(*Parser)
+	kept := 0
+	for _, tx := range p.queue {
+		kept += len(tx.State.(*Transaction).SASL)
+	}
+	if kept > maxKept+64<<10 || kept < maxKept/2 || p.kept < kept {
+		t.Errorf("%d bytes are kept, %d counted", kept, p.kept)
+	}
+}
