@@ -156,6 +156,10 @@ func TestBehindMessage(t *testing.T) {
 	if r := protocoltest.Run(Definition(), udp("> "+get+"the plan is in here")); !r.Sink.Contains("the plan is in here") || r.Sink.Contains("s3cret") {
 		t.Errorf("%+v", r.Objects)
 	}
+	r := protocoltest.Run(Definition(), udp("> "+v2(strings.Repeat("x", 99), pdu(0, 0))+"the plan is in here"))
+	if n := strings.Count(string(r.Objects[0].Data), "the plan is in here"); n != 1 {
+		t.Errorf("behind a long community: %d times", n)
+	}
 }
 
 func TestMask(t *testing.T) {
