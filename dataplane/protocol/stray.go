@@ -21,6 +21,9 @@ func (s *Stray) Add(env *Env, txs *TxList, dir Dir, complete [2]uint8, b []byte)
 	env.Objects.ObjectData(s.obj, b)
 }
 
+// Open reports whether there were any bytes.
+func (s *Stray) Open() bool { return s.obj != nil }
+
 // Gap tells of missing bytes.
 func (s *Stray) Gap(env *Env, n uint64) {
 	if s.obj != nil {

@@ -121,25 +121,27 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 // Parse implements protocol.Parser.
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	s := &p.side[dir]
-	if env.Datagram && len(s.buf) > 0 {
+	if env.Datagram {
 		p.unplaced(env, dir, s.buf)
-		s.buf = s.buf[:0]
+		if s.buf = s.buf[:0]; probe(dir, data) == protocol.NotForUs {
+			// Somebody else's: one frame of a scanner does not make a flow DNP3's.
+			p.End(env, protocol.ToServer)
+			p.End(env, protocol.ToClient)
+			env.SwitchTo, env.Rest = protocol.Unknown, data
+			return protocol.Switch
+		}
 	}
-	for len(data) > 0 {
+	for all := data; len(data) > 0; {
 		if len(s.buf) == 0 {
 			// Most frames come as a whole.
-			if at := begin(data); at > 0 {
+			if at := p.pass(env, dir, data); at > 0 {
 				p.unplaced(env, dir, data[:at])
 				data = data[at:]
 				continue
 			}
 			if n, ok := frameLen(data); ok && len(data) >= n {
-				if p.frame(env, dir, data[:n]) {
-					data = data[n:]
-				} else {
-					p.unplaced(env, dir, data[:2])
-					data = data[2:]
-				}
+				p.frame(env, dir, data[:n])
+				data = data[n:]
 				continue
 			}
 		}
@@ -150,7 +152,11 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 		n := min(len(data), need-len(s.buf))
 		s.buf = append(s.buf, data[:n]...)
 		data = data[n:]
+		held := len(s.buf)
 		p.buffered(env, dir)
+		if at := len(all) - len(data) - len(s.buf); len(s.buf) < held && at >= 0 {
+			data, s.buf = all[at:], s.buf[:0] // what is left is all of this call's
+		}
 	}
 	return protocol.Continue
 }
@@ -160,7 +166,7 @@ func (p *Parser) buffered(env *protocol.Env, dir protocol.Dir) {
 	s := &p.side[dir]
 	drop := func(n int) { s.buf = append(s.buf[:0], s.buf[n:]...) }
 	for len(s.buf) > 0 {
-		if at := begin(s.buf); at > 0 {
+		if at := p.pass(env, dir, s.buf); at > 0 {
 			p.unplaced(env, dir, s.buf[:at])
 			drop(at)
 			continue
@@ -169,43 +175,56 @@ func (p *Parser) buffered(env *protocol.Env, dir protocol.Dir) {
 		if !ok || len(s.buf) < n {
 			return
 		}
-		if p.frame(env, dir, s.buf[:n]) {
-			drop(n)
-		} else {
-			p.unplaced(env, dir, s.buf[:2])
-			drop(2) // the start of the next may be within
+		p.frame(env, dir, s.buf[:n])
+		drop(n)
+	}
+}
+
+// pass gives how many bytes come before what may be a frame, or the beginning of one.
+// They are given up in one piece, since two bytes can look like the start of a wrong
+// one, but for the first, whose transaction has its place among those of anomalies.
+func (p *Parser) pass(env *protocol.Env, dir protocol.Dir, b []byte) int {
+	for at := 0; ; at += len(startBytes) {
+		at += begin(b[at:])
+		n, ok := frameLen(b[at:])
+		if !ok || len(b)-at < n {
+			return at
+		}
+		_, event := readLink(b[at:])
+		first := !p.side[dir].stray.Open()
+		if event == "" || first && at > 0 {
+			return at
+		}
+		if p.alone(env, dir, event); first {
+			return len(startBytes)
 		}
 	}
 }
 
-// frame takes a frame. It reports false where it is none.
-func (p *Parser) frame(env *protocol.Env, dir protocol.Dir, b []byte) bool {
-	l, event := readLink(b)
-	if event != "" {
-		p.alone(env, dir, event)
-		return false
-	}
+// frame takes a frame whose header is sound.
+func (p *Parser) frame(env *protocol.Env, dir protocol.Dir, b []byte) {
+	l, _ := readLink(b)
 	if !l.userData() {
 		p.unplaced(env, dir, b[headerLen:])
-		return true
+		return
 	}
 	if len(b) == headerLen {
 		p.alone(env, dir, "len_too_small")
-		return true
+		return
 	}
 	s := &p.side[dir]
 	if !goodBlocks(b[headerLen:]) {
 		p.abandon(env, dir)
 		p.unplaced(env, dir, b[headerLen:])
 		p.alone(env, dir, "bad_transport_crc")
-		return true
+		return
 	}
 	if head := b[headerLen]; s.open && (head&bitFirst != 0 || head&maskSeq != (s.seq+1)&maskSeq) {
 		p.abandon(env, dir)
 	}
 	if !s.segment(l, b) {
 		p.unplaced(env, dir, b[headerLen:])
-		return true
+		return
 	}
 	if s.open && len(s.frag) > maxFragment {
 		p.abandon(env, dir)
@@ -217,7 +236,6 @@ func (p *Parser) frame(env *protocol.Env, dir protocol.Dir, b []byte) bool {
 		p.fragment(env, dir, s.link, append([]byte(nil), s.frag...))
 		s.frag = s.frag[:0]
 	}
-	return true
 }
 
 // abandon gives up a fragment of which the rest does not come.
@@ -308,7 +326,7 @@ const minObject = 8
 // content has what a fragment carries looked through: blocks of files, strings,
 // and whatever somebody hides among numbers.
 func (p *Parser) content(env *protocol.Env, tx *protocol.Tx, f *Fragment, b []byte) {
-	x := &protocol.Object{Kind: protocol.KindBody, Dir: f.Dir, Tx: tx, Total: uint64(len(b)), Exact: true}
+	x := &protocol.Object{Kind: protocol.KindBody, Dir: f.Dir, Tx: tx}
 	for i := range f.Objects {
 		if o := &f.Objects[i]; o.Group == groupFile {
 			f.points(o, func(v *point) bool {
@@ -320,12 +338,9 @@ func (p *Parser) content(env *protocol.Env, tx *protocol.Tx, f *Fragment, b []by
 			x.Name = p.file
 		}
 	}
-	if len(b) < minObject {
-		return
+	if len(b) >= minObject {
+		env.Whole(x, b)
 	}
-	env.Objects.OpenObject(x)
-	env.Objects.ObjectData(x, b)
-	env.Objects.CloseObject(x, protocol.ObjectClosed)
 }
 
 // Gap implements protocol.Parser: the next frame is found by its start.

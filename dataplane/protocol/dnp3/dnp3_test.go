@@ -224,6 +224,42 @@ func TestStray(t *testing.T) {
 	f("cut off", frame(fromMaster, whole+"\xc3\x02top secret and more")[:24])
 }
 
+// countingSink counts what it is given.
+type countingSink struct {
+	protocoltest.Sink
+	calls int
+}
+
+func (s *countingSink) ObjectData(o *protocol.Object, b []byte) {
+	s.calls++
+	s.Sink.ObjectData(o, b)
+}
+
+// TestFalseStarts holds that bytes which look like the starts of frames, one after the
+// other, are given on in few pieces.
+func TestFalseStarts(t *testing.T) {
+	sink := &countingSink{}
+	env := &protocol.Env{Objects: sink, Limits: protocol.DefaultLimits()}
+	p := Definition().New(env)
+	bad := []byte(strings.Repeat("\x05\x64", 700))
+	for range 10 {
+		p.Parse(env, protocol.ToServer, bad)
+	}
+	p.End(env, protocol.ToServer)
+	if err := sink.Check(); err != nil || sink.calls > 500 || len(sink.Objects) != 1 || len(sink.Objects[0].Data) != 14000 {
+		t.Errorf("%v: %d pieces", err, sink.calls)
+	}
+}
+
+// TestForeignDatagram holds that a frame does not make what follows it DNP3.
+func TestForeignDatagram(t *testing.T) {
+	const query = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"
+	d := protocoltest.Dialogue{UDP: true, DstPort: 53, Chunks: []protocoltest.Chunk{{Data: []byte(ask(1, ""))}, {Data: []byte(query)}}}
+	if r := protocoltest.Run(Definition(), d); r.Status != protocol.Switch || r.SwitchTo != protocol.Unknown || r.Rest != query {
+		t.Errorf("%v to %v", r.Status, r.SwitchTo)
+	}
+}
+
 func TestProbe(t *testing.T) {
 	f := func(b string, want protocol.Certainty) {
 		t.Helper()

@@ -22,6 +22,7 @@ const (
 	maxNested   = 4
 	maxSegments = 32
 	maxListed   = 256
+	maxParts    = 1024
 )
 
 // CIP is a request or a response of CIP (volume 1 §2-4).
@@ -84,6 +85,7 @@ func (m *Message) readCIP(c *CIP, b []byte, at, depth int) {
 			return
 		}
 		c.Status, c.Extended, c.Data = b[2], b[4:4+2*int(b[3])], b[4+2*int(b[3]):]
+		m.passed(len(c.Extended))
 	} else {
 		n := 2 * int(b[1])
 		if n > len(b)-2 {
@@ -93,6 +95,9 @@ func (m *Message) readCIP(c *CIP, b []byte, at, depth int) {
 		var ok bool
 		if c.Path, ok = path(b[2 : 2+n]); !ok {
 			m.bad = true
+		}
+		if m.parts += len(c.Path); m.parts > maxParts {
+			c.Path, m.bad = nil, true
 		}
 		c.Data = b[2+n:]
 	}
@@ -108,10 +113,14 @@ func (m *Message) readCIP(c *CIP, b []byte, at, depth int) {
 			return
 		}
 		c.Multiple = make([]CIP, 1)
-		m.readCIP(&c.Multiple[0], c.Data[4:4+int(binary.LittleEndian.Uint16(c.Data[2:]))], c.dataAt()+4, depth+1)
+		n := int(binary.LittleEndian.Uint16(c.Data[2:]))
+		m.passed(len(c.Data) - 4 - n)
+		m.readCIP(&c.Multiple[0], c.Data[4:4+n], c.dataAt()+4, depth+1)
 	case c.Service == svcGetAttrList && !c.Response && len(c.Data) >= 2:
 		list := c.Data[2:]
-		for range min(int(binary.LittleEndian.Uint16(c.Data)), len(list)/2, maxListed) {
+		n := min(int(binary.LittleEndian.Uint16(c.Data)), len(list)/2, maxListed, maxParts-min(m.parts, maxParts))
+		m.parts += n
+		for range n {
 			c.Listed = append(c.Listed, binary.LittleEndian.Uint16(list))
 			list = list[2:]
 		}
@@ -139,6 +148,9 @@ func (m *Message) multiple(c *CIP, depth int) {
 		if from >= to || from < 2+2*n || m.services >= maxServices {
 			m.bad = true
 			return
+		}
+		if i == 0 {
+			m.passed(from - 2 - 2*n)
 		}
 		c.Multiple = append(c.Multiple, CIP{})
 		m.readCIP(&c.Multiple[len(c.Multiple)-1], b[from:to], c.dataAt()+from, depth+1)

@@ -153,14 +153,21 @@ type key struct {
 // one may be nil.
 type Transaction struct {
 	Messages [2]*Message
+	// size is what the request takes in memory while it waits, about.
+	size int
 }
 
 // Parser is the EtherNet/IP of one flow.
 type Parser struct {
 	txs  protocol.TxList
 	wait protocol.Waiting[key]
+	// kept is what those that wait take.
+	kept int
 	side [2]side
 }
+
+// maxKept bounds what the requests of a flow take while they wait.
+const maxKept = 4 << 20
 
 // Txs implements protocol.Parser.
 func (p *Parser) Txs() *protocol.TxList { return &p.txs }
@@ -169,7 +176,13 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	s := &p.side[dir]
 	if env.Datagram {
-		s.buf = s.buf[:0]
+		if s.buf = s.buf[:0]; len(data) > 0 && header(dir, data) == protocol.NotForUs {
+			// Somebody else's: one message of a scanner does not make a flow EtherNet/IP.
+			p.End(env, protocol.ToServer)
+			p.End(env, protocol.ToClient)
+			env.SwitchTo, env.Rest = protocol.Unknown, data
+			return protocol.Switch
+		}
 	}
 	if s.lost {
 		if len(data) < headerLen || header(dir, data) != protocol.Certain {
@@ -231,12 +244,13 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte, left int
 	var tx *protocol.Tx
 	switch dir {
 	case protocol.ToServer:
-		tx = p.request(env, k, m)
+		tx = p.request(env, k, m, 512+2*len(body))
 	default:
 		if tx = p.wait.Take(k); tx == nil {
 			tx = p.alone(env, m)
 			break
 		}
+		p.settle(tx)
 		tx.State.(*Transaction).Messages[dir] = m
 		tx.Progress[dir] = Done
 	}
@@ -247,13 +261,9 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte, left int
 		m.announce(env, left, len(b), tx)
 	}
 	content := func(name string, b []byte) {
-		if len(b) < minObject {
-			return
+		if len(b) >= minObject {
+			env.Whole(&protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: name}, b)
 		}
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: name, Total: uint64(len(b)), Exact: true}
-		env.Objects.OpenObject(o)
-		env.Objects.ObjectData(o, b)
-		env.Objects.CloseObject(o, protocol.ObjectClosed)
 	}
 	if m.bad || m.opaque() {
 		// What is not understood may hold anything.
@@ -273,23 +283,29 @@ const minObject = 8
 var over = [2]uint8{Done, Done}
 
 // request makes the transaction of a request. Where too many wait the oldest is
-// given up.
-func (p *Parser) request(env *protocol.Env, k key, m *Message) *protocol.Tx {
+// given up, and where they take too much; size is what this one takes.
+func (p *Parser) request(env *protocol.Env, k key, m *Message, size int) *protocol.Tx {
 	if m.Command == cmdNOP || m.Command == cmdUnregisterSession || m.Command == cmdIndicateStatus || m.Command == cmdCancel {
 		return p.alone(env, m) // no answer comes
 	}
-	for limit := env.Limits.Tx(protocol.ENIP); limit > 0 && p.wait.Len() >= limit; {
+	for limit := env.Limits.Tx(protocol.ENIP); p.wait.Len() > 0 && (limit > 0 && p.wait.Len() >= limit || p.kept+size > maxKept); {
 		old := p.wait.Oldest()
 		old.AddEvent("too_many_transactions")
 		old.Progress = over
+		p.settle(old)
 	}
-	tx := p.txs.Add(&Transaction{Messages: [2]*Message{m}}, env.Now)
+	tx := p.txs.Add(&Transaction{Messages: [2]*Message{m}, size: size}, env.Now)
+	p.kept += size
 	tx.Progress[protocol.ToServer] = Done
 	if before := p.wait.Add(k, tx); before != nil {
 		before.Progress = over
+		p.settle(before)
 	}
 	return tx
 }
+
+// settle takes note that a request waits no longer.
+func (p *Parser) settle(tx *protocol.Tx) { p.kept -= tx.State.(*Transaction).size }
 
 // alone makes the transaction of a message that belongs to no other.
 func (p *Parser) alone(env *protocol.Env, m *Message) *protocol.Tx {

@@ -286,6 +286,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(message(cmdListIdentity, 0, 1, "")), []byte(message(cmdListIdentity, 0, 1, "\x01\x00"+identityItem)))
 	f.Add([]byte(unconnected(1, "\x52\x02\x20\x06\x24\x01\x05\x0a\x06\x00\x07\x02\x20\x8e\x24\x01\x01\x00\x01\x00")), []byte(unconnected(1, response(0x0e, 0, "abc"))))
 	f.Add([]byte(connected(5, "\x0a\x02\x20\x02\x24\x01"+several(request(0x10, 4, 3, 3, "x"), "\x4c\x04\x91\x05speed\x00\x01\x00"))), []byte(message(cmdNOP, 0, 0, "abc")))
+	f.Add([]byte("c"), []byte(nil))
 	f.Fuzz(func(t *testing.T, client, server []byte) {
 		one := protocoltest.Dialogue{Chunks: []protocoltest.Chunk{{Data: client}, {Dir: 1, Data: server}}}
 		var parts protocoltest.Dialogue

@@ -20,8 +20,9 @@ type Message struct {
 	CIP      []CIP
 	// seq numbers what is sent on a connection.
 	seq uint16
-	// services counts those of CIP, so that few bytes cannot make many.
-	services int
+	// services counts those of CIP, so that few bytes cannot make many, and parts the
+	// segments of their paths and the attributes that they list: rules ask for each.
+	services, parts int
 	// bad tells that something could not be read, other that there is more than was.
 	bad, other bool
 	// framed asks for places, those of items; size is the body's length.
@@ -65,6 +66,9 @@ const (
 // maxAddress is the longest item that is but an address.
 const maxAddress = 16
 
+// maxName is the longest name of a product or a service that is one.
+const maxName = 32
+
 // maxItems bounds the items of a message.
 const maxItems = 64
 
@@ -80,6 +84,7 @@ func (m *Message) parse(b []byte) {
 		switch {
 		case len(b) >= 4:
 			m.Register = &Register{binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint16(b[2:])}
+			m.other = len(b) > 4
 		case len(b) > 0 || m.Dir == protocol.ToServer:
 			m.bad = true
 		}
@@ -119,18 +124,30 @@ func (m *Message) items(b []byte) {
 		m.item(typ, b[4:4+size:4+size], at+4)
 		b = b[4+size:]
 	}
+	m.passed(len(b))
 }
+
+// maxPassed is how much of a message may be passed over unread.
+const maxPassed = 16
+
+// passed notes n bytes that nobody has read.
+func (m *Message) passed(n int) { m.other = m.other || n > maxPassed }
 
 // item reads an item's content, which begins at offset at of the body.
 func (m *Message) item(typ uint16, b []byte, at int) {
 	ok := true
 	switch {
 	case typ == itemIdentity && m.Identity == nil:
-		m.Identity, ok = identity(b)
+		if m.Identity, ok = identity(b); ok {
+			const product = 33 // where the product's name begins
+			m.passed(len(b) - product - len(m.Identity.ProductName))
+			m.passed(len(m.Identity.ProductName) - maxName)
+		}
 	case typ == itemServices && m.Services == nil:
 		if ok = len(b) >= 4; ok {
 			name, _, _ := bytes.Cut(b[4:], []byte{0})
 			m.Services = &Services{binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint16(b[2:]), name}
+			m.passed(len(b) - 4 - maxName)
 		}
 	case typ == itemConnected:
 		if ok = len(b) >= 2; ok {

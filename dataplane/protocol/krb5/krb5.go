@@ -118,9 +118,12 @@ func probeStream(dir protocol.Dir, b []byte) protocol.Certainty {
 type side struct {
 	// buf has the beginning of a message, with its length before it.
 	buf []byte
-	// skip counts bytes of a message of which some are missing.
-	skip int
+	// skip counts bytes of a message of which some are missing; they go to stray.
+	skip  int
+	stray protocol.Stray
 }
+
+var over = [2]uint8{Done, Done}
 
 // Parser is the Kerberos of one flow.
 type Parser struct {
@@ -150,6 +153,7 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	for len(data) > 0 {
 		if s.skip > 0 {
 			n := min(s.skip, len(data))
+			s.stray.Add(env, &p.txs, dir, over, data[:n])
 			s.skip -= n
 			data = data[n:]
 			continue
@@ -169,6 +173,8 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 			// No centre takes that much, and the upper bit has no use (§7.2.2).
 			p.alone(env, dir, &Message{}).AddEvent(eventMalformed)
 			s.buf = nil
+			p.End(env, protocol.ToServer)
+			p.End(env, protocol.ToClient)
 			return protocol.Error
 		}
 		if len(s.buf) == recordLen+int(size) {
@@ -192,7 +198,10 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 	if len(s.buf) > 0 {
 		p.cut(env, dir)
 	}
+	s.stray.Gap(env, n)
 	if n > uint64(missing) {
+		p.End(env, protocol.ToServer)
+		p.End(env, protocol.ToClient)
 		return protocol.Error
 	}
 	s.skip = missing - int(n)
@@ -205,6 +214,7 @@ func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	if len(s.buf) > 0 {
 		p.cut(env, dir)
 	}
+	s.stray.End(env)
 }
 
 // cut gives up a message that does not come to its end. What there is of it has left
@@ -251,12 +261,7 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, data []byte) {
 func look(env *protocol.Env, tx *protocol.Tx, dir protocol.Dir, data []byte) {
 	mem := ber.Borrow()
 	text := ber.Text(mem.B, data)
-	if len(text) > 0 {
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Total: uint64(len(text)), Exact: true}
-		env.Objects.OpenObject(o)
-		env.Objects.ObjectData(o, text)
-		env.Objects.CloseObject(o, protocol.ObjectClosed)
-	}
+	env.Whole(&protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx}, text)
 	mem.Return(text)
 }
 
@@ -266,7 +271,7 @@ func (p *Parser) alone(env *protocol.Env, dir protocol.Dir, m *Message) *protoco
 	m.Dir = dir
 	tx := p.txs.Add(m, env.Now)
 	tx.Only = protocol.DirsToServer << dir
-	tx.Progress = [2]uint8{Done, Done}
+	tx.Progress = over
 	return tx
 }
 

@@ -39,6 +39,13 @@ type eveKRB5 struct {
 	TicketWeak       *bool  `json:"ticket_weak_encryption,omitempty"`
 }
 
+// Mask lets mask replace values in names.
+func (e *eveKRB5) Mask(mask func([]byte) []byte) {
+	for _, s := range []*string{&e.Client, &e.Realm, &e.Server} {
+		*s = string(mask([]byte(*s)))
+	}
+}
+
 // Record implements protocol.Parser.
 func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	if tx == nil {
@@ -48,7 +55,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	if !ok || m.Type == 0 {
 		return
 	}
-	r := eveKRB5{MsgType: typeNames[m.Type], Client: name(m.Client), Realm: "<empty>", Server: name(m.Server), Encryption: "<none>"}
+	r := &eveKRB5{MsgType: typeNames[m.Type], Client: name(m.Client), Realm: "<empty>", Server: name(m.Server), Encryption: "<none>"}
 	if m.HasRealm {
 		r.Realm = shown(m.Realm)
 	}

@@ -94,11 +94,15 @@ type Message struct {
 	Controls   []Control
 	// Bare tells that no more than the operation was kept of the message.
 	Bare bool
+	// size is the length of the copy.
+	size int
 
 	// Of a bind.
-	Version     int64
-	Simple      bool
-	Password    []byte
+	Version  int64
+	Simple   bool
+	Password []byte
+	// Behind is what follows a bind's proof, and the bind.
+	Behind      [2][]byte
 	Mechanism   []byte
 	Credentials []byte
 	HasCreds    bool
@@ -147,6 +151,7 @@ const (
 // read takes apart a message, whose bytes it must own, and reports whether it is
 // sound. It keeps what could be read before a fault.
 func (m *Message) read(b []byte, dir protocol.Dir) bool {
+	m.size = len(b)
 	outer := ber.NewReader(b)
 	r := outer.In(ber.Sequence)
 	m.ID = r.Int(ber.Integer)
@@ -160,6 +165,7 @@ func (m *Message) read(b []byte, dir protocol.Dir) bool {
 	}
 	m.Op = o
 	ok = m.operation(body)
+	m.Behind[1] = r.Rest()
 	if r.More() {
 		ok = m.controls(&r) && ok
 	}
@@ -259,6 +265,7 @@ func (m *Message) bind(r *ber.Reader) bool {
 	switch r.Tag() {
 	case ctx0:
 		m.Simple, m.Password = true, r.Take(ctx0)
+		m.Behind[0] = r.Rest()
 	case ctxC | 3:
 		in := r.In(ctxC | 3)
 		m.Mechanism = in.Take(ber.OctetString)

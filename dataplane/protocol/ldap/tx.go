@@ -115,12 +115,9 @@ func (p *Parser) place(env *protocol.Env, dir protocol.Dir, m *Message) *protoco
 
 // keep counts what a transaction that waits keeps of a message.
 func (p *Parser) keep(tx *protocol.Tx, m *Message) {
-	n := messageCost + len(m.DN) + len(m.Filter) + len(m.Credentials) + len(m.Value) + len(m.Diagnostic)
+	n := messageCost + m.size + 72*len(m.Controls)
 	for i := range m.Attributes {
-		n += 64 + len(m.Attributes[i].Type)
-		for _, v := range m.Attributes[i].Values {
-			n += 24 + len(v)
-		}
+		n += 64 + 24*len(m.Attributes[i].Values)
 	}
 	tx.State.(*Transaction).size += n
 	p.wait.size += n
@@ -199,8 +196,10 @@ func (m *Message) values(dst, data []byte, sound bool) []byte {
 		return ber.Text(dst, data)
 	}
 	dst = append(dst, m.DN...)
-	for i := range m.Controls {
-		dst = append(append(dst, '\n'), m.Controls[i].Value...)
+	for _, b := range m.Behind {
+		if len(b) > 0 {
+			dst = ber.Text(append(dst, '\n'), b)
+		}
 	}
 	return dst
 }

@@ -169,6 +169,7 @@ func (m *Message) parse(dir protocol.Dir, b []byte) {
 	case m.Exception:
 		if len(b) != 1 {
 			m.Errors |= ErrLength
+			m.Data = b
 			break
 		}
 		if m.Code = b[0]; exceptionNames[m.Code] == "" {
@@ -196,10 +197,13 @@ func (m *Message) span(b []byte, limit uint16) Span {
 	return s
 }
 
-// exactly notes a wrong length.
+// exactly notes a wrong length. What is too much is content.
 func (m *Message) exactly(b []byte, n int) bool {
 	if len(b) != n {
 		m.Errors |= ErrLength
+	}
+	if len(b) > n {
+		m.Data = b[n:]
 	}
 	return len(b) >= n
 }
@@ -221,7 +225,7 @@ func (m *Message) request(b []byte) {
 		m.counted(b[4:], m.size())
 	case rdWrRegisters:
 		if len(b) < 9 {
-			m.Errors |= ErrLength
+			m.Errors, m.Data = m.Errors|ErrLength, b
 			return
 		}
 		m.Reads, m.Writes = m.span(b, limits[rdHolding]), m.span(b[4:], writeLimit)

@@ -188,10 +188,7 @@ func (p *Parser) message(env *protocol.Env, dir protocol.Dir, b []byte) {
 	}
 	tell(tx, m)
 	if len(m.Data) >= minObject {
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: m.objectName(), Total: uint64(len(m.Data)), Exact: true}
-		env.Objects.OpenObject(o)
-		env.Objects.ObjectData(o, m.Data)
-		env.Objects.CloseObject(o, protocol.ObjectClosed)
+		env.Whole(&protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: m.objectName()}, m.Data)
 	}
 }
 
@@ -258,6 +255,7 @@ func tell(tx *protocol.Tx, m *Message) {
 // most segments begin with one.
 func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Status {
 	s := &p.side[dir]
+	s.stray.Add(env, &p.txs, dir, over, s.buf)
 	s.stray.Gap(env, n)
 	if n <= uint64(s.skip) {
 		s.skip -= int(n)

@@ -180,6 +180,25 @@ func TestStray(t *testing.T) {
 			t.Errorf("%q: %+v", sent, r.Objects)
 		}
 	}
+	d := protocoltest.TCP(502, "> "+adu(1, 1, "\x07")+adu(2, 1, "\x10top secret and more")[:20])
+	d.Chunks = append(d.Chunks, protocoltest.Chunk{Gap: 1})
+	if r := protocoltest.Run(Definition(), d); !r.Sink.Contains("top secret") {
+		t.Errorf("before a hole: %+v", r.Objects)
+	}
+}
+
+// TestTooLong holds that what is more than a function asks for is looked through.
+func TestTooLong(t *testing.T) {
+	for _, pdu := range []string{"\x01\x00\x00\x00\x01", "\x06\x00\x00\x00\x01", "\x07", "\x0b", "\x18\x00\x01"} {
+		if r := protocoltest.Run(Definition(), protocoltest.TCP(502, "> "+adu(1, 1, pdu+"top secret"))); !r.Sink.Contains("top secret") {
+			t.Errorf("behind the request %q", pdu)
+		}
+	}
+	for _, pdu := range []string{"\x81\x02", "\x0f\x00\x00\x00\x01", "\x05\x00\x00\xff\x00"} {
+		if r := protocoltest.Run(Definition(), protocoltest.TCP(502, "< "+adu(1, 1, pdu+"top secret"))); !r.Sink.Contains("top secret") {
+			t.Errorf("behind the response %q", pdu)
+		}
+	}
 }
 
 func TestProbe(t *testing.T) {

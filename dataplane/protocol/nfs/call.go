@@ -15,6 +15,8 @@ type call struct {
 	procedure uint32
 	cred      credentials
 	ops       []asked
+	// size is what it takes in memory, about.
+	size int
 }
 
 // asked is what a call's operation asks for, as far as the answer needs it.
@@ -22,7 +24,7 @@ type asked struct {
 	kind   kind
 	code   uint32
 	file   *file
-	name   string
+	name   string // as far as an answer gives a handle for it
 	offset uint64
 	count  uint64
 }
@@ -91,15 +93,15 @@ func (p *Parser) complete(tx *protocol.Tx) {
 func (p *Parser) apply(env *protocol.Env, dir protocol.Dir, m *message) {
 	if m.sealed {
 		p.veiled(env, dir)
+		p.side[dir].stage = stSkip
 	}
-	if !m.reply {
-		if dir == protocol.ToServer {
-			p.called(env, m)
-		}
-		return
-	}
-	if dir == protocol.ToClient && m.call != nil {
+	switch {
+	case m.reply != (dir == protocol.ToClient):
+		m.at, m.odd = 0, true // what goes the wrong way is no file, and is looked through
+	case m.reply:
 		p.answer(env, m)
+	default:
+		p.called(env, m)
 	}
 }
 
@@ -121,25 +123,44 @@ func (p *Parser) called(env *protocol.Env, m *message) {
 	if m.version != 4 && m.procedure == 0 {
 		return
 	}
-	c := &call{xid: m.xid, version: m.version, procedure: m.procedure, cred: m.cred}
+	c := &call{xid: m.xid, version: m.version, procedure: m.procedure, cred: m.cred, size: 128}
 	for i := range m.ops {
 		p.asked(env, m, c, &m.ops[i])
 	}
-	if len(p.calls) >= maxPending {
-		for xid, old := range p.calls {
-			if old.tx != nil && old.tx.State.(*Transaction).transfer == nil {
-				p.complete(old.tx)
-			}
-			delete(p.calls, xid)
+	p.giveUpCall(p.calls[m.xid])
+	for xid := range p.calls {
+		if len(p.calls) < maxPending && p.asking+c.size <= maxCalls {
 			break
 		}
+		p.giveUpCall(p.calls[xid])
 	}
 	p.calls[m.xid] = c
+	p.asking += c.size
+}
+
+// giveUpCall forgets a call, which may be nil, whose answer does not come.
+func (p *Parser) giveUpCall(c *call) {
+	if c == nil {
+		return
+	}
+	if c.tx != nil && c.tx.State.(*Transaction).transfer == nil {
+		p.complete(c.tx)
+	}
+	p.settle(c)
+}
+
+// settle forgets a call.
+func (p *Parser) settle(c *call) {
+	delete(p.calls, c.xid)
+	p.asking -= c.size
 }
 
 // asked carries out an operation of a call.
 func (p *Parser) asked(env *protocol.Env, m *message, c *call, o *op) {
-	a := asked{kind: o.kind, code: o.code, name: string(o.name), offset: o.offset, count: o.count}
+	a := asked{kind: o.kind, code: o.code, offset: o.offset, count: o.count}
+	if o.kind == kLookup || o.kind == kOpen || o.kind == kCreate {
+		a.name = string(o.name)
+	}
 	var f *file
 	if len(o.handle) > 0 {
 		f = p.files[string(o.handle)]
@@ -152,6 +173,7 @@ func (p *Parser) asked(env *protocol.Env, m *message, c *call, o *op) {
 		a.file = f
 	}
 	c.ops = append(c.ops, a)
+	c.size += 64 + len(a.name)
 	switch o.kind {
 	case kRead:
 		t := f.way(protocol.ToClient)
@@ -206,7 +228,7 @@ func tells(o *op) bool {
 // answer takes the answer to a call.
 func (p *Parser) answer(env *protocol.Env, m *message) {
 	c := m.call
-	delete(p.calls, m.xid)
+	p.settle(c)
 	if m.denied || m.failed || m.sealed {
 		if c.tx != nil && c.tx.State.(*Transaction).transfer == nil {
 			c.tx.State.(*Transaction).denied = m.denied
@@ -217,13 +239,11 @@ func (p *Parser) answer(env *protocol.Env, m *message) {
 	name := ""
 	for i := range m.ops {
 		o := &m.ops[i]
-		if i >= len(c.ops) {
+		if i >= len(c.ops) || m.version == 4 && c.ops[i].code != o.code {
+			m.unasked(i)
 			break
 		}
 		a := &c.ops[i]
-		if m.version == 4 && a.code != o.code {
-			break
-		}
 		switch a.kind {
 		case kLookup, kOpen, kCreate:
 			name = a.name
@@ -240,7 +260,9 @@ func (p *Parser) answer(env *protocol.Env, m *message) {
 		case kRead:
 			if o.status == 0 {
 				t := a.file.way(protocol.ToClient)
-				o.offset = a.offset
+				if o.offset = a.offset; o.length > 0 {
+					p.transaction(env, t, m) // the one of the call may be over by now
+				}
 				p.bytes(env, protocol.ToClient, t, o, p.side[protocol.ToClient].buf[o.start:], after{eof: o.eof, xid: m.xid})
 			} else if t := a.file.way(protocol.ToClient); t.tx != nil {
 				t.tx.State.(*Transaction).status = o.status
@@ -257,6 +279,16 @@ func (p *Parser) answer(env *protocol.Env, m *message) {
 	if t := own(c); t != nil {
 		t.status = m.status
 		p.complete(c.tx)
+	}
+}
+
+// unasked takes the content of what answers nothing, from the i-th operation on, for
+// what is not understood.
+func (m *message) unasked(i int) {
+	for _, o := range m.ops[i:] {
+		if o.length > 0 {
+			m.at, m.odd = min(m.at, o.start), true
+		}
 	}
 }
 

@@ -13,6 +13,9 @@ type file struct {
 	ways   [2]*transfer
 }
 
+// size is what it takes in memory, about.
+func (f *file) size() int { return 256 + 2*len(f.handle) + len(f.name) }
+
 // transfer is the content of a file in one direction. Content in order makes one
 // object, the file. What comes ahead of its place is kept for it and, since it may
 // have left by then, given at once as an object that is inspected but not reported as
@@ -50,28 +53,34 @@ func (f *file) way(dir protocol.Dir) *transfer {
 	return f.ways[dir]
 }
 
-// learn notes a file's name. Beyond the bound some other that is not in transfer is
-// forgotten, or all are.
+// learn notes a file's name. Beyond the bounds some other is forgotten, and its
+// transfers are given up.
 func (p *Parser) learn(env *protocol.Env, handle []byte, name string) *file {
-	if f := p.files[string(handle)]; f != nil {
-		if name != "" {
-			f.name = text([]byte(name))
-		}
+	f := p.files[string(handle)]
+	if f != nil && name == "" {
 		return f
 	}
-	if len(p.files) >= maxFiles {
-		for h, f := range p.files {
-			for _, t := range f.ways {
-				if t != nil {
-					p.finish(env, t, protocol.ObjectTruncated)
-				}
-			}
-			delete(p.files, h)
+	if f == nil {
+		f = &file{handle: bytes.Clone(handle)}
+	} else {
+		p.naming -= f.size()
+		delete(p.files, string(handle))
+	}
+	f.name = text([]byte(name))
+	for h, old := range p.files {
+		if len(p.files) < maxFiles && p.naming+f.size() <= maxNames {
 			break
 		}
+		for _, t := range old.ways {
+			if t != nil {
+				p.finish(env, t, protocol.ObjectTruncated)
+			}
+		}
+		p.naming -= old.size()
+		delete(p.files, h)
 	}
-	f := &file{handle: bytes.Clone(handle), name: text([]byte(name))}
 	p.files[string(handle)] = f
+	p.naming += f.size()
 	return f
 }
 
@@ -143,7 +152,11 @@ func (p *Parser) moved(env *protocol.Env, t *transfer, off uint64, end after) {
 
 // content takes bytes of a file at an offset.
 func (p *Parser) content(env *protocol.Env, t *transfer, off uint64, b []byte) {
-	if len(b) == 0 || t.tx == nil {
+	if len(b) == 0 {
+		return
+	}
+	if t.tx == nil {
+		p.spilt.Data(env, t.dir, b) // it was given up at a bound in the midst of it
 		return
 	}
 	if !t.begun {

@@ -32,10 +32,15 @@ const (
 	// maxHead bounds what is kept of a message, content aside.
 	maxHead = 64 << 10
 	// maxPending bounds the calls that wait for answers, maxFiles the handles whose
-	// names are known, maxOpen the objects that are open.
+	// names are known, maxOpen the objects that are open. Calls and handles with their
+	// names take maxCalls and maxNames bytes at most.
 	maxPending = 2048
 	maxFiles   = 4096
 	maxOpen    = 128
+	maxCalls   = 2 << 20
+	maxNames   = 1 << 20
+	// slack is how much of a message may be passed over unread: attributes take that.
+	slack = 256
 )
 
 // Definition describes NFS.
@@ -126,8 +131,9 @@ type stage uint8
 const (
 	stHead    stage = iota
 	stContent       // content of a file
-	stSkip          // what follows content, or is not looked at
-	stSpill         // what is too long to be taken apart
+	stTail          // what follows all that is understood
+	stSkip          // what is encrypted
+	stSpill         // what is looked through as it stands
 )
 
 // side is one direction.
@@ -168,15 +174,18 @@ type Parser struct {
 	calls map[uint32]*call
 	files map[string]*file
 	open  []*transfer
-	// kept counts the bytes that are held ahead of their place.
-	kept int
+	// kept counts the bytes that are held ahead of their place, asking what calls take
+	// that wait, and naming what files take.
+	kept, asking, naming int
 	// waiting are the transactions without an answer, in order of age.
 	waiting []*protocol.Tx
-	spilt   [2]*protocol.Object
-	sealed  [2]bool
-	ended   [2]bool
-	unread  [2]uint64
-	msg     message
+	// spilt is what is not understood: whatever two ends send each other under this
+	// name is not to be hidden by its form.
+	spilt  protocol.Leftover
+	sealed [2]bool
+	ended  [2]bool
+	unread [2]uint64
+	msg    message
 }
 
 // Txs implements protocol.Parser.
@@ -187,6 +196,15 @@ func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protoco
 	s := &p.side[dir]
 	s.since += len(data)
 	if env.Datagram {
+		if len(data) == 0 {
+			return protocol.Continue
+		}
+		if len(data) < 8 || binary.BigEndian.Uint32(data[4:]) > typeReply {
+			// Somebody else's: one call of a scanner does not make a flow NFS'.
+			p.giveUp(env)
+			env.SwitchTo, env.Rest = protocol.Unknown, data
+			return protocol.Switch
+		}
 		p.begin(s)
 		s.marked(env, dir, 0, len(data), len(data))
 		p.feed(env, dir, data)
@@ -257,8 +275,15 @@ func (p *Parser) feed(env *protocol.Env, dir protocol.Dir, b []byte) {
 			if s.data == 0 {
 				p.afterContent(env, s)
 			}
+		case stTail:
+			if len(s.buf)+len(b) <= slack {
+				s.buf = append(s.buf, b...)
+				return
+			}
+			p.spilt.Data(env, dir, s.buf)
+			s.stage = stSpill
 		case stSpill:
-			p.spill(env, dir, b)
+			p.spilt.Data(env, dir, b)
 			return
 		default:
 			return
@@ -269,7 +294,7 @@ func (p *Parser) feed(env *protocol.Env, dir protocol.Dir, b []byte) {
 // afterContent goes on behind a content.
 func (p *Parser) afterContent(env *protocol.Env, s *side) {
 	p.moved(env, s.to, s.off, s.end)
-	s.to, s.stage = nil, stSkip
+	s.to, s.stage, s.buf = nil, stTail, s.buf[:0]
 }
 
 // end takes note that a message is over.
@@ -284,10 +309,6 @@ func (p *Parser) end(env *protocol.Env, dir protocol.Dir) {
 		}
 		p.finish(env, s.to, protocol.ObjectTruncated)
 	}
-	if o := p.spilt[dir]; o != nil {
-		p.spilt[dir] = nil
-		env.Objects.CloseObject(o, protocol.ObjectClosed)
-	}
 	p.begin(s)
 }
 
@@ -297,50 +318,44 @@ func (p *Parser) look(env *protocol.Env, dir protocol.Dir, whole bool) {
 	m := &p.msg
 	switch m.parse(s.buf, p) {
 	case readDone:
-		s.stage = stSkip
+		s.stage = stTail
 		p.apply(env, dir, m) // it may go on with content
 		p.taken(env, dir, m)
 		if m.broken {
 			p.malformed(env, dir)
 		}
-		if m.rest > 0 && m.rest < len(s.buf) {
-			p.spill(env, dir, s.buf[m.rest:])
-		}
-		if m.rest > 0 && !whole {
-			s.stage = stSpill
+		if s.stage == stTail {
+			p.tail(env, dir, m.at, m.odd)
 		}
 	case readShort:
 		switch {
 		case whole:
 			p.malformed(env, dir)
-			p.spill(env, dir, s.buf)
+			p.tail(env, dir, 0, true)
 		case s.want < maxHead:
 			s.want = maxHead
 		default:
-			p.spill(env, dir, s.buf)
-			s.stage = stSpill
+			p.tail(env, dir, 0, true)
 		}
 	case readForeign:
-		s.stage = stSpill
-		p.spill(env, dir, s.buf)
+		p.tail(env, dir, 0, true)
 	default:
-		s.stage = stSkip
+		p.tail(env, dir, m.at, m.odd)
 	}
 }
 
-// spill gives what is not understood as an object that is classified but is no file:
-// whatever two ends send each other under this name is not to be hidden by its form.
-func (p *Parser) spill(env *protocol.Env, dir protocol.Dir, b []byte) {
-	if len(b) == 0 {
+// tail goes on with what was gathered of a message from at on, where that and what
+// follows are not understood. That is looked through, but for a mere rest that is no
+// longer than attributes are.
+func (p *Parser) tail(env *protocol.Env, dir protocol.Dir, at int, odd bool) {
+	s := &p.side[dir]
+	b := s.buf[at:]
+	if !odd && len(b) <= slack {
+		s.buf, s.stage = append(s.buf[:0], b...), stTail
 		return
 	}
-	o := p.spilt[dir]
-	if o == nil {
-		o = &protocol.Object{Kind: protocol.KindStream, Dir: dir, Tx: p.aloof(env)}
-		p.spilt[dir] = o
-		env.Objects.OpenObject(o)
-	}
-	env.Objects.ObjectData(o, b)
+	s.stage = stSpill
+	p.spilt.Data(env, dir, b)
 }
 
 // aloof makes what stands for a transaction of an object that has none.
@@ -378,9 +393,9 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 			p.afterContent(env, s)
 		}
 	} else if s.stage == stHead {
-		p.spill(env, dir, s.buf)
-		s.stage = stSpill
+		p.tail(env, dir, 0, true)
 	}
+	p.spilt.Gap(env, dir, n)
 	if s.left == 0 && s.last {
 		p.end(env, dir)
 	}
@@ -398,10 +413,10 @@ func (p *Parser) giveUp(env *protocol.Env) protocol.Status {
 // what was written by the time that both ends have gone is the file.
 func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
 	s := &p.side[dir]
-	if o := p.spilt[dir]; o != nil {
-		p.spilt[dir] = nil
-		env.Objects.CloseObject(o, protocol.ObjectTruncated)
+	if s.stage == stHead {
+		p.spilt.Data(env, dir, s.buf) // a message that never ends has left all the same
 	}
+	p.spilt.End(env, dir)
 	if s.to != nil {
 		p.finish(env, s.to, protocol.ObjectTruncated)
 	}

@@ -60,6 +60,13 @@ func (e *eveNFS) Mask(mask func([]byte) []byte) {
 	}
 }
 
+// Mask lets mask replace values in what a caller says of itself.
+func (e *eveRPC) Mask(mask func([]byte) []byte) {
+	if e.Creds != nil {
+		e.Creds.Machine = string(mask([]byte(e.Creds.Machine)))
+	}
+}
+
 // Record implements protocol.Parser.
 func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	if tx == nil {

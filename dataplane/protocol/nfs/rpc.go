@@ -38,10 +38,10 @@ type message struct {
 	call      *call
 	sealed    bool
 	ops       []op
-	// rest is where what is not understood begins, 0 where all is; broken tells that it
-	// breaks the rules.
-	rest   int
-	broken bool
+	// at is where what is not understood begins; odd tells that it is no mere rest,
+	// broken that it breaks the rules.
+	at          int
+	odd, broken bool
 	// credEnd is where a call's credentials end, begin where what the program makes
 	// of the message begins; 0 where there is none.
 	credEnd, begin int
@@ -66,17 +66,21 @@ func (m *message) parse(b []byte, p *Parser) result {
 	*m = message{ops: m.ops[:0]}
 	x := &xdr{b: b}
 	m.xid = x.u32()
+	out := readForeign
 	switch x.u32() {
 	case typeCall:
-		return m.parseCall(x)
+		out = m.parseCall(x)
 	case typeReply:
 		m.reply = true
-		return m.parseReply(x, p)
+		out = m.parseReply(x, p)
 	}
 	if x.short {
-		return readShort
+		out = readShort
 	}
-	return readForeign
+	if m.at == 0 {
+		m.at = x.at
+	}
+	return out
 }
 
 func (m *message) parseCall(x *xdr) result {
@@ -92,15 +96,9 @@ func (m *message) parseCall(x *xdr) result {
 	if x.bad || rpc != rpcVersion {
 		return readForeign
 	}
-	if prog != program {
-		// Other programs of the same server, or calls back to the client. They carry
-		// no files; nothing is hidden in long ones.
-		if len(x.b) > headLen/4 {
-			return readForeign
-		}
-		return readNothing
-	}
-	if m.cred.control {
+	if prog != program || m.cred.control {
+		// Other programs of the same server, or calls back to the client, and how to
+		// encrypt. They carry no files.
 		return readNothing
 	}
 	switch m.cred.service {
@@ -139,11 +137,7 @@ func (m *message) parseReply(x *xdr, p *Parser) result {
 	}
 	c := p.calls[m.xid]
 	if c == nil {
-		// The call was not seen, or is another program's.
-		if len(x.b) > headLen/4 {
-			return readForeign
-		}
-		return readNothing
+		return readNothing // the call was not seen, or is another program's
 	}
 	m.call, m.version, m.procedure, m.cred = c, c.version, c.procedure, c.cred
 	if m.denied {
@@ -173,7 +167,7 @@ func (m *message) parseReply(x *xdr, p *Parser) result {
 func (m *message) settled(x *xdr) result {
 	switch {
 	case x.bad:
-		m.rest, m.broken = max(x.at, 1), true
+		m.at, m.odd, m.broken = max(x.at, 1), true, true
 	case x.short:
 		return readShort
 	}

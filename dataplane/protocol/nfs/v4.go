@@ -81,7 +81,7 @@ func (m *message) compound(x *xdr) {
 			handle = saved
 		default:
 			if !m.operation(x, &o) {
-				m.rest = at
+				m.at, m.odd = at, true
 				return
 			}
 		}

@@ -50,6 +50,37 @@ func (p *Parser) beginRequest(env *protocol.Env, s *side) {
 		s.tx.AddEvent("malformed_request")
 		s.mode = mRaw
 	}
+	limit := uint32(maxSmall)
+	if s.typ == 'p' {
+		limit = maxProof
+	}
+	if s.left > limit || s.typ == 'p' && p.in {
+		p.watch(env, protocol.ToServer)
+	}
+}
+
+// The most that messages hold beside what is looked through anyway: names and numbers,
+// what a client proves itself with, its parameters, the name of a session that is to be
+// cancelled, and a server's words.
+const (
+	maxSmall    = 128
+	maxProof    = 1 << 10
+	maxParamLen = 512
+	maxKey      = 264
+	maxWords    = 1 << 10
+)
+
+// watch has a message that is kept whole looked through as well: it is longer than
+// what it is for.
+func (p *Parser) watch(env *protocol.Env, dir protocol.Dir) {
+	s := &p.side[dir]
+	if s.mode != mWhole {
+		return
+	}
+	if s.tx == nil {
+		s.tx = p.alone(env, dir, &Transaction{Kind: Unknown})
+	}
+	s.mode = mQuery
 }
 
 // extend gives the transaction of an extended query.
@@ -64,6 +95,9 @@ func (p *Parser) extend(env *protocol.Env) *protocol.Tx {
 func (p *Parser) endRequest(env *protocol.Env, s *side) {
 	tx := s.tx
 	ok := true
+	if s.mode == mPrefix {
+		p.tell(env, protocol.ToServer, tx, s.buf) // it ends before its values
+	}
 	switch s.typ {
 	case typStartup:
 		ok = p.startup(tx, s.buf)
@@ -103,6 +137,7 @@ func (p *Parser) endRequest(env *protocol.Env, s *side) {
 		p.endTold(env, tx)
 	case 'p':
 		p.proof(tx, s.buf)
+		p.keep(tx, len(s.buf))
 		tx.Progress[protocol.ToServer] = Done
 	case 'X':
 		p.alone(env, protocol.ToServer, &Transaction{Kind: Terminate})

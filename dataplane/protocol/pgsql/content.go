@@ -39,10 +39,11 @@ func (p *Parser) take(env *protocol.Env, dir protocol.Dir, b []byte) {
 		case mPrefix:
 			s.buf = append(s.buf, b[0])
 			b = b[1:]
-			if done, ok := prefix(s.typ, s.buf); done {
+			if done, ok := s.before.next(s.typ, s.buf); done {
 				s.mode, s.values = mValues, values{}
-			} else if !ok || len(s.buf) > env.Limits.MaxHeader {
-				s.mode = mRaw
+			} else if !ok {
+				p.tell(env, dir, s.tx, s.buf)
+				s.buf, s.mode = s.buf[:0], mRaw
 			}
 		case mValues:
 			b = p.value(env, dir, b)
@@ -57,27 +58,43 @@ func (p *Parser) take(env *protocol.Env, dir protocol.Dir, b []byte) {
 	}
 }
 
-// prefix reports whether b is all that stands before the values of a message: two
-// names or a number, and formats.
-func prefix(typ byte, b []byte) (done, ok bool) {
-	at := 4
-	if typ == 'B' {
-		i := bytes.IndexByte(b, 0)
-		if i < 0 {
-			return false, true
-		}
-		j := bytes.IndexByte(b[i+1:], 0)
-		if j < 0 {
-			return false, true
-		}
-		at = i + j + 2
-	}
-	if len(b) < at+2 {
-		return false, true
-	}
-	n := int(binary.BigEndian.Uint16(b[at:]))
-	return len(b) == at+2+2*n, len(b) <= at+2+2*n
+// prefix goes through what stands before the values of a message: two names or a
+// number, and formats with their count before them.
+type prefix struct {
+	// at is where the formats' count is, once names of them have ended; end is where the
+	// formats end, 0 until that is known.
+	names   uint8
+	at, end int
 }
+
+// next takes the last byte of b, the first of which began the prefix. It reports
+// whether that was all, and whether there can be such a prefix. A byte costs the same
+// however many came before.
+func (x *prefix) next(typ byte, b []byte) (done, ok bool) {
+	if len(b) == 1 {
+		if *x = (prefix{at: 4}); typ == 'B' {
+			*x = prefix{names: 2}
+		}
+	}
+	last := b[len(b)-1]
+	switch {
+	case x.names > 0:
+		if last == 0 {
+			x.names, x.at = x.names-1, len(b)
+		}
+		return false, len(b) <= maxSmall
+	case x.end == 0:
+		if len(b) == x.at+2 {
+			x.end = len(b) + 2*int(binary.BigEndian.Uint16(b[x.at:]))
+		}
+		return len(b) == x.end, true
+	}
+	return len(b) == x.end, format(last, (len(b)-x.at)%2)
+}
+
+// format reports whether a byte may be one of a format, of which there are two: i is 1
+// for its first.
+func format(c byte, i int) bool { return c <= uint8(1-i) }
 
 // The steps of reading values.
 const (
@@ -155,7 +172,15 @@ func (p *Parser) value(env *protocol.Env, dir protocol.Dir, b []byte) []byte {
 			s.mode = mRaw // more than a row has
 			return b
 		}
-		return nil // formats of what is answered
+		// The formats of what is answered, with their count.
+		if v.have++; v.have > 4 {
+			v.have -= 2
+		}
+		if v.have > 2 && !format(b[0], int(v.have)%2) {
+			s.mode = mRaw
+			return b
+		}
+		return b[1:]
 	}
 	if len(s.out) >= maxOut {
 		p.flush(env, dir)

@@ -204,6 +204,7 @@ type side struct {
 	// obj is what is being told; out is the part of it that is not given yet.
 	obj    *protocol.Object
 	out    []byte
+	before prefix
 	values values
 }
 
@@ -220,8 +221,10 @@ type Parser struct {
 	extended, copying *protocol.Tx
 	// asked is the kind of encryption that a client has asked for, until answered.
 	asked byte
-	// sealed tells that the rest is encrypted in a way that cannot be followed.
+	// sealed tells that the rest is encrypted in a way that cannot be followed. It goes
+	// to veiled all the same: nobody shall hide a thing by saying so.
 	sealed bool
+	veiled protocol.Leftover
 	unread [2]uint64
 	// auth is the last that the server has asked for to let the client in, in that it
 	// has done so.
@@ -246,6 +249,7 @@ func (p *Parser) Txs() *protocol.TxList { return &p.txs }
 func (p *Parser) Parse(env *protocol.Env, dir protocol.Dir, data []byte) protocol.Status {
 	if p.sealed {
 		p.unread[dir] += uint64(len(data))
+		p.veiled.Data(env, dir, data)
 		return protocol.Continue
 	}
 	s := &p.side[dir]
@@ -307,11 +311,15 @@ func (p *Parser) opening(env *protocol.Env, s *side, data []byte) ([]byte, proto
 		s.tx = p.request(env, t)
 		s.tx.Progress[protocol.ToServer] = Done
 	case code == codeCancel && length >= 16:
-		s.stage, s.typ = stBody, typCancel
+		if s.stage, s.typ, s.tx = stBody, typCancel, nil; s.left > maxKey {
+			p.watch(env, protocol.ToServer)
+		}
 	case code>>16 == major:
 		s.stage, s.typ = stBody, typStartup
 		p.asked = 0
-		s.tx = p.request(env, &Transaction{Kind: Startup, Version: code})
+		if s.tx = p.request(env, &Transaction{Kind: Startup, Version: code}); s.left > maxParamLen {
+			p.watch(env, protocol.ToServer)
+		}
 		if s.left == 0 {
 			return data, p.message(env, protocol.ToServer)
 		}
@@ -338,6 +346,7 @@ func (p *Parser) head(env *protocol.Env, dir protocol.Dir, data []byte) ([]byte,
 			case yes == 'G':
 				p.sealed = true
 				p.unread[dir] += uint64(len(data) - 1)
+				p.veiled.Data(env, dir, data[1:])
 				return nil, protocol.Continue
 			}
 			return data[1:], protocol.Continue
@@ -416,12 +425,14 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 	s := &p.side[dir]
 	if p.sealed {
 		p.unread[dir] += n
+		p.veiled.Gap(env, dir, n)
 		return protocol.Continue
 	}
 	if s.stage != stBody || n > uint64(s.left) {
 		return p.giveUp(env)
 	}
 	s.left -= uint32(n)
+	p.cut(env, dir)
 	switch s.mode {
 	case mQuery, mParse, mPrefix, mValues, mRaw:
 		p.flush(env, dir)
@@ -439,8 +450,21 @@ func (p *Parser) Gap(env *protocol.Env, dir protocol.Dir, n uint64) protocol.Sta
 	return protocol.Continue
 }
 
+// cut has looked through what is kept of a message that does not come to its end, but
+// for what a client proves itself with.
+func (p *Parser) cut(env *protocol.Env, dir protocol.Dir) {
+	s := &p.side[dir]
+	if s.stage != stBody || s.tx == nil || s.mode != mPrefix && (s.mode != mWhole || dir == protocol.ToServer) {
+		return
+	}
+	p.tell(env, dir, s.tx, s.buf)
+	s.buf, s.mode = s.buf[:0], mRaw
+}
+
 // End implements protocol.Parser.
 func (p *Parser) End(env *protocol.Env, dir protocol.Dir) {
+	p.cut(env, dir)
+	p.veiled.End(env, dir)
 	p.flush(env, dir)
 	p.closeObject(env, dir, protocol.ObjectTruncated)
 	for _, tx := range p.txs.Live {

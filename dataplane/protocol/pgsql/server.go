@@ -50,6 +50,20 @@ func (p *Parser) beginReply(env *protocol.Env, s *side) {
 		tx.AddEvent("malformed_response")
 		s.mode = mRaw
 	}
+	switch s.typ {
+	case 'T', 'E', 'N', 'A':
+		// They are told once they are whole.
+		if s.typ == 'T' {
+			p.columns = p.columns[:0]
+		}
+		if uint64(s.left) > uint64(env.Limits.MaxHeader) {
+			s.mode = mRaw
+		}
+	default:
+		if s.left > maxWords {
+			p.watch(env, protocol.ToClient)
+		}
+	}
 	if t.Reply.replies++; t.Reply.replies > maxReplies {
 		tx.AddEvent("too_many_responses")
 	}
@@ -71,7 +85,7 @@ func (p *Parser) endReply(env *protocol.Env, s *side) {
 	case 'S':
 		name, rest, _ := bytes.Cut(b, []byte{0})
 		value, _, whole := bytes.Cut(rest, []byte{0})
-		if ok = whole; ok && len(r.Status) < maxStatus {
+		if ok = whole; ok && len(r.Status) < maxStatus && len(b) <= maxWords {
 			r.Status = append(r.Status, pair{snake(name), text(value)})
 		}
 	case 'K':
@@ -79,7 +93,9 @@ func (p *Parser) endReply(env *protocol.Env, s *side) {
 			r.HasKey, r.Process, r.Key = true, binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
 		}
 	case 'T':
-		ok = p.describe(env, r, b)
+		if ok = p.describe(env, r, b); !ok {
+			p.tell(env, protocol.ToClient, tx, b)
+		}
 	case 'C':
 		command, _, _ := bytes.Cut(b, []byte{0})
 		r.Command = text(command)

@@ -51,8 +51,8 @@ type Message struct {
 
 	model    int64
 	hasModel bool
-	// after is what follows the community.
-	after []byte
+	// after is what follows the community, behind what follows the message.
+	after, behind []byte
 }
 
 // read takes a datagram apart, which the message must own, and reports whether it is
@@ -71,7 +71,7 @@ func (m *Message) read(b []byte) bool {
 		if m.HasCommunity = r.OK(); !m.HasCommunity {
 			return false
 		}
-		m.after = r.Rest()
+		m.after, m.behind = r.Rest(), outer.Rest()
 		return m.pdu(&r) && !r.More()
 	case version == versionThree:
 		m.Version = version

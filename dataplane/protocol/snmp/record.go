@@ -37,6 +37,16 @@ type eveSNMP struct {
 	User        *string  `json:"usm,omitempty"`
 }
 
+// Mask lets mask replace values in what a sender calls itself.
+func (e *eveSNMP) Mask(mask func([]byte) []byte) {
+	for _, s := range []**string{&e.Community, &e.User} {
+		if *s != nil {
+			masked := string(mask([]byte(**s)))
+			*s = &masked
+		}
+	}
+}
+
 // hidden stands for a community.
 const hidden = "***"
 
@@ -49,7 +59,7 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	if !ok || m.Version == 0 {
 		return
 	}
-	r := eveSNMP{Version: m.Version}
+	r := &eveSNMP{Version: m.Version}
 	switch {
 	case m.Encrypted:
 		r.PDUType = "encrypted"

@@ -157,17 +157,13 @@ const maxSecret = 64
 // look has a message's values looked through, and what else its sender put there, but
 // for the community.
 func look(env *protocol.Env, tx *protocol.Tx, m *Message, data []byte) {
+	var behind []byte
 	if len(m.Community) > 0 && len(m.Community) <= maxSecret {
-		data = m.after
+		data, behind = m.after, m.behind
 	}
 	mem := ber.Borrow()
-	text := ber.Text(mem.B, data)
-	if len(text) > 0 {
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: m.Dir, Tx: tx, Total: uint64(len(text)), Exact: true}
-		env.Objects.OpenObject(o)
-		env.Objects.ObjectData(o, text)
-		env.Objects.CloseObject(o, protocol.ObjectClosed)
-	}
+	text := ber.Text(ber.Text(mem.B, data), behind)
+	env.Whole(&protocol.Object{Kind: protocol.KindBody, Dir: m.Dir, Tx: tx}, text)
 	mem.Return(text)
 }
 

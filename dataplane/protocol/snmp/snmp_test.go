@@ -99,7 +99,7 @@ func TestFlow(t *testing.T) {
 	d.Limits = protocol.DefaultLimits()
 	d.Limits.ShowSecrets = true
 	r := protocoltest.Run(Definition(), d)
-	if e := r.Txs[0].Event.Extra["snmp"].(eveSNMP); *e.Community != "s3cret" {
+	if e := r.Txs[0].Event.Extra["snmp"].(*eveSNMP); *e.Community != "s3cret" {
 		t.Errorf("%q is shown where nothing is masked", *e.Community)
 	}
 	if diff := cmp.Diff([]string{"version_mismatch"}, r.Txs[2].Events); diff != "" {
@@ -151,6 +151,25 @@ func TestLongCommunity(t *testing.T) {
 	}
 }
 
+// TestBehindMessage holds that bytes after a message are looked through.
+func TestBehindMessage(t *testing.T) {
+	if r := protocoltest.Run(Definition(), udp("> "+get+"the plan is in here")); !r.Sink.Contains("the plan is in here") || r.Sink.Contains("s3cret") {
+		t.Errorf("%+v", r.Objects)
+	}
+	r := protocoltest.Run(Definition(), udp("> "+v2(strings.Repeat("x", 99), pdu(0, 0))+"the plan is in here"))
+	if n := strings.Count(string(r.Objects[0].Data), "the plan is in here"); n != 1 {
+		t.Errorf("behind a long community: %d times", n)
+	}
+}
+
+func TestMask(t *testing.T) {
+	name := "secret"
+	e := &eveSNMP{Community: &name, User: &name}
+	if e.Mask(func([]byte) []byte { return []byte("+++") }); *e.Community+*e.User != "++++++" || name != "secret" {
+		t.Errorf("%s, %s", *e.Community, *e.User)
+	}
+}
+
 func TestProbe(t *testing.T) {
 	def := Definition()
 	f := func(what, msg string, want protocol.Certainty) {
@@ -195,7 +214,7 @@ func TestCapture(t *testing.T) {
 	var got []string
 	for _, d := range protocoltest.Dialogues(t, protocoltest.Shared(t, "suricata-verify", "tests", "snmp-v2c-get", "SNMPv2c_get_requests.pcap")) {
 		for _, tx := range protocoltest.Run(Definition(), d).Txs {
-			e := tx.Event.Extra["snmp"].(eveSNMP)
+			e := tx.Event.Extra["snmp"].(*eveSNMP)
 			got = append(got, e.PDUType+" "+strings.Join(e.Vars, " "))
 		}
 	}
