@@ -48,7 +48,7 @@ dbnosync
 
 // search reads all descriptions of a directory, as nobody in particular.
 func (r *rig) search(from *netlab.Namespace, addr string) (string, error) {
-	return from.Run(r.ctx, "ldapsearch", "-x", "-LLL", "-H", "ldap://"+addr, "-o", "nettimeout=5", "-b", "dc=example", "(objectClass=*)", "description")
+	return from.Run(r.ctx, "ldapsearch", "-x", "-LLL", "-H", "ldap://"+addr, "-o", "nettimeout=20", "-b", "dc=example", "(objectClass=*)", "description")
 }
 
 // person makes an entry.
@@ -83,7 +83,7 @@ func liveDirectory(r *rig) {
 	r.startTold("--policy", r.write("policy.yaml", directoryPolicy))
 	add := func(name, description string) (string, error) {
 		ldif := r.write("entry.ldif", person(name, description))
-		return r.lab.Client.Run(r.ctx, "ldapadd", "-x", "-H", "ldap://"+netlab.Server4, "-D", "cn=agent,dc=example", "-w", ldapPassword, "-o", "nettimeout=5", "-f", ldif)
+		return r.lab.Client.Run(r.ctx, "ldapadd", "-x", "-H", "ldap://"+netlab.Server4, "-D", "cn=agent,dc=example", "-w", ldapPassword, "-o", "nettimeout=20", "-f", ldif)
 	}
 	mark := r.soc.Mark()
 	if out, err := add("Ann", "at work on weekdays"); err != nil {

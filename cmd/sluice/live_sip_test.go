@@ -50,8 +50,10 @@ TEXT
 // by TCP: what is ordinary goes through, cards do not.
 func livePhone(r *rig) {
 	r.need("sip-tester", "sipp")
-	sipp := func(from *netlab.Namespace, own, port string, args ...string) (string, error) {
-		return from.Run(r.ctx, "sipp", append([]string{"-i", own, "-p", port, "-nostdin", "-m", "1", "-timeout", "3", "-timeout_error", "-default_behaviors", "none"}, args...)...)
+	// Datagrams that are withheld are not answered: then the client waits in vain.
+	const long, short = "20", "2"
+	sipp := func(from *netlab.Namespace, own, timeout string, args ...string) (string, error) {
+		return from.Run(r.ctx, "sipp", append([]string{"-i", own, "-p", "6060", "-nostdin", "-m", "1", "-timeout", timeout, "-timeout_error", "-default_behaviors", "none"}, args...)...)
 	}
 	r.serve(r.lab.Server, "sipp", "-sn", "uas", "-i", netlab.Server4, "-p", "5060", "-nostdin")
 	// None of these ports is one where telephones usually listen.
@@ -64,18 +66,18 @@ func livePhone(r *rig) {
 	for transport, port := range ports {
 		r.serve(r.lab.Server, "sipp", "-sf", takes, "-i", netlab.Server4, "-p", port, "-t", transport, "-nostdin", "-trace_msg", "-message_file", filepath.Join(r.dir, transport+".log"))
 	}
-	say := func(from *netlab.Namespace, own, transport, text string) (string, error) {
-		return sipp(from, own, "6060", "-sf", r.write("says.xml", strings.Replace(sipSays, "TEXT", text, 1)), "-t", transport, netlab.Server4+":"+ports[transport])
+	say := func(from *netlab.Namespace, own, timeout, transport, text string) (string, error) {
+		return sipp(from, own, timeout, "-sf", r.write("says.xml", strings.Replace(sipSays, "TEXT", text, 1)), "-t", transport, netlab.Server4+":"+ports[transport])
 	}
 	for transport := range ports {
 		r.until("sipp by "+transport, func() (string, bool) {
-			out, err := say(r.lab.Server, netlab.Server4, transport, "begin")
+			out, err := say(r.lab.Server, netlab.Server4, long, transport, "begin")
 			return out, err == nil
 		})
 	}
 	r.startTold()
 	mark := r.soc.Mark()
-	if out, err := sipp(r.lab.Client, netlab.Client4, "6060", "-sn", "uac", netlab.Server4+":5060"); err != nil {
+	if out, err := sipp(r.lab.Client, netlab.Client4, long, "-sn", "uac", netlab.Server4+":5060"); err != nil {
 		r.Errorf("a call: %v\n%s", err, out)
 	}
 	type record struct {
@@ -95,11 +97,11 @@ func livePhone(r *rig) {
 	}
 	cards := stage.Cards(8, 9)
 	for _, transport := range []string{"u1", "t1"} {
-		if out, err := say(r.lab.Client, netlab.Client4, transport, "At noon, by "+transport+"?"); err != nil || !strings.Contains(heard(transport), "At noon, by "+transport) {
+		if out, err := say(r.lab.Client, netlab.Client4, long, transport, "At noon, by "+transport+"?"); err != nil || !strings.Contains(heard(transport), "At noon, by "+transport) {
 			r.Errorf("%s: a harmless message: %v\n%s", transport, err, out)
 		}
 		mark := r.soc.Mark()
-		if out, err := say(r.lab.Client, netlab.Client4, transport, stage.CardList(cards)); err == nil {
+		if out, err := say(r.lab.Client, netlab.Client4, short, transport, stage.CardList(cards)); err == nil {
 			r.Errorf("%s: the cards were taken\n%s", transport, out)
 		}
 		r.awaitBlock(mark, "block-cards", "sip")

@@ -36,15 +36,15 @@ const chatClient = `
 import asyncio, sys, websockets
 
 async def main():
-    async with websockets.connect(sys.argv[1], compression="deflate", open_timeout=5, close_timeout=1) as ws:
+    async with websockets.connect(sys.argv[1], compression="deflate", open_timeout=20, close_timeout=1) as ws:
         print("extensions", [e.name for e in ws.extensions])
         try:
             for name in sys.argv[2:-1]:
                 await ws.send(open(name).read())
-                print(await asyncio.wait_for(ws.recv(), 5))
+                print(await asyncio.wait_for(ws.recv(), 20))
             text = open(sys.argv[-1]).read()
             await ws.send([text[i:i + 60] for i in range(0, len(text), 60)])
-            print(await asyncio.wait_for(ws.recv(), 5))
+            print(await asyncio.wait_for(ws.recv(), 20))
         except websockets.ConnectionClosed as e:
             print("closed", e.rcvd.code if e.rcvd else "without a word")
 
