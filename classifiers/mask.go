@@ -14,8 +14,7 @@ import (
 // lengths stand beside.
 func (s *Scanner) Mask(data []byte) ([]byte, bool) {
 	out, changed := s.mask(data, Low, maskable)
-	after, both := unframed(data)
-	for _, bare := range [][]byte{after, both} {
+	for _, bare := range unframed(data) {
 		masked, more := s.mask(bare, Low, maskable)
 		if !more {
 			continue
