@@ -90,8 +90,9 @@ func (r *rig) startTold(args ...string) {
 	r.start(append([]string{"--config", r.write("told.yaml", toldConfig), "--rules", r.write("told.rules", toldRules)}, args...)...)
 }
 
-// nowhere ends a daemon of startTold and expects none of the values in its events and
-// its log, and that there were packets in which they could have been.
+// nowhere ends a daemon of startTold and expects none of the values in its events, in
+// the file and as the SOC has them, and in its log, and that there were packets in which
+// they could have been.
 func (r *rig) nowhere(values ...string) {
 	r.Helper()
 	if err := r.daemon.Stop(); err != nil {
@@ -104,7 +105,11 @@ func (r *rig) nowhere(values ...string) {
 	var all strings.Builder
 	all.WriteString(r.daemon.Log())
 	packets := 0
-	for line := range strings.Lines(string(told)) {
+	lines := strings.Split(strings.TrimSpace(string(told)), "\n")
+	for _, e := range r.soc.Since(0) {
+		lines = append(lines, string(e.Raw))
+	}
+	for _, line := range lines {
 		all.WriteString(line)
 		var e struct {
 			Payload []byte `json:"payload"`
@@ -125,8 +130,7 @@ func (r *rig) nowhere(values ...string) {
 	text := all.String()
 	for _, v := range values {
 		for _, form := range []string{v, base64.StdEncoding.EncodeToString([]byte(v))} {
-			at := strings.Index(text, form)
-			if at >= 0 {
+			if at := strings.Index(text, form); at >= 0 {
 				r.Errorf("%q is told in\n%q", v, text[max(0, at-600):min(len(text), at+200)])
 			}
 		}
