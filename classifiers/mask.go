@@ -10,8 +10,26 @@ import (
 // not changed; without a finding it is given back as it is. Cards, account
 // numbers and secrets are masked whatever the confidence, other values from
 // medium on; markings and addresses of machines are left. Card numbers within
-// tokens, which are no finding, are masked as well.
-func (s *Scanner) Mask(data []byte) ([]byte, bool) { return s.mask(data, Low, maskable) }
+// tokens, which are no finding, are masked as well, and values that a protocol's
+// lengths stand beside.
+func (s *Scanner) Mask(data []byte) ([]byte, bool) {
+	out, changed := s.mask(data, Low, maskable)
+	for _, bare := range unframed(data) {
+		masked, more := s.mask(bare, Low, maskable)
+		if !more {
+			continue
+		}
+		if !changed {
+			out, changed = bytes.Clone(data), true
+		}
+		for i, c := range masked {
+			if c != bare[i] {
+				out[i] = c
+			}
+		}
+	}
+	return out, changed
+}
 
 // MaskText is Mask for what events say of a transaction: names, addresses, URLs,
 // subjects. What is of low confidence stays, since numbers in them are many, and

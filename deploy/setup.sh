@@ -15,8 +15,13 @@ packages=(
   iproute2 procps ethtool nftables curl openssl tcpdump poppler-utils
 )
 # Test: clients that send files, mail and messages, servers of file shares and of a
-# database, and a broker.
-test_packages=(lftp swaks smbclient samba mosquitto mosquitto-clients postgresql postgresql-client)
+# database, a broker, and both ends of directories, agents, telephones, chats by
+# WebSocket, leases of addresses and logins by Kerberos.
+test_packages=(
+  lftp swaks smbclient samba mosquitto mosquitto-clients postgresql postgresql-client
+  slapd ldap-utils snmpd snmp sip-tester python3-websockets udhcpd udhcpc
+  krb5-kdc krb5-admin-server krb5-user
+)
 
 check=false
 for arg in "$@"; do
