@@ -74,6 +74,13 @@ func appendMetadata(dst []byte, m *Metadata) []byte {
 	if len(m.Pktvars) > 0 {
 		dst = appendAny(appendKey(dst, "pktvars"), m.Pktvars, 0)
 	}
+	if len(m.Entropy) > 0 {
+		dst = append(appendKey(dst, "entropy"), '{')
+		for _, k := range sortedKeys(m.Entropy) {
+			dst = strconv.AppendFloat(appendDynKey(dst, k), m.Entropy[k], 'g', -1, 64)
+		}
+		dst = append(dst, '}')
+	}
 	return append(dst, '}')
 }
 

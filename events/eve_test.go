@@ -48,7 +48,7 @@ func samples() map[string]Event {
 			Rule: "alert …", Context: map[string]json.RawMessage{"bad_host": json.RawMessage(`{"year":2005}`)}, XFF: "203.0.113.8", Enforced: ptr(false),
 			Replace: &Replace{Bytes: 3, Reason: "not inline"}}
 		e.Metadata = &Metadata{Flowbits: []string{"a", "b"}, Flowints: map[string]uint32{"n": 7},
-			Flowvars: []map[string]any{{"k": "v"}}, Pktvars: []map[string]any{{"k": "v"}}}
+			Flowvars: []map[string]any{{"k": "v"}}, Pktvars: []map[string]any{{"k": "v"}}, Entropy: map[string]float64{"file_data": 4.5}}
 		e.HTTP = &HTTP{Hostname: "example.com", URL: "/\xff\xfe\x01é", Method: "GET", Length: 0}
 		e.Files = []FileInfo{{Filename: "/a", Magic: "ASCII text", State: "CLOSED", Size: 5, SID: []uint32{1, 2}, TxID: 3}}
 		e.Flow = &Flow{PktsToServer: 1, BytesToServer: 60, Start: FormatTime(e.Time), SrcIP: "192.0.2.1", DestIP: "2001:db8::1", SrcPort: 1, DestPort: 2}

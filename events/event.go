@@ -186,6 +186,8 @@ type Metadata struct {
 	Flowints map[string]uint32 `json:"flowints,omitempty"`
 	Flowvars []map[string]any  `json:"flowvars,omitempty"`
 	Pktvars  []map[string]any  `json:"pktvars,omitempty"`
+	// Entropy is what rules measured last, by buffer, in bits per byte.
+	Entropy map[string]float64 `json:"entropy,omitempty"`
 	// TrafficID and TrafficLabel name the traffic: EVE's traffic object.
 	TrafficID    []string `json:"-"`
 	TrafficLabel []string `json:"-"`
