@@ -24,6 +24,8 @@ func classOf(proto uint8) class {
 // Packet judges a packet: rules on headers, events and payloads as on the wire.
 // f may be nil for a packet without flow; dir is ToServer then.
 func (m *Matcher) Packet(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
+	outside := m.outside
+	m.outside = false
 	if silenced(f) {
 		m.tellSilenced()
 		return
@@ -39,7 +41,7 @@ func (m *Matcher) Packet(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 		}
 	}
 	if p.IPVersion != 0 {
-		m.collectPacket(p, f, dir)
+		m.collectPacket(p, f, dir, outside)
 	}
 	if len(m.cands) > 0 {
 		slices.Sort(m.cands)
@@ -74,7 +76,7 @@ func (m *Matcher) nominateEvent(ev decode.Event) {
 	}
 }
 
-func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
+func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir, outside bool) {
 	e := m.e
 	set := &e.packets[classOf(p.Proto)][dir]
 	if f == nil || f.Pkts[dir] <= 1 {
@@ -101,7 +103,7 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 	if p.PayloadEnd <= p.Payload || p.Flags&decode.FlagFragment != 0 {
 		return
 	}
-	if p.Proto == decode.ProtoTCP && (f == nil || f.TCP == nil || f.TCP.State() == stream.StateNone) && p.Flags&decode.FlagInvalid == 0 {
+	if p.Proto == decode.ProtoTCP && (outside || f == nil || f.TCP == nil || f.TCP.State() == stream.StateNone) && p.Flags&decode.FlagInvalid == 0 {
 		m.collectLoose(p, dir)
 	}
 	port := p.DstPort
@@ -146,7 +148,7 @@ func (m *Matcher) scanPart(set *packetSet, part int16, b []byte) {
 	}
 }
 
-// collectLoose nominates stream rules for a segment outside of any session:
+// collectLoose nominates stream rules for a segment that no session has taken:
 // its payload is all there is.
 func (m *Matcher) collectLoose(p *decode.Packet, dir protocol.Dir) {
 	for _, r := range m.e.streamAll[dir] {
