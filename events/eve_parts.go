@@ -372,6 +372,16 @@ func appendTLS(dst []byte, t *TLS) []byte {
 	dst = appendStrs(dst, "client_alpns", t.ClientALPNs)
 	dst = appendStrs(dst, "server_alpns", t.ServerALPNs)
 	dst = appendStrOmit(dst, "from_proto", t.FromProto)
+	if c := t.Client; c != nil {
+		dst = append(appendKey(dst, "client"), '{')
+		dst = appendStrOmit(dst, "subject", c.Subject)
+		dst = appendStrOmit(dst, "issuerdn", c.IssuerDN)
+		dst = appendStrOmit(dst, "fingerprint", c.Fingerprint)
+		dst = appendStrOmit(dst, "serial", c.Serial)
+		dst = appendStrOmit(dst, "notbefore", c.NotBefore)
+		dst = appendStrOmit(dst, "notafter", c.NotAfter)
+		dst = append(dst, '}')
+	}
 	return append(dst, '}')
 }
 

@@ -97,7 +97,8 @@ func samples() map[string]Event {
 	add("tls", "tls", func(e *Event) {
 		e.TLS = &TLS{Subject: "CN=a", IssuerDN: "CN=b", SubjectAltName: []string{"a"}, Serial: "01:02", Fingerprint: "aa:bb", SNI: "a",
 			Version: "TLS 1.2", NotBefore: "2024-01-01T00:00:00", NotAfter: "2025-01-01T00:00:00", SessionResumed: true,
-			JA3: &JA3{"h", "s"}, JA3S: &JA3{Hash: "h2"}, JA4: "t13d", ClientALPNs: []string{"h2"}, ServerALPNs: []string{"h2"}, FromProto: "smtp"}
+			JA3: &JA3{"h", "s"}, JA3S: &JA3{Hash: "h2"}, JA4: "t13d", ClientALPNs: []string{"h2"}, ServerALPNs: []string{"h2"}, FromProto: "smtp",
+			Client: &TLSClient{Subject: "CN=c", IssuerDN: "CN=d", Fingerprint: "cc:dd", Serial: "03", NotBefore: "2024-01-01T00:00:00", NotAfter: "2025-01-01T00:00:00"}}
 	})
 	add("smtp", "smtp", func(e *Event) {
 		e.SMTP = &SMTP{Helo: "me", MailFrom: "<a@example.com>", RcptTo: []string{"<b@example.com>"}}
