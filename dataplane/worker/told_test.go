@@ -31,6 +31,25 @@ func TestRefusedSegment(t *testing.T) {
 	f("nothing to see", 0)
 }
 
+// TestRefusedEndsNothing: a segment that anybody could have forged alerts, but ends no
+// connection and has none passed.
+func TestRefusedEndsNothing(t *testing.T) {
+	r := withRules(t, `drop tcp any any -> any any (content:"secret word"; sid:1;)
+pass tcp any any -> any any (content:"let me by"; sid:2;)
+alert tcp any any -> any any (content:"after all"; sid:3;)
+`, nil)
+	r.open()
+	r.send(r.frame(0, r.seq[0]+1<<30, []byte("a secret word, let me by"), &layers.TCP{ACK: true}))
+	if !r.data(0, "hello, after all") {
+		t.Error("the connection is ended")
+	}
+	r.nod(1)
+	r.expect("3@0 to_server wire/pcap")
+	if r.data(0, "a secret word") {
+		t.Error("what the stream has taken is not withheld")
+	}
+}
+
 // TestRefusedOnce: what the stream has taken is no such segment, be it sent twice.
 func TestRefusedOnce(t *testing.T) {
 	r := withRules(t, `alert tcp any any -> any any (content:"secret word"; sid:1;)

@@ -180,7 +180,7 @@ func (m *Matcher) Close() { m.pcre.Close() }
 func (m *Matcher) Reset() {
 	clear(m.matches)
 	m.matches = m.matches[:0]
-	m.events, m.rewrites = m.events[:0], m.rewrites[:0]
+	m.events, m.rewrites, m.outside = m.events[:0], m.rewrites[:0], false
 	m.win, m.winFlow = Window{}, nil
 	if m.round++; m.round == 0 {
 		clear(m.fired)

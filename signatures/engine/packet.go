@@ -7,6 +7,7 @@ import (
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/stream"
+	"sluice/signatures/rule"
 )
 
 func classOf(proto uint8) class {
@@ -104,7 +105,7 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 		return
 	}
 	if p.Proto == decode.ProtoTCP && (outside || f == nil || f.TCP == nil || f.TCP.State() == stream.StateNone) && p.Flags&decode.FlagInvalid == 0 {
-		m.collectLoose(p, dir)
+		m.collectLoose(p, dir, outside)
 	}
 	port := p.DstPort
 	if dir == protocol.ToClient {
@@ -149,10 +150,14 @@ func (m *Matcher) scanPart(set *packetSet, part int16, b []byte) {
 }
 
 // collectLoose nominates stream rules for a segment that no session has taken:
-// its payload is all there is.
-func (m *Matcher) collectLoose(p *decode.Packet, dir protocol.Dir) {
+// its payload is all there is. Where a session refused it, outside, rules that do
+// more than alert are left out: who can forge a segment must not be able to end a
+// connection with it, or to have it passed.
+func (m *Matcher) collectLoose(p *decode.Packet, dir protocol.Dir, outside bool) {
 	for _, r := range m.e.streamAll[dir] {
-		m.nominate(r)
+		if !outside || m.e.rules[r].Action == rule.Alert {
+			m.nominate(r)
+		}
 	}
 	if m.e.loose == nil {
 		return
@@ -163,7 +168,8 @@ func (m *Matcher) collectLoose(p *decode.Packet, dir protocol.Dir) {
 	}
 	for i := range hits {
 		for _, c := range m.e.loose.nominated(hits[i].ID) {
-			if r := &m.e.rules[c.rule]; !r.inTx && !r.Proto.StreamOnly && !r.Flow.OnlyStream {
+			r := &m.e.rules[c.rule]
+			if !r.inTx && !r.Proto.StreamOnly && !r.Flow.OnlyStream && (!outside || r.Action == rule.Alert) {
 				m.nominate(c.rule)
 			}
 		}
