@@ -25,8 +25,9 @@ type decoder struct {
 	hi      byte
 	invalid bool
 	long    bool
-	// std: "+" or "/" occurred, so that the part is in the standard alphabet.
-	std  bool
+	// std is not 0 once "+" or "/" occurred, so that the part is in the standard
+	// alphabet.
+	std  byte
 	line int
 	// uu is the current line of a uuencoded part.
 	uu      []byte
@@ -73,11 +74,12 @@ func (d *decoder) decode(dst, src []byte) (out, rest []byte) {
 }
 
 func (d *decoder) base64(dst, src []byte) (out, rest []byte) {
+	std := d.std
 	for len(src) > 0 && cap(dst)-len(dst) >= 8 {
 		if d.n == 0 && len(src) >= 4 {
 			a, b, c, e := b64Table[src[0]], b64Table[src[1]], b64Table[src[2]], b64Table[src[3]]
 			if a|b|c|e < 64 {
-				d.std = d.std || ((a+2)|(b+2)|(c+2)|(e+2))&64 != 0
+				std |= ((a + 2) | (b + 2) | (c + 2) | (e + 2)) & 64
 				v := uint32(a)<<18 | uint32(b)<<12 | uint32(c)<<6 | uint32(e)
 				dst = append(dst, byte(v>>16), byte(v>>8), byte(v))
 				src = src[4:]
@@ -88,14 +90,16 @@ func (d *decoder) base64(dst, src []byte) (out, rest []byte) {
 		c := src[0]
 		src = src[1:]
 		v := b64Table[c]
-		if !d.std && v&^1 == b64Minus {
+		if std == 0 && v&^1 == b64Minus {
 			// The alphabet of URLs (RFC 4648 §5) occurs in the wild; in a part that is
 			// in the other one, its digits are junk as any other byte.
 			v = v - b64Minus + 62
 		}
 		switch {
 		case v < 64:
-			d.std = d.std || c == '+' || c == '/'
+			if c == '+' || c == '/' {
+				std = 64
+			}
 			d.line++
 			d.bits = d.bits<<6 | uint32(v)
 			if d.n++; d.n == 4 {
@@ -114,6 +118,7 @@ func (d *decoder) base64(dst, src []byte) (out, rest []byte) {
 			d.invalid = true
 		}
 	}
+	d.std = std
 	return dst, src
 }
 
