@@ -121,7 +121,7 @@ func appendParts(dst []byte, e *Event) []byte {
 			dst = appendStrs(dst, "label", m.TrafficLabel)
 			dst = append(dst, '}')
 		}
-		if len(m.Flowbits) > 0 || len(m.Flowints) > 0 || len(m.Flowvars) > 0 || len(m.Pktvars) > 0 {
+		if len(m.Flowbits) > 0 || len(m.Flowints) > 0 || len(m.Flowvars) > 0 || len(m.Pktvars) > 0 || len(m.Entropy) > 0 {
 			dst = appendMetadata(appendKey(dst, "metadata"), m)
 		}
 	}

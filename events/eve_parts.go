@@ -74,6 +74,13 @@ func appendMetadata(dst []byte, m *Metadata) []byte {
 	if len(m.Pktvars) > 0 {
 		dst = appendAny(appendKey(dst, "pktvars"), m.Pktvars, 0)
 	}
+	if len(m.Entropy) > 0 {
+		dst = append(appendKey(dst, "entropy"), '{')
+		for _, k := range sortedKeys(m.Entropy) {
+			dst = strconv.AppendFloat(appendDynKey(dst, k), m.Entropy[k], 'g', -1, 64)
+		}
+		dst = append(dst, '}')
+	}
 	return append(dst, '}')
 }
 
@@ -365,6 +372,16 @@ func appendTLS(dst []byte, t *TLS) []byte {
 	dst = appendStrs(dst, "client_alpns", t.ClientALPNs)
 	dst = appendStrs(dst, "server_alpns", t.ServerALPNs)
 	dst = appendStrOmit(dst, "from_proto", t.FromProto)
+	if c := t.Client; c != nil {
+		dst = append(appendKey(dst, "client"), '{')
+		dst = appendStrOmit(dst, "subject", c.Subject)
+		dst = appendStrOmit(dst, "issuerdn", c.IssuerDN)
+		dst = appendStrOmit(dst, "fingerprint", c.Fingerprint)
+		dst = appendStrOmit(dst, "serial", c.Serial)
+		dst = appendStrOmit(dst, "notbefore", c.NotBefore)
+		dst = appendStrOmit(dst, "notafter", c.NotAfter)
+		dst = append(dst, '}')
+	}
 	return append(dst, '}')
 }
 

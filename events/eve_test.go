@@ -48,7 +48,7 @@ func samples() map[string]Event {
 			Rule: "alert …", Context: map[string]json.RawMessage{"bad_host": json.RawMessage(`{"year":2005}`)}, XFF: "203.0.113.8", Enforced: ptr(false),
 			Replace: &Replace{Bytes: 3, Reason: "not inline"}}
 		e.Metadata = &Metadata{Flowbits: []string{"a", "b"}, Flowints: map[string]uint32{"n": 7},
-			Flowvars: []map[string]any{{"k": "v"}}, Pktvars: []map[string]any{{"k": "v"}}}
+			Flowvars: []map[string]any{{"k": "v"}}, Pktvars: []map[string]any{{"k": "v"}}, Entropy: map[string]float64{"file_data": 4.5}}
 		e.HTTP = &HTTP{Hostname: "example.com", URL: "/\xff\xfe\x01é", Method: "GET", Length: 0}
 		e.Files = []FileInfo{{Filename: "/a", Magic: "ASCII text", State: "CLOSED", Size: 5, SID: []uint32{1, 2}, TxID: 3}}
 		e.Flow = &Flow{PktsToServer: 1, BytesToServer: 60, Start: FormatTime(e.Time), SrcIP: "192.0.2.1", DestIP: "2001:db8::1", SrcPort: 1, DestPort: 2}
@@ -97,7 +97,8 @@ func samples() map[string]Event {
 	add("tls", "tls", func(e *Event) {
 		e.TLS = &TLS{Subject: "CN=a", IssuerDN: "CN=b", SubjectAltName: []string{"a"}, Serial: "01:02", Fingerprint: "aa:bb", SNI: "a",
 			Version: "TLS 1.2", NotBefore: "2024-01-01T00:00:00", NotAfter: "2025-01-01T00:00:00", SessionResumed: true,
-			JA3: &JA3{"h", "s"}, JA3S: &JA3{Hash: "h2"}, JA4: "t13d", ClientALPNs: []string{"h2"}, ServerALPNs: []string{"h2"}, FromProto: "smtp"}
+			JA3: &JA3{"h", "s"}, JA3S: &JA3{Hash: "h2"}, JA4: "t13d", ClientALPNs: []string{"h2"}, ServerALPNs: []string{"h2"}, FromProto: "smtp",
+			Client: &TLSClient{Subject: "CN=c", IssuerDN: "CN=d", Fingerprint: "cc:dd", Serial: "03", NotBefore: "2024-01-01T00:00:00", NotAfter: "2025-01-01T00:00:00"}}
 	})
 	add("smtp", "smtp", func(e *Event) {
 		e.SMTP = &SMTP{Helo: "me", MailFrom: "<a@example.com>", RcptTo: []string{"<b@example.com>"}}

@@ -186,6 +186,8 @@ type Metadata struct {
 	Flowints map[string]uint32 `json:"flowints,omitempty"`
 	Flowvars []map[string]any  `json:"flowvars,omitempty"`
 	Pktvars  []map[string]any  `json:"pktvars,omitempty"`
+	// Entropy is what rules measured last, by buffer, in bits per byte.
+	Entropy map[string]float64 `json:"entropy,omitempty"`
 	// TrafficID and TrafficLabel name the traffic: EVE's traffic object.
 	TrafficID    []string `json:"-"`
 	TrafficLabel []string `json:"-"`
@@ -377,23 +379,35 @@ type DNSAnswer struct {
 
 // TLS is EVE's tls object.
 type TLS struct {
-	Subject         string   `json:"subject,omitempty"`
-	IssuerDN        string   `json:"issuerdn,omitempty"`
-	SubjectAltName  []string `json:"subjectaltname,omitempty"`
-	Serial          string   `json:"serial,omitempty"`
-	Fingerprint     string   `json:"fingerprint,omitempty"`
-	SNI             string   `json:"sni,omitempty"`
-	Version         string   `json:"version,omitempty"`
-	NotBefore       string   `json:"notbefore,omitempty"`
-	NotAfter        string   `json:"notafter,omitempty"`
-	SessionResumed  bool     `json:"session_resumed,omitempty"`
-	JA3             *JA3     `json:"ja3,omitempty"`
-	JA3S            *JA3     `json:"ja3s,omitempty"`
-	JA4             string   `json:"ja4,omitempty"`
-	ClientALPNs     []string `json:"client_alpns,omitempty"`
-	ServerALPNs     []string `json:"server_alpns,omitempty"`
-	FromProto       string   `json:"from_proto,omitempty"`
-	CertificateSize int      `json:"-"`
+	Subject        string   `json:"subject,omitempty"`
+	IssuerDN       string   `json:"issuerdn,omitempty"`
+	SubjectAltName []string `json:"subjectaltname,omitempty"`
+	Serial         string   `json:"serial,omitempty"`
+	Fingerprint    string   `json:"fingerprint,omitempty"`
+	SNI            string   `json:"sni,omitempty"`
+	Version        string   `json:"version,omitempty"`
+	NotBefore      string   `json:"notbefore,omitempty"`
+	NotAfter       string   `json:"notafter,omitempty"`
+	SessionResumed bool     `json:"session_resumed,omitempty"`
+	JA3            *JA3     `json:"ja3,omitempty"`
+	JA3S           *JA3     `json:"ja3s,omitempty"`
+	JA4            string   `json:"ja4,omitempty"`
+	ClientALPNs    []string `json:"client_alpns,omitempty"`
+	ServerALPNs    []string `json:"server_alpns,omitempty"`
+	FromProto      string   `json:"from_proto,omitempty"`
+	// Client is the certificate that the client showed.
+	Client          *TLSClient `json:"client,omitempty"`
+	CertificateSize int        `json:"-"`
+}
+
+// TLSClient is EVE's tls.client object.
+type TLSClient struct {
+	Subject     string `json:"subject,omitempty"`
+	IssuerDN    string `json:"issuerdn,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Serial      string `json:"serial,omitempty"`
+	NotBefore   string `json:"notbefore,omitempty"`
+	NotAfter    string `json:"notafter,omitempty"`
 }
 
 // JA3 is a fingerprint with the string it hashes.

@@ -23,6 +23,9 @@ func (e *Event) Texts(change bool, f func(*string)) {
 	if x := e.TLS; x != nil {
 		t.some(&x.Subject, &x.IssuerDN, &x.SNI)
 		t.list(&x.SubjectAltName)
+		if c := x.Client; c != nil {
+			t.some(&c.Subject, &c.IssuerDN)
+		}
 	}
 	if s := e.SMTP; s != nil {
 		t.some(&s.Helo, &s.MailFrom)

@@ -92,6 +92,37 @@ func TestPayload(t *testing.T) {
 	f(`content:"ab"; content:"cd";`, "ab cd", true)
 	f(`content:!"abcd";`, "xyz", true)
 	f(`content:!"abcd";`, "abcd", false)
+	// Four letters, each as often: two bits a byte.
+	f(`entropy:value >= 2;`, "abcdabcd", true)
+	f(`entropy:value > 2;`, "abcdabcd", false)
+	f(`entropy:value 2;`, "abcdabcd", true)
+	f(`entropy:value !2;`, "abcdabcd", false)
+	f(`entropy:value !1.5;`, "abcdabcd", true)
+	f(`entropy:value 1-3;`, "abcdabcd", true)
+	f(`entropy:value 2-3;`, "abcdabcd", false) // the ends are left out
+	f(`entropy:value !1-3;`, "abcdabcd", false)
+	f(`entropy:value !2-3;`, "abcdabcd", true)
+	f(`entropy:offset 4, value < 1;`, "abcdaaaa", true)
+	f(`entropy:bytes 4, value > 1.9;`, "abcdaaaa", true)
+	f(`entropy:offset 9, value < 8;`, "abcdaaaa", false)
+}
+
+// TestEntropyIsNoted: what a rule measured is kept with the flow, the newest of each
+// buffer, whether the rule holds or not.
+func TestEntropyIsNoted(t *testing.T) {
+	r := newRig(t, `alert tcp any any -> any any (entropy:value >= 7; sid:1;)
+`)
+	f := r.flow(decode.ProtoTCP, 1000, 80)
+	s := r.open(f, protocol.ToServer)
+	if got := r.m.Entropies(f); len(got) != 0 {
+		t.Errorf("before any data: %v", got)
+	}
+	s.data([]byte("aaaa"))
+	s.data([]byte("abcdabcd"))
+	r.want()
+	if got := r.m.Entropies(f); len(got) != 1 || got[0].Buffer != "content" || !(got[0].Value > 0) {
+		t.Errorf("noted %v", got)
+	}
 }
 
 func TestHeaders(t *testing.T) {

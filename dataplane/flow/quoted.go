@@ -32,6 +32,17 @@ func (t *Table) Quoted(p *decode.Packet) (f *Flow, dir protocol.Dir) {
 	return f, f.dir(low)
 }
 
+// CountQuoted counts an ICMP error with the flow that it is about, as going against
+// the packet it quotes. It renews nothing: anybody may send an error about a flow.
+func (t *Table) CountQuoted(p *decode.Packet) {
+	f, dir := t.Quoted(p)
+	if f == nil {
+		return
+	}
+	f.Pkts[dir.Other()]++
+	f.Bytes[dir.Other()] += WireLen(p)
+}
+
 // quote is what an ICMP error tells of the packet it is about.
 type quote struct {
 	src, dst decode.Addr

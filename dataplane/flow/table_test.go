@@ -292,6 +292,13 @@ func TestQuoted(t *testing.T) {
 	if f, dir := tb.Quoted(p); f != want || dir != protocol.ToServer {
 		t.Fatal(f, dir)
 	}
+	last := want.Last
+	p.Time = 1e9
+	tb.CountQuoted(p)
+	tb.CountQuoted(udp("10.0.0.1", 1000, "10.0.0.2", 53, 0))
+	if want.Pkts != [2]uint64{1, 1} || want.Bytes[protocol.ToClient] != WireLen(p) || want.Last != last {
+		t.Errorf("packets %v, bytes %v, last %d: the error is not counted, or renews the flow", want.Pkts, want.Bytes, want.Last)
+	}
 	for n := range len(p.Data) {
 		q := *p
 		q.Data = p.Data[:n]

@@ -25,6 +25,7 @@ type Session struct {
 	cand     [2]uint64
 	agreed   ID
 	orig     ID
+	broke    ID // what agreed was before it became Failed
 	speaks   ID // of parser
 	spoke    ID // of replaced
 	found    [2]ID
@@ -97,6 +98,15 @@ func (e SessionEvents) Names() []string {
 // Proto gives the flow's protocol: Unknown while undecided, Failed when
 // recognition or the parser gave up.
 func (s *Session) Proto() ID { return s.agreed }
+
+// Told gives the protocol as records name it: Proto, or what a flow was whose parser
+// gave up.
+func (s *Session) Told() ID {
+	if s.agreed == Failed && s.broke != Unknown {
+		return s.broke
+	}
+	return s.agreed
+}
 
 // ProtoOf gives what one direction's own bytes look like; it differs from
 // Proto where the directions disagree.
@@ -303,6 +313,9 @@ func (s *Session) become(r *Registry, env *Env) {
 // fail ends recognition or parsing: both directions are raw from the offsets
 // given on. What is pending stays for Pending.
 func (s *Session) fail(from [2]uint64) {
+	if s.agreed != Failed {
+		s.broke = s.agreed
+	}
 	s.agreed = Failed
 	for d := range s.state {
 		if s.state[d]&raw == 0 {

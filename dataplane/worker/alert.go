@@ -118,7 +118,7 @@ func (w *Worker) alertEvent(m *signatures.Matcher, x *signatures.Match, act verd
 		// A datagram of a protocol that the rule names belongs to what it began.
 		guess := w.cfg.Report.GuessTx || f.Proto == decode.ProtoUDP && len(r.Proto.Apps) > 0
 		if tx == nil && guess && f.App.Parser() != nil {
-			if live := f.App.Parser().Txs().Live; len(live) == 1 {
+			if live := f.App.Parser().Txs().Live; len(live) == 1 && live[0].In(x.Dir) {
 				tx = live[0]
 			}
 		}
@@ -225,11 +225,17 @@ func flowMetadata(m *signatures.Matcher, f *flow.Flow) *events.Metadata {
 	if m == nil || f.Detect == nil {
 		return nil
 	}
-	bits, ints, vars := m.FlowBits(f), m.FlowInts(f), m.FlowVars(f)
-	if len(bits) == 0 && len(ints) == 0 && len(vars) == 0 {
+	bits, ints, vars, entropies := m.FlowBits(f), m.FlowInts(f), m.FlowVars(f), m.Entropies(f)
+	if len(bits) == 0 && len(ints) == 0 && len(vars) == 0 && len(entropies) == 0 {
 		return nil
 	}
 	md := &events.Metadata{Flowints: ints}
+	for _, x := range entropies {
+		if md.Entropy == nil {
+			md.Entropy = make(map[string]float64, len(entropies))
+		}
+		md.Entropy[x.Buffer] = x.Value
+	}
 	for _, b := range bits {
 		// Bits of this form are said for themselves.
 		if id, ok := strings.CutPrefix(b, "traffic/id/"); ok {
@@ -313,7 +319,7 @@ func (w *Worker) keepTail(f *flow.Flow, dir protocol.Dir, data []byte) {
 func printable(b []byte) string {
 	out := make([]byte, len(b))
 	for i, c := range b {
-		if c >= 0x20 && c < 0x7f || c == '\n' || c == '\r' || c == '\t' {
+		if c >= 0x20 && c < 0x7f || c == '\n' || c == '\r' {
 			out[i] = c
 		} else {
 			out[i] = '.'

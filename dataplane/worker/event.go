@@ -57,10 +57,10 @@ func (w *Worker) event(typ string, f *flow.Flow, dir protocol.Dir) *events.Event
 			e.ICMPType, e.ICMPCode = w.p.ICMPType, w.p.ICMPCode
 		}
 	}
-	if id := f.App.Proto(); id != protocol.Unknown {
+	if id := f.App.Told(); id != protocol.Unknown {
 		e.AppProto = id.String()
 	}
-	if id := f.App.Original(); id != protocol.Unknown && id != f.App.Proto() {
+	if id := f.App.Original(); id != protocol.Unknown && id != f.App.Told() {
 		e.AppProtoOrig = id.String()
 	}
 	e.Metadata = flowMetadata(w.in.Matcher, f)

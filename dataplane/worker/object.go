@@ -164,20 +164,46 @@ func (w *Worker) fileEvent(f *flow.Flow, o *protocol.Object, size uint64, mime s
 		start, end := o.Start, o.Start+max(size, 1)-1
 		info.Start, info.End = &start, &end
 	}
+	e.FileInfo = info
 	if o.Tx != nil {
 		info.TxID = o.Tx.ID
-		if parser := f.App.Parser(); parser != nil {
+		parser := f.App.Parser()
+		if stored == 0 && parser != nil && w.inPacket && !w.closing {
+			w.files = append(w.files, toldFile{e, f, parser, o.Tx})
+			return
+		}
+		if parser != nil {
 			w.record(f, parser, o.Tx, e)
 		}
 	}
 	if stored != 0 {
 		info.Stored, info.FileID, info.SID = true, stored, o.StoreSIDs
 	}
-	e.FileInfo = info
 	w.endStoring(stored, e)
 	if wanted {
 		w.emit(e)
 	}
+}
+
+// toldFile is the record of a file that waits for the end of its packet, which may
+// tell more of the transaction: a mail's last attachment often ends with the mail.
+type toldFile struct {
+	e      *events.Event
+	f      *flow.Flow
+	parser protocol.Parser
+	tx     *protocol.Tx
+}
+
+// tellFiles reports the files that ended with the packet. It is called before their
+// transactions are forgotten.
+func (w *Worker) tellFiles() {
+	for i := range w.files {
+		t := &w.files[i]
+		w.record(t.f, t.parser, t.tx, t.e)
+		w.emit(t.e)
+		*t = toldFile{}
+	}
+	w.files = w.files[:0]
 }
 
 // decision is what was last decided about an object.

@@ -14,7 +14,10 @@ import (
 func (w *Worker) packet(p *decode.Packet) bool {
 	w.p, w.f, w.dir, w.drop = p, nil, protocol.ToServer, false
 	w.why, w.passed, w.rejected, w.dropAlert = dropNone, false, false, nil
+	w.inPacket = true
 	forward := w.decide(p)
+	w.inPacket = false
+	w.tellFiles()
 	if t := w.talkers.cur; t != nil && !w.again {
 		t.talk(p, w.f, forward || w.parked)
 	}
@@ -95,6 +98,7 @@ func (w *Worker) decide(p *decode.Packet) bool {
 		// A packet around another one, or an ICMP error about some flow: paths need them (RFC 1191), so they pass
 		// unless a rule says otherwise.
 		w.counters.NoFlow++
+		w.flows.CountQuoted(p)
 		if m := w.in.Matcher; m != nil {
 			m.Packet(p, nil, protocol.ToServer)
 			w.alerts()
@@ -233,6 +237,9 @@ func (w *Worker) segment(p *decode.Packet, f *flow.Flow, dir protocol.Dir) *flow
 	}
 	if res.Invalid {
 		w.counters.InvalidSegments++
+		if m := w.in.Matcher; m != nil && dropOf(res.Reason) == dropStreamError {
+			m.Outside()
+		}
 	}
 	if (res.Invalid && !w.cfg.PassInvalid || res.Conflict) && w.judging() && p.Payload != p.PayloadEnd {
 		// The receiver must not get bytes that were not inspected, nor other

@@ -44,6 +44,7 @@ func (w *Worker) definition(f *flow.Flow, parser protocol.Parser) *protocol.Defi
 // logTransactions reports and forgets the transactions that are complete; all
 // of them when the flow has ended.
 func (w *Worker) logTransactions(f *flow.Flow, end bool) {
+	w.tellFiles()
 	if parser := f.App.Replaced(); parser != nil {
 		w.logParser(f, parser, true)
 		f.App.DropReplaced()

@@ -167,6 +167,9 @@ type Worker struct {
 	passed, rejected bool
 	dropAlert        *events.Alert
 	pendingAlerts    []*events.Event
+	// files are the records that wait for the end of the packet in work, while one is.
+	files    []toldFile
+	inPacket bool
 	// keptParser is the parser of the match in work, where that has waited.
 	keptParser protocol.Parser
 	// excepted: an exception policy keeps signatures off the packet. limited:

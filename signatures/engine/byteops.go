@@ -278,8 +278,9 @@ func decodeBase64(dst, src []byte, skip bool) int {
 	return n
 }
 
-// entropyHolds compares the Shannon entropy of bytes in bits per byte.
-func entropyHolds(e *rule.Entropy, b []byte) bool {
+// entropy compares the Shannon entropy of bytes in bits per byte, and notes it with
+// the flow whether the test holds or not: an operator may want to know how close it was.
+func (c *confirm) entropy(e *rule.Entropy, b []byte) bool {
 	if e.Offset >= len(b) {
 		return false
 	}
@@ -298,7 +299,19 @@ func entropyHolds(e *rule.Entropy, b []byte) bool {
 			h -= p * math.Log2(p)
 		}
 	}
+	if fs := c.m.flowState(true); fs != nil {
+		fs.measure(e.Buffer, h)
+	}
+	return entropyHolds(e, h)
+}
+
+// entropyHolds compares an entropy with what a rule asks for.
+func entropyHolds(e *rule.Entropy, h float64) bool {
 	switch e.Op {
+	case 'R':
+		return h > e.Value && h < e.High
+	case 'O':
+		return h <= e.Value || h >= e.High
 	case '<':
 		return h < e.Value
 	case '>':
@@ -309,10 +322,6 @@ func entropyHolds(e *rule.Entropy, b []byte) bool {
 		return h >= e.Value
 	case '!':
 		return math.Abs(h-e.Value) > 1e-9
-	case 'r':
-		return h > e.Value && h < e.Upper
-	case 'R':
-		return h <= e.Value || h >= e.Upper
 	}
 	return math.Abs(h-e.Value) <= 1e-9
 }

@@ -164,7 +164,7 @@ func (c *confirm) step(it *item, pos int) (next int, ok bool) {
 		}
 		return pos, ok
 	case rule.OpEntropy:
-		return pos, entropyHolds(it.Ent, c.buf)
+		return pos, c.entropy(it.Ent, c.buf)
 	case rule.OpASN1:
 		return pos, c.asn1(it, pos)
 	case rule.OpFTPBounce:

@@ -13,11 +13,13 @@ import (
 // flowState is what rules keep with a flow, in flow.Flow.Detect. Bits,
 // variables and limits outlive a reload; what names rules by index does not.
 type flowState struct {
-	e      *Engine
-	bits   []uint32
-	ints   []intVar
-	vars   []FlowVar
-	limits map[flowLimit]limitEntry
+	e    *Engine
+	bits []uint32
+	ints []intVar
+	vars []FlowVar
+	// entropies are the newest values that rules measured.
+	entropies []Entropy
+	limits    map[flowLimit]limitEntry
 
 	// once are rules that match once per direction: index × 2 + direction.
 	once []uint32
@@ -41,6 +43,12 @@ type intVar struct{ id, v uint32 }
 type FlowVar struct {
 	Name  string
 	Value []byte
+}
+
+// Entropy is what the entropy keyword last measured in a buffer of a flow.
+type Entropy struct {
+	Buffer string
+	Value  float64
 }
 
 type streamNote struct {
@@ -127,6 +135,27 @@ func (m *Matcher) FlowVars(f *flow.Flow) []FlowVar {
 		return fs.vars
 	}
 	return nil
+}
+
+// Entropies gives what rules measured in a flow. The slice belongs to the flow.
+func (m *Matcher) Entropies(f *flow.Flow) []Entropy {
+	if fs, _ := f.Detect.(*flowState); fs != nil {
+		return fs.entropies
+	}
+	return nil
+}
+
+// measure keeps the newest entropy of a buffer.
+func (fs *flowState) measure(buffer string, v float64) {
+	for i := range fs.entropies {
+		if fs.entropies[i].Buffer == buffer {
+			fs.entropies[i].Value = v
+			return
+		}
+	}
+	if len(fs.entropies) < maxVars {
+		fs.entropies = append(fs.entropies, Entropy{buffer, v})
+	}
 }
 
 func (fs *flowState) has(id uint32) bool {

@@ -142,6 +142,8 @@ type Matcher struct {
 	// parsers' buffers are asked for through these.
 	parser protocol.Parser
 	events []decode.Event
+	// outside: the stream has refused the next packet's payload.
+	outside bool
 
 	// What is being judged.
 	p        *decode.Packet
@@ -178,7 +180,7 @@ func (m *Matcher) Close() { m.pcre.Close() }
 func (m *Matcher) Reset() {
 	clear(m.matches)
 	m.matches = m.matches[:0]
-	m.events, m.rewrites = m.events[:0], m.rewrites[:0]
+	m.events, m.rewrites, m.outside = m.events[:0], m.rewrites[:0], false
 	m.win, m.winFlow = Window{}, nil
 	if m.round++; m.round == 0 {
 		clear(m.fired)
@@ -191,6 +193,10 @@ func (m *Matcher) Reset() {
 func (m *Matcher) StreamEvents(ev []decode.Event) {
 	m.events = append(m.events, ev[:min(len(ev), 64-min(len(m.events), 64))]...)
 }
+
+// Outside tells that the stream has refused the segment that the next call of Packet
+// is about, so that rules of the stream see its payload there or not at all.
+func (m *Matcher) Outside() { m.outside = true }
 
 // Matches gives the matches since Reset: pass before drop before reject before
 // alert, or as Options.ActionOrder says, then by priority, then as the rules came. When a pass rule is among

@@ -7,6 +7,7 @@ import (
 	"sluice/dataplane/flow"
 	"sluice/dataplane/protocol"
 	"sluice/dataplane/stream"
+	"sluice/signatures/rule"
 )
 
 func classOf(proto uint8) class {
@@ -24,6 +25,8 @@ func classOf(proto uint8) class {
 // Packet judges a packet: rules on headers, events and payloads as on the wire.
 // f may be nil for a packet without flow; dir is ToServer then.
 func (m *Matcher) Packet(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
+	outside := m.outside
+	m.outside = false
 	if silenced(f) {
 		m.tellSilenced()
 		return
@@ -39,7 +42,7 @@ func (m *Matcher) Packet(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
 		}
 	}
 	if p.IPVersion != 0 {
-		m.collectPacket(p, f, dir)
+		m.collectPacket(p, f, dir, outside)
 	}
 	if len(m.cands) > 0 {
 		slices.Sort(m.cands)
@@ -74,7 +77,7 @@ func (m *Matcher) nominateEvent(ev decode.Event) {
 	}
 }
 
-func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir) {
+func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir, outside bool) {
 	e := m.e
 	set := &e.packets[classOf(p.Proto)][dir]
 	if f == nil || f.Pkts[dir] <= 1 {
@@ -101,8 +104,8 @@ func (m *Matcher) collectPacket(p *decode.Packet, f *flow.Flow, dir protocol.Dir
 	if p.PayloadEnd <= p.Payload || p.Flags&decode.FlagFragment != 0 {
 		return
 	}
-	if p.Proto == decode.ProtoTCP && (f == nil || f.TCP == nil || f.TCP.State() == stream.StateNone) && p.Flags&decode.FlagInvalid == 0 {
-		m.collectLoose(p, dir)
+	if p.Proto == decode.ProtoTCP && (outside || f == nil || f.TCP == nil || f.TCP.State() == stream.StateNone) && p.Flags&decode.FlagInvalid == 0 {
+		m.collectLoose(p, dir, outside)
 	}
 	port := p.DstPort
 	if dir == protocol.ToClient {
@@ -146,11 +149,15 @@ func (m *Matcher) scanPart(set *packetSet, part int16, b []byte) {
 	}
 }
 
-// collectLoose nominates stream rules for a segment outside of any session:
-// its payload is all there is.
-func (m *Matcher) collectLoose(p *decode.Packet, dir protocol.Dir) {
+// collectLoose nominates stream rules for a segment that no session has taken:
+// its payload is all there is. Where a session refused it, outside, rules that do
+// more than alert are left out: who can forge a segment must not be able to end a
+// connection with it, or to have it passed.
+func (m *Matcher) collectLoose(p *decode.Packet, dir protocol.Dir, outside bool) {
 	for _, r := range m.e.streamAll[dir] {
-		m.nominate(r)
+		if !outside || m.e.rules[r].Action == rule.Alert {
+			m.nominate(r)
+		}
 	}
 	if m.e.loose == nil {
 		return
@@ -161,7 +168,8 @@ func (m *Matcher) collectLoose(p *decode.Packet, dir protocol.Dir) {
 	}
 	for i := range hits {
 		for _, c := range m.e.loose.nominated(hits[i].ID) {
-			if r := &m.e.rules[c.rule]; !r.inTx && !r.Proto.StreamOnly && !r.Flow.OnlyStream {
+			r := &m.e.rules[c.rule]
+			if !r.inTx && !r.Proto.StreamOnly && !r.Flow.OnlyStream && (!outside || r.Action == rule.Alert) {
 				m.nominate(c.rule)
 			}
 		}

@@ -369,7 +369,10 @@ func (c *context) asn1(_, val string) error {
 func (c *context) ftpbounce(string, string) error { return c.add(Item{Op: OpFTPBounce}) }
 
 func (c *context) entropy(_, val string) error {
-	e := &Entropy{}
+	e := &Entropy{Buffer: "content"}
+	if c.name != "" {
+		e.Buffer = strings.ReplaceAll(c.name, ".", "_")
+	}
 	seen := false
 	for _, p := range fieldsOf(val) {
 		word, arg, _ := strings.Cut(p, " ")
@@ -391,35 +394,16 @@ func (c *context) entropy(_, val string) error {
 			for _, o := range []struct {
 				text string
 				op   byte
-			}{{">=", 'G'}, {"<=", 'L'}, {"!=", '!'}, {"!", '!'}, {">", '>'}, {"<", '<'}, {"=", '='}} {
+			}{{">=", 'G'}, {"<=", 'L'}, {"!=", '!'}, {">", '>'}, {"<", '<'}, {"=", '='}} {
 				if strings.HasPrefix(s, o.text) {
 					e.Op, s = o.op, strings.TrimSpace(s[len(o.text):])
 					break
 				}
 			}
-			lo, hi, isRange := strings.Cut(s, "-")
-			var err error
-			if e.Value, err = entropyValue(lo); err != nil {
+			if err := e.values(s); err != nil {
 				return err
 			}
 			seen = true
-			if !isRange {
-				break
-			}
-			if e.Upper, err = entropyValue(hi); err != nil {
-				return err
-			}
-			if e.Value >= e.Upper {
-				return faultf("the range %s is empty", clip(s))
-			}
-			switch e.Op {
-			case '=':
-				e.Op = 'r'
-			case '!':
-				e.Op = 'R'
-			default:
-				return faultf("compares with a range")
-			}
 		default:
 			return faultf("unknown option %q", clip(p))
 		}
@@ -430,10 +414,41 @@ func (c *context) entropy(_, val string) error {
 	return c.add(Item{Op: OpEntropy, Ent: e})
 }
 
-func entropyValue(s string) (float64, error) {
-	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	if err != nil || !(f >= 0 && f <= 8) {
-		return 0, faultf("%q is no entropy between 0 and 8", clip(s))
+// values reads what an entropy is compared with: a number, or after no operator a
+// range, which "!" turns round.
+func (e *Entropy) values(s string) error {
+	number := func(s string) (float64, error) {
+		f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+		if err != nil || !(f >= 0 && f <= 8) {
+			return 0, faultf("%q is no entropy between 0 and 8", clip(s))
+		}
+		return f, nil
 	}
-	return f, nil
+	within, not := strings.CutPrefix(s, "!")
+	low, high, isRange := strings.Cut(within, "-")
+	if isRange && e.Op != '=' && strings.TrimSpace(low) != "" {
+		return faultf("compares with a range")
+	}
+	if e.Op != '=' || !isRange {
+		if not && e.Op == '=' {
+			e.Op, s = '!', within
+		}
+		v, err := number(s)
+		e.Value = v
+		return err
+	}
+	if e.Op = 'R'; not {
+		e.Op = 'O'
+	}
+	var err error
+	if e.Value, err = number(low); err != nil {
+		return err
+	}
+	if e.High, err = number(high); err != nil {
+		return err
+	}
+	if e.Value >= e.High {
+		return faultf("the range %q is empty", clip(within))
+	}
+	return nil
 }

@@ -289,12 +289,15 @@ type Base64 struct {
 	Items           []Item
 }
 
-// Entropy is the entropy keyword. Op is one of IntTest's; Upper is the end of a range,
-// which begins at Value.
+// Entropy is the entropy keyword.
 type Entropy struct {
+	// Op is one of < > = !, L for <= and G for >=; or R for values between Value and
+	// High, both of them left out, and O for all others.
 	Op            byte
-	Value, Upper  float64
+	Value, High   float64
 	Bytes, Offset int
+	// Buffer is what events call the bytes that were measured.
+	Buffer string
 }
 
 // ASN1 is the asn1 keyword.

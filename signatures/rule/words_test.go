@@ -95,15 +95,15 @@ func TestEntropyTests(t *testing.T) {
 			}
 			return
 		}
-		if e := r.Lists[0].Items[0].Ent; e.Op != op || e.Value != value || e.Upper != upper {
+		if e := r.Lists[0].Items[0].Ent; e.Op != op || e.Value != value || e.High != upper {
 			t.Errorf("%s: %+v", val, *e)
 		}
 	}
 	f("value 4.5", "", '=', 4.5, 0)
 	f("value >= 4", "", 'G', 4, 0)
 	f("value !4", "", '!', 4, 0)
-	f("bytes 8, offset 2, value 1.5-2.5", "", 'r', 1.5, 2.5)
-	f("value !1.5 - 2.5", "", 'R', 1.5, 2.5)
+	f("bytes 8, offset 2, value 1.5-2.5", "", 'R', 1.5, 2.5)
+	f("value !1.5 - 2.5", "", 'O', 1.5, 2.5)
 	f("value >1-2", "compares with a range", 0, 0, 0)
 	f("value 3-2", "is empty", 0, 0, 0)
 	f("value NaN", "is no entropy", 0, 0, 0)

@@ -25,7 +25,10 @@ type decoder struct {
 	hi      byte
 	invalid bool
 	long    bool
-	line    int
+	// std is not 0 once "+" or "/" occurred, so that the part is in the standard
+	// alphabet.
+	std  byte
+	line int
 	// uu is the current line of a uuencoded part.
 	uu      []byte
 	uuState uint8 // 0 before begin, 1 within, 2 after end
@@ -36,6 +39,9 @@ const (
 	b64Invalid = 0xff
 	b64Space   = 0xfe
 	b64Pad     = 0xfd
+	// The digits 62 and 63 of the alphabet of URLs.
+	b64Minus = 0xf0
+	b64Under = 0xf1
 )
 
 var b64Table = func() (t [256]byte) {
@@ -46,8 +52,7 @@ var b64Table = func() (t [256]byte) {
 	for i := range std {
 		t[std[i]] = byte(i)
 	}
-	// The URL alphabet occurs in the wild and decodes alike.
-	t['-'], t['_'] = 62, 63
+	t['-'], t['_'] = b64Minus, b64Under
 	t[' '], t['\t'], t['\r'], t['\n'] = b64Space, b64Space, b64Space, b64Space
 	t['='] = b64Pad
 	return t
@@ -69,10 +74,12 @@ func (d *decoder) decode(dst, src []byte) (out, rest []byte) {
 }
 
 func (d *decoder) base64(dst, src []byte) (out, rest []byte) {
+	std := d.std
 	for len(src) > 0 && cap(dst)-len(dst) >= 8 {
 		if d.n == 0 && len(src) >= 4 {
 			a, b, c, e := b64Table[src[0]], b64Table[src[1]], b64Table[src[2]], b64Table[src[3]]
 			if a|b|c|e < 64 {
+				std |= ((a + 2) | (b + 2) | (c + 2) | (e + 2)) & 64
 				v := uint32(a)<<18 | uint32(b)<<12 | uint32(c)<<6 | uint32(e)
 				dst = append(dst, byte(v>>16), byte(v>>8), byte(v))
 				src = src[4:]
@@ -83,8 +90,16 @@ func (d *decoder) base64(dst, src []byte) (out, rest []byte) {
 		c := src[0]
 		src = src[1:]
 		v := b64Table[c]
+		if std == 0 && v&^1 == b64Minus {
+			// The alphabet of URLs (RFC 4648 §5) occurs in the wild; in a part that is
+			// in the other one, its digits are junk as any other byte.
+			v = v - b64Minus + 62
+		}
 		switch {
 		case v < 64:
+			if c == '+' || c == '/' {
+				std = 64
+			}
 			d.line++
 			d.bits = d.bits<<6 | uint32(v)
 			if d.n++; d.n == 4 {
@@ -103,6 +118,7 @@ func (d *decoder) base64(dst, src []byte) (out, rest []byte) {
 			d.invalid = true
 		}
 	}
+	d.std = std
 	return dst, src
 }
 

@@ -87,6 +87,16 @@ Content-Transfer-Encoding: BASE64 (comment)
 aGk=!aGk=
 aGk
 `, []string{"text : hihihi"}, []string{"mime_invalid_base64"}},
+	{"base64 in the alphabet of URLs", `
+Content-Transfer-Encoding: base64
+
+-_-_aGk=
+`, []string{"text : \xfb\xff\xbfhi"}, nil},
+	{"base64 in the standard alphabet, with junk", `
+Content-Transfer-Encoding: base64
+
+++++b -_c
+`, []string{"text : \xfb\xef\xbem"}, []string{"mime_invalid_base64"}},
 	{"quoted-printable", `
 Content-Transfer-Encoding: quoted-printable
 

@@ -1,6 +1,8 @@
 package tls
 
 import (
+	"time"
+
 	"sluice/dataplane/protocol"
 	"sluice/events"
 )
@@ -192,13 +194,13 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		c := certs[0]
 		t.Subject, t.IssuerDN, t.Serial, t.Fingerprint = c.Subject, c.Issuer, c.Serial, c.Fingerprint()
 		t.SubjectAltName = append([]string(nil), c.Names...)
-		if !c.NotBefore.IsZero() {
-			t.NotBefore = c.NotBefore.Format(dateLayout)
-		}
-		if !c.NotAfter.IsZero() {
-			t.NotAfter = c.NotAfter.Format(dateLayout)
-		}
+		t.NotBefore, t.NotAfter = dateText(c.NotBefore), dateText(c.NotAfter)
 		t.CertificateSize = len(c.Raw)
+	}
+	if certs := h.certs[protocol.ToServer]; len(certs) > 0 {
+		c := certs[0]
+		t.Client = &events.TLSClient{Subject: c.Subject, IssuerDN: c.Issuer, Fingerprint: c.Fingerprint(), Serial: c.Serial,
+			NotBefore: dateText(c.NotBefore), NotAfter: dateText(c.NotAfter)}
 	}
 	if h.client.seen && !h.client.ssl2 {
 		if !p.noJA3 {
@@ -214,6 +216,14 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 		t.JA3S = &events.JA3{Hash: hash, String: text}
 	}
 	ev.TLS = t
+}
+
+// dateText gives a time as records have it; nothing for the zero time.
+func dateText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(dateLayout)
 }
 
 func texts(list [][]byte) []string {

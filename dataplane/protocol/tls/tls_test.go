@@ -74,7 +74,7 @@ func TestCaptures(t *testing.T) {
 		t.Helper()
 		ev, _ := sole(t, verify(t, elem...)[0])
 		got := events.TLS{SNI: ev.SNI, Version: ev.Version, Subject: ev.Subject, IssuerDN: ev.IssuerDN, Serial: ev.Serial,
-			Fingerprint: ev.Fingerprint, NotBefore: ev.NotBefore, NotAfter: ev.NotAfter, SubjectAltName: ev.SubjectAltName}
+			Fingerprint: ev.Fingerprint, NotBefore: ev.NotBefore, NotAfter: ev.NotAfter, SubjectAltName: ev.SubjectAltName, Client: ev.Client}
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%v: %s", elem, diff)
 		}
@@ -87,7 +87,11 @@ func TestCaptures(t *testing.T) {
 	f(events.TLS{SNI: "localhost", Version: "TLS 1.2", Serial: "00:C7:D4:28:8B:80:E0:1E:25", NotBefore: "2018-04-14T20:55:27", NotAfter: "2018-05-14T20:55:27",
 		Subject: "C=HU, ST=Budapest, L=Budapest, O=TLSClientAuthSampleServer, CN=SampleServer", SubjectAltName: []string{"localhost"},
 		IssuerDN:    "C=HU, ST=Budapest, L=Budapest, O=TLSClientAuthSampleCA, CN=SampleRoot",
-		Fingerprint: "06:39:f9:5d:fe:81:53:c4:9d:f0:ac:80:3e:2d:42:07:e8:96:de:09"}, "tls", "tls-store-02", "tls-client-auth.pcap")
+		Fingerprint: "06:39:f9:5d:fe:81:53:c4:9d:f0:ac:80:3e:2d:42:07:e8:96:de:09",
+		Client: &events.TLSClient{Subject: "C=HU, ST=Budapest, L=Budapest, O=TLSClientAuthSampleClient, CN=SampleClientJane",
+			IssuerDN:    "C=HU, ST=Budapest, L=Budapest, O=TLSClientAuthSampleCA, CN=SampleRoot",
+			Fingerprint: "32:56:41:d0:6a:ff:47:cb:21:e4:89:c5:ae:2a:a2:d8:1b:c9:70:0c", Serial: "00:C7:D4:28:8B:80:E0:1E:27",
+			NotBefore: "2018-04-14T20:55:27", NotAfter: "2018-05-14T20:55:27"}}, "tls", "tls-store-02", "tls-client-auth.pcap")
 	t.Run("client certificate", func(t *testing.T) {
 		_, tx := sole(t, verify(t, "tls", "tls-store-02", "tls-client-auth.pcap")[0])
 		got := tx.Buffers["to_server tls.cert_fingerprint"]
