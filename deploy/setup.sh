@@ -67,7 +67,6 @@ if [[ $(id -u) -ne 0 ]]; then
   as_root=(sudo)
 fi
 echo "setup: installing ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
 # No package starts a server of its own here: the tests start what they need, in
 # namespaces of their own.
 policy=/usr/sbin/policy-rc.d
@@ -77,6 +76,6 @@ if [[ ! -e $policy ]]; then
   "${as_root[@]}" chmod 755 "$policy"
 fi
 # Another installation may be under way, as on a machine that updates itself.
-"${as_root[@]}" apt-get -o DPkg::Lock::Timeout=120 update -qq
-"${as_root[@]}" apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 echo "setup: done"
