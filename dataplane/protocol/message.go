@@ -12,3 +12,10 @@ func (l *TxList) AddMessage(state any, now int64, dir Dir, complete uint8) *Tx {
 
 // Text gives bytes as a text of an event; what is no UTF-8 is replaced.
 func Text(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))) }
+
+// Stars hides bytes that nobody may read in place.
+func Stars(b []byte) {
+	for i := range b {
+		b[i] = '*'
+	}
+}

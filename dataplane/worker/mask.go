@@ -157,9 +157,9 @@ func MaskLogins(b []byte, proto protocol.ID) {
 		line := bytes.TrimRight(b[at:end], "\r")
 		switch from := secretAfter(line, proto); {
 		case from >= 0:
-			stars(line[from:])
+			protocol.Stars(line[from:])
 		case follow > 0 && isBase64(line):
-			stars(line)
+			protocol.Stars(line)
 			follow--
 		case hasSuffixFold(line, "AUTH LOGIN"):
 			follow = 2
@@ -200,12 +200,6 @@ func secretAfter(line []byte, proto protocol.ID) int {
 		return -1
 	}
 	return after("PASS ")
-}
-
-func stars(b []byte) {
-	for i := range b {
-		b[i] = '*'
-	}
 }
 
 func isBase64(line []byte) bool {

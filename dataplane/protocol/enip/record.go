@@ -3,7 +3,6 @@ package enip
 import (
 	"encoding/hex"
 	"fmt"
-	"strings"
 
 	"sluice/dataplane/protocol"
 	"sluice/events"
@@ -103,12 +102,12 @@ func (m *Message) record() *eveMessage {
 		out.Register = &eveRegister{r.Version, r.Options}
 	}
 	if s := m.Services; s != nil {
-		out.Services = &eveServices{s.Version, s.Capabilities, text(s.Name)}
+		out.Services = &eveServices{s.Version, s.Capabilities, protocol.Text(s.Name)}
 	}
 	if d := m.Identity; d != nil {
 		out.Identity = &eveIdentity{Version: d.Version, Revision: fmt.Sprintf("%d.%d", d.Revision>>8, d.Revision&0xff), Vendor: name(vendorNames, d.Vendor, uint64(d.Vendor)),
 			DeviceType: name(deviceTypes, d.DeviceType, uint64(d.DeviceType)), ProductCode: d.ProductCode, Status: d.Status, Serial: d.Serial,
-			ProductName: text(d.ProductName), State: d.State}
+			ProductName: protocol.Text(d.ProductName), State: d.State}
 	}
 	if len(m.CIP) > 0 {
 		c := m.CIP[0].record()
@@ -130,7 +129,7 @@ func (c *CIP) record() eveCIP {
 		s := &c.Path[i]
 		e := eveSegment{Type: segmentNames[s.Type]}
 		if s.Type == SegSymbol {
-			e.Name = text(s.Name)
+			e.Name = protocol.Text(s.Name)
 		} else {
 			e.Value = &s.Value
 		}
@@ -144,8 +143,6 @@ func (c *CIP) record() eveCIP {
 	}
 	return out
 }
-
-func text(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
 
 var logENIP = []string{"enip"}
 

@@ -3,6 +3,7 @@ package ldap
 import (
 	"bytes"
 
+	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/ber"
 )
 
@@ -52,7 +53,7 @@ func HideSecrets(b []byte) {
 		case ber.Context:
 			h := hider{b[at:]}
 			if name := h.take(ber.Context); bytes.Equal(name, oidPassword) {
-				stars(h.take(ctx1))
+				protocol.Stars(h.take(ctx1))
 			}
 		}
 	}
@@ -67,11 +68,11 @@ func hideBind(b []byte) {
 	h.take(ber.OctetString)
 	switch {
 	case h.is(ctx0):
-		stars(h.take(ctx0))
+		protocol.Stars(h.take(ctx0))
 	case h.is(ctxC | 3):
 		h.enter()
 		if h.is(ber.OctetString) && clearMechanism(h.take(ber.OctetString)) {
-			stars(h.take(ber.OctetString))
+			protocol.Stars(h.take(ber.OctetString))
 		}
 	}
 }
@@ -107,7 +108,7 @@ func (h *hider) take(tag ber.Tag) []byte {
 // values hides a set of values, or the one that an attribute is compared with.
 func (h *hider) values() {
 	if h.is(ber.OctetString) {
-		stars(h.take(ber.OctetString))
+		protocol.Stars(h.take(ber.OctetString))
 		return
 	}
 	if !h.is(ber.Set) {
@@ -115,12 +116,6 @@ func (h *hider) values() {
 	}
 	size := h.enter()
 	for in := (hider{h.b[:min(size, len(h.b))]}); in.is(ber.OctetString); {
-		stars(in.take(ber.OctetString))
-	}
-}
-
-func stars(b []byte) {
-	for i := range b {
-		b[i] = '*'
+		protocol.Stars(in.take(ber.OctetString))
 	}
 }

@@ -1,6 +1,10 @@
 package mqtt
 
-import "bytes"
+import (
+	"bytes"
+
+	"sluice/dataplane/protocol"
+)
 
 // HidePassword puts asterisks over what the messages CONNECT in b have to log in
 // with: passwords and authentication data. b is a piece of a client's bytes, which
@@ -38,7 +42,7 @@ func hideConnect(b []byte) {
 		r.text()
 	}
 	if flags&FlagPassword != 0 {
-		stars(r.text())
+		protocol.Stars(r.text())
 	}
 }
 
@@ -88,7 +92,7 @@ func (r *hider) properties(version uint8) {
 			in.next(max(n, 1))
 		case kText:
 			if v := in.text(); properties[id].name == secretProperty {
-				stars(v)
+				protocol.Stars(v)
 			}
 		case kPair:
 			in.text()
@@ -96,11 +100,5 @@ func (r *hider) properties(version uint8) {
 		default:
 			return
 		}
-	}
-}
-
-func stars(b []byte) {
-	for i := range b {
-		b[i] = '*'
 	}
 }

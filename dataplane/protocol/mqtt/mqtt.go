@@ -5,7 +5,6 @@
 package mqtt
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 
@@ -312,7 +311,7 @@ func (p *Parser) body(env *protocol.Env, dir protocol.Dir) {
 	}
 	if len(s.cur.WillMessage) > 0 {
 		// The server publishes it later: it leaves as any content does.
-		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: text(s.cur.WillTopic), Total: uint64(len(s.cur.WillMessage)), Exact: true}
+		o := &protocol.Object{Kind: protocol.KindBody, Dir: dir, Tx: tx, Name: protocol.Text(s.cur.WillTopic), Total: uint64(len(s.cur.WillMessage)), Exact: true}
 		env.Objects.OpenObject(o)
 		env.Objects.ObjectData(o, s.cur.WillMessage)
 		env.Objects.CloseObject(o, protocol.ObjectClosed)
@@ -355,7 +354,7 @@ func (p *Parser) publish(env *protocol.Env, dir protocol.Dir, data []byte) (int,
 	}
 	s.tx = p.place(env, c)
 	s.told(env, s.tx)
-	p.object(env, dir, &protocol.Object{Name: text(c.Topic), ContentType: c.contentType()})
+	p.object(env, dir, &protocol.Object{Name: protocol.Text(c.Topic), ContentType: c.contentType()})
 	if s.left == 0 {
 		p.content(env, dir, nil)
 	}
@@ -488,5 +487,3 @@ var refusal = []byte{byte(Disconnect) << 4, 2, 0x87, 0}
 func (p *Parser) Refusal() ([]byte, bool) {
 	return refusal, p.version >= version5 && p.connected && p.side[protocol.ToClient].stage == stHeader && len(p.side[protocol.ToClient].buf) == 0
 }
-
-func text(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))) }

@@ -1,5 +1,7 @@
 package mqtt
 
+import "sluice/dataplane/protocol"
+
 // Property is one of version 5: a number, or text or bytes; a user's own
 // property has a name of its own.
 type Property struct {
@@ -49,9 +51,9 @@ func (r *reader) property() (p Property, ok bool) {
 	case kVar:
 		p.Value = r.varint()
 	case kText:
-		p.Value = text(r.str())
+		p.Value = protocol.Text(r.str())
 	case kPair:
-		p.Name, p.Value = text(r.str()), text(r.str())
+		p.Name, p.Value = protocol.Text(r.str()), protocol.Text(r.str())
 	}
 	return p, !r.bad
 }

@@ -185,7 +185,7 @@ func (p *Parser) message(c *Packet) *eveMessage {
 	}
 	switch c.Type {
 	case Connect:
-		m.ProtocolString, m.ProtocolVersion, m.ClientID = text(c.Protocol), c.Version, ptr(p.logged(c.ClientID))
+		m.ProtocolString, m.ProtocolVersion, m.ClientID = protocol.Text(c.Protocol), c.Version, ptr(p.logged(c.ClientID))
 		m.Flags = &eveFlags{Username: c.HasUser, Password: c.HasPassphrase, Will: c.HasWill, WillRetain: c.Flags&FlagWillRetain != 0,
 			CleanSession: c.Flags&FlagCleanSession != 0}
 		if c.HasUser {
@@ -257,9 +257,9 @@ func record(list []Property) map[string]any {
 // logged gives text for an event, up to the configured length.
 func (p *Parser) logged(b []byte) string {
 	if n := p.logLimit; len(b) > n {
-		return text(b[:n]) + fmt.Sprintf("[truncated %d additional bytes]", len(b)-n)
+		return protocol.Text(b[:n]) + fmt.Sprintf("[truncated %d additional bytes]", len(b)-n)
 	}
-	return text(b)
+	return protocol.Text(b)
 }
 
 var logMQTT = []string{"mqtt"}

@@ -203,7 +203,7 @@ func (p *Parser) asked(env *protocol.Env, m *message, c *call, o *op) {
 	if m.version == 4 && !tells(o) {
 		return
 	}
-	t := &Transaction{XID: m.xid, Version: m.version, Procedure: o.code, cred: m.cred, kind: o.kind, name: text(o.name), to: text(o.to)}
+	t := &Transaction{XID: m.xid, Version: m.version, Procedure: o.code, cred: m.cred, kind: o.kind, name: protocol.Text(o.name), to: protocol.Text(o.to)}
 	switch o.kind {
 	case kGetAttr, kAccess:
 		if t.handle = slices.Clone(o.handle); f != nil {

@@ -66,7 +66,7 @@ func (p *Parser) learn(env *protocol.Env, handle []byte, name string) *file {
 		p.naming -= f.size()
 		delete(p.files, string(handle))
 	}
-	f.name = text([]byte(name))
+	f.name = protocol.Text([]byte(name))
 	for h, old := range p.files {
 		if len(p.files) < maxFiles && p.naming+f.size() <= maxNames {
 			break
@@ -355,5 +355,3 @@ func (p *Parser) finish(env *protocol.Env, t *transfer, state protocol.ObjectSta
 	}
 	*t = transfer{f: t.f, dir: t.dir}
 }
-
-func text(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))) }

@@ -189,10 +189,10 @@ func (p *Parser) startup(tx *protocol.Tx, b []byte) bool {
 		}
 		b = rest2
 		if string(name) == "user" {
-			t.User = text(value)
+			t.User = protocol.Text(value)
 			p.claimed = protocol.UserName(value)
 		} else if len(t.Params) < maxParams {
-			t.Params = append(t.Params, pair{text(name), text(value)})
+			t.Params = append(t.Params, pair{protocol.Text(name), protocol.Text(value)})
 		}
 	}
 	return len(b) == 1
@@ -206,22 +206,20 @@ func (p *Parser) proof(tx *protocol.Tx, b []byte) {
 	case authSASL:
 		t.Kind = SASLInitial
 		mech, rest, _ := bytes.Cut(b, []byte{0})
-		t.Mechanism = text(mech)
+		t.Mechanism = protocol.Text(mech)
 		if len(rest) >= 4 {
-			t.SASL = text(rest[4:])
+			t.SASL = protocol.Text(rest[4:])
 		}
 		p.auth = authSASLContinue
 	case authSASLContinue, authSASLFinal:
-		t.Kind, t.SASL = SASLResponse, text(b)
+		t.Kind, t.SASL = SASLResponse, protocol.Text(b)
 	default:
 		if p.auth == authCleartext && len(b) > 1 {
 			p.Note(p.claimed)
 		}
 		if p.passwords {
 			secret, _, _ := bytes.Cut(b, []byte{0})
-			t.Password = text(secret)
+			t.Password = protocol.Text(secret)
 		}
 	}
 }
-
-func text(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))) }

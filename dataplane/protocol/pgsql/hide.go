@@ -3,6 +3,8 @@ package pgsql
 import (
 	"bytes"
 	"strings"
+
+	"sluice/dataplane/protocol"
 )
 
 // HidePassword puts asterisks over what the messages in b have to log in with, and
@@ -19,7 +21,7 @@ func HidePassword(b []byte) {
 			continue
 		}
 		secret := b[at+5 : min(at+1+n, len(b))]
-		stars(secret)
+		protocol.Stars(secret)
 		at += 4 + len(secret)
 	}
 	hideWords(b)
@@ -58,13 +60,7 @@ func hideWords(b []byte) {
 			}
 			end++
 		}
-		stars(b[i+1 : min(end, len(b))])
+		protocol.Stars(b[i+1 : min(end, len(b))])
 		at = end
-	}
-}
-
-func stars(b []byte) {
-	for i := range b {
-		b[i] = '*'
 	}
 }

@@ -216,13 +216,13 @@ func (p *Parser) requestRecord(t *Transaction) *eveRequest {
 	case Query:
 		simple := ""
 		if len(t.Queries) > 0 {
-			simple = hideSecrets(text(t.Queries[0]))
+			simple = hideSecrets(protocol.Text(t.Queries[0]))
 		}
 		q.SimpleQuery = &simple
 	case Extended:
 		q.Message = "extended_query"
 		for _, b := range t.Queries {
-			q.Prepared = append(q.Prepared, hideSecrets(text(b)))
+			q.Prepared = append(q.Prepared, hideSecrets(protocol.Text(b)))
 		}
 	case FunctionCall:
 		q.Message = "function_call"

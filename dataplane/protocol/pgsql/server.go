@@ -86,7 +86,7 @@ func (p *Parser) endReply(env *protocol.Env, s *side) {
 		name, rest, _ := bytes.Cut(b, []byte{0})
 		value, _, whole := bytes.Cut(rest, []byte{0})
 		if ok = whole; ok && len(r.Status) < maxStatus && len(b) <= maxWords {
-			r.Status = append(r.Status, pair{snake(name), text(value)})
+			r.Status = append(r.Status, pair{snake(name), protocol.Text(value)})
 		}
 	case 'K':
 		if ok = len(b) >= 8; ok {
@@ -98,7 +98,7 @@ func (p *Parser) endReply(env *protocol.Env, s *side) {
 		}
 	case 'C':
 		command, _, _ := bytes.Cut(b, []byte{0})
-		r.Command = text(command)
+		r.Command = protocol.Text(command)
 	case 'E', 'N':
 		if s.typ == 'E' {
 			r.Error = errorFields(b)
@@ -152,7 +152,7 @@ func (p *Parser) authentication(env *protocol.Env, tx *protocol.Tx, b []byte) bo
 	case authMD5:
 		r.Salt = hexText(b[4:])
 	case authSASLFinal:
-		r.SASLFinal = text(b[4:])
+		r.SASLFinal = protocol.Text(b[4:])
 		return true // the word that the client is in follows
 	}
 	p.finish(env, tx)
@@ -200,7 +200,7 @@ func errorFields(b []byte) []field {
 	var out []field
 	for len(b) > 1 && b[0] != 0 && len(out) < 32 {
 		value, rest, ok := bytes.Cut(b[1:], []byte{0})
-		out = append(out, field{b[0], text(value)})
+		out = append(out, field{b[0], protocol.Text(value)})
 		if !ok {
 			break
 		}
@@ -221,5 +221,5 @@ func snake(b []byte) string {
 		}
 		out = append(out, c)
 	}
-	return text(out)
+	return protocol.Text(out)
 }

@@ -1,6 +1,10 @@
 package sip
 
-import "bytes"
+import (
+	"bytes"
+
+	"sluice/dataplane/protocol"
+)
 
 // HideSecrets puts asterisks over what the messages in b have to log in with, and
 // over keys of media: credentials, passwords in addresses, keys in descriptions. b
@@ -24,15 +28,15 @@ func hideLine(line []byte) {
 		scheme, rest, _ := bytes.Cut(v, []byte(" "))
 		if bytes.EqualFold(scheme, []byte("Digest")) {
 			from, to := parameterAt(rest, "response")
-			stars(rest[from:to])
+			protocol.Stars(rest[from:to])
 		} else {
-			stars(rest)
+			protocol.Stars(rest)
 		}
 	}
 	if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
 		// Credentials may go on in a further line.
 		from, to := parameterAt(line, "response")
-		stars(line[from:to])
+		protocol.Stars(line[from:to])
 	}
 	hideKey(line)
 }
@@ -42,7 +46,7 @@ func hideLine(line []byte) {
 func hideKey(line []byte) {
 	for _, how := range []string{"k=clear:", "k=base64:"} {
 		if i := indexFold(line, how); i >= 0 {
-			stars(line[i+len(how):])
+			protocol.Stars(line[i+len(how):])
 		}
 	}
 	for rest := line; ; {
@@ -55,7 +59,7 @@ func hideKey(line []byte) {
 		for n < len(rest) && rest[n] != '|' && rest[n] != ' ' && rest[n] != ';' {
 			n++
 		}
-		stars(rest[:n])
+		protocol.Stars(rest[:n])
 	}
 }
 
@@ -70,7 +74,7 @@ func hideURIs(line []byte) {
 		// The address begins after what cannot be in it.
 		from := bytes.LastIndexAny(rest[:i], "<>\" \t,;") + 1
 		if parts := bytes.SplitN(rest[from:i], []byte(":"), 3); len(parts) == 3 && (bytes.EqualFold(parts[0], []byte("sip")) || bytes.EqualFold(parts[0], []byte("sips"))) {
-			stars(parts[2])
+			protocol.Stars(parts[2])
 		}
 		rest = rest[i+1:]
 	}
@@ -84,10 +88,4 @@ func indexFold(b []byte, word string) int {
 		}
 	}
 	return -1
-}
-
-func stars(b []byte) {
-	for i := range b {
-		b[i] = '*'
-	}
 }

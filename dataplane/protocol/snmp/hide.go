@@ -3,6 +3,7 @@ package snmp
 import (
 	"bytes"
 
+	"sluice/dataplane/protocol"
 	"sluice/dataplane/protocol/ber"
 )
 
@@ -27,9 +28,7 @@ func HideCommunity(b []byte) {
 			continue
 		}
 		secret := b[1+n : min(end, len(b))]
-		for i := range secret {
-			secret[i] = '*'
-		}
+		protocol.Stars(secret)
 		b = b[1+n+len(secret):]
 	}
 }

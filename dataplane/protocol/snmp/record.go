@@ -1,7 +1,6 @@
 package snmp
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 
@@ -81,12 +80,12 @@ func (p *Parser) Record(tx *protocol.Tx, ev *events.Event) {
 	if m.HasCommunity {
 		s := hidden
 		if p.secrets || !secret(m.Community) {
-			s = text(m.Community)
+			s = protocol.Text(m.Community)
 		}
 		r.Community = &s
 	}
 	if m.HasUser {
-		s := text(m.User)
+		s := protocol.Text(m.User)
 		r.User = &s
 	}
 	ev.SetExtra("snmp", r)
@@ -128,5 +127,3 @@ func trapName(v int64) string {
 	}
 	return fmt.Sprintf("TrapType(%d)", v)
 }
-
-func text(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))) }

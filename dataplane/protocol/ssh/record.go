@@ -1,8 +1,6 @@
 package ssh
 
 import (
-	"strings"
-
 	"sluice/dataplane/protocol"
 	"sluice/events"
 )
@@ -61,14 +59,12 @@ func record(p *Peer) *evePeer {
 	if len(p.Proto) == 0 {
 		return nil
 	}
-	r := &evePeer{Proto: text(p.Proto), Software: text(p.Software)}
+	r := &evePeer{Proto: protocol.Text(p.Proto), Software: protocol.Text(p.Software)}
 	if len(p.Hassh) > 0 {
-		r.Hassh = &eveHassh{Hash: string(p.Hassh), String: text(p.Algorithms)}
+		r.Hassh = &eveHassh{Hash: string(p.Hassh), String: protocol.Text(p.Algorithms)}
 	}
 	return r
 }
-
-func text(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
 
 // Record implements protocol.Parser. The flow has but one transaction, which
 // stands for it where none is asked for.
