@@ -28,15 +28,9 @@ type transfer struct {
 	// next is the front; end is where the file ends, known once it is not 0.
 	next, end uint64
 	begun     bool
-	ahead     []piece
+	ahead     protocol.Ahead
 	patch     *protocol.Object
 	at        uint64
-}
-
-// piece is content that came ahead of its place.
-type piece struct {
-	off  uint64
-	data []byte
 }
 
 // maxAhead and maxPieces bound what a flow, and a transfer, keep ahead.
@@ -216,12 +210,9 @@ func (p *Parser) aside(env *protocol.Env, t *transfer, off uint64, b []byte) {
 // keep holds content that is ahead of its place. At the bound the hole before it is
 // given up.
 func (p *Parser) keep(env *protocol.Env, t *transfer, off uint64, b []byte) {
-	for i := range t.ahead {
-		if a := &t.ahead[i]; a.off+uint64(len(a.data)) == off && p.kept+len(b) <= maxAhead {
-			a.data = append(a.data, b...)
-			p.kept += len(b)
-			return
-		}
+	if p.kept+len(b) <= maxAhead && t.ahead.Join(off, b) {
+		p.kept += len(b)
+		return
 	}
 	for len(t.ahead) > 0 && (len(t.ahead) >= maxPieces || p.kept+len(b) > maxAhead) {
 		p.skipHole(env, t)
@@ -240,43 +231,29 @@ func (p *Parser) keep(env *protocol.Env, t *transfer, off uint64, b []byte) {
 		return
 	}
 	p.kept += len(b)
-	t.ahead = append(t.ahead, piece{off, bytes.Clone(b)})
-}
-
-// first gives the kept piece that is next in place, -1 where there is none.
-func (t *transfer) first() int {
-	at := -1
-	for i := range t.ahead {
-		if at < 0 || t.ahead[i].off < t.ahead[at].off {
-			at = i
-		}
-	}
-	return at
+	t.ahead.Keep(off, b)
 }
 
 // drain gives kept content whose place has come.
 func (p *Parser) drain(env *protocol.Env, t *transfer) {
 	for {
-		i := t.first()
-		if i < 0 || t.ahead[i].off > t.next {
+		data, n, ok := t.ahead.Take(t.next)
+		if !ok {
 			return
 		}
-		x := t.ahead[i]
-		t.ahead = append(t.ahead[:i], t.ahead[i+1:]...)
-		p.kept -= len(x.data)
-		if skip := t.next - x.off; skip < uint64(len(x.data)) {
-			p.front(env, t, x.data[skip:])
+		if p.kept -= n; len(data) > 0 {
+			p.front(env, t, data)
 		}
 	}
 }
 
 // skipHole gives up what is missing before the first kept piece.
 func (p *Parser) skipHole(env *protocol.Env, t *transfer) {
-	i := t.first()
-	if i < 0 {
+	off, ok := t.ahead.First()
+	if !ok {
 		return
 	}
-	if off := t.ahead[i].off; off > t.next {
+	if off > t.next {
 		p.hole(env, t, off-t.next)
 	}
 	p.drain(env, t)

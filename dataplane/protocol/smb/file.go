@@ -53,7 +53,7 @@ type channel struct {
 	tx  *protocol.Tx
 	// next is the front: all before it, from the object's start on, was given.
 	next  uint64
-	ahead []piece
+	ahead protocol.Ahead
 	patch *protocol.Object
 	at    uint64 // the patch's end
 	begun bool
@@ -61,12 +61,6 @@ type channel struct {
 	// early tells that its object was closed there.
 	presumed uint64
 	early    bool
-}
-
-// piece is content that came ahead of its place.
-type piece struct {
-	off  uint64
-	data []byte
 }
 
 // way gives the content of a file in a direction.
@@ -287,50 +281,32 @@ func (p *Parser) keep(env *protocol.Env, c *channel, off uint64, b []byte) {
 		return
 	}
 	p.kept[c.dir] += len(b)
-	for i := range c.ahead {
-		if a := &c.ahead[i]; a.off+uint64(len(a.data)) == off {
-			a.data = append(a.data, b...)
-			return
-		}
+	if !c.ahead.Join(off, b) {
+		c.ahead.Keep(off, b)
 	}
-	c.ahead = append(c.ahead, piece{off, append([]byte(nil), b...)})
-}
-
-// first gives the kept piece that is next in place.
-func (c *channel) first() int {
-	at := -1
-	for i := range c.ahead {
-		if at < 0 || c.ahead[i].off < c.ahead[at].off {
-			at = i
-		}
-	}
-	return at
 }
 
 // drain gives kept content whose place has come.
 func (p *Parser) drain(env *protocol.Env, c *channel) {
 	for {
-		i := c.first()
-		if i < 0 || c.ahead[i].off > c.next {
+		data, n, ok := c.ahead.Take(c.next)
+		if !ok {
 			return
 		}
-		x := c.ahead[i]
-		c.ahead = append(c.ahead[:i], c.ahead[i+1:]...)
-		p.kept[c.dir] -= len(x.data)
-		if skip := c.next - x.off; skip < uint64(len(x.data)) {
-			p.front(env, c, x.data[skip:])
+		if p.kept[c.dir] -= n; len(data) > 0 {
+			p.front(env, c, data)
 		}
 	}
 }
 
 // skipHole gives up what is missing before the first kept piece.
 func (p *Parser) skipHole(env *protocol.Env, c *channel) {
-	i := c.first()
-	if i < 0 {
+	off, ok := c.ahead.First()
+	if !ok {
 		return
 	}
-	if c.ahead[i].off > c.next {
-		p.hole(env, c, c.ahead[i].off-c.next)
+	if off > c.next {
+		p.hole(env, c, off-c.next)
 	}
 	p.drain(env, c)
 }
