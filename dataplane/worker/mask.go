@@ -126,27 +126,24 @@ func hasSecretName(b []byte) bool {
 func MaskLogins(b []byte, proto protocol.ID) {
 	switch proto {
 	case protocol.FTP, protocol.POP3, protocol.SMTP, protocol.IMAP:
+		maskCommands(b, proto)
 	case protocol.MQTT:
 		mqtt.HidePassword(b)
-		return
 	case protocol.SIP:
 		sip.HideSecrets(b)
-		return
 	case protocol.PGSQL:
 		pgsql.HidePassword(b)
-		return
 	case protocol.DNP3:
 		dnp3.HidePassword(b)
-		return
 	case protocol.LDAP:
 		ldap.HideSecrets(b)
-		return
 	case protocol.SNMP:
 		snmp.HideCommunity(b)
-		return
-	default:
-		return
 	}
+}
+
+// maskCommands is MaskLogins for protocols of lines.
+func maskCommands(b []byte, proto protocol.ID) {
 	// Lines that follow a command without its argument hold it.
 	follow := 0
 	for at := 0; at < len(b); {
